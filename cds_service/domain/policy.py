@@ -1,0 +1,54 @@
+"""The numbers a site may set: how old a reading may be, and where the bands of risk lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import MappingProxyType
+
+_HOUR = timedelta(hours=1)
+
+# Chosen by us, to be approved by a site: an emergency visit's observations are hourly or closer when they matter
+# (RCP 2017, NEWS2 monitoring frequencies), a ward's at most 12-hourly.
+_VITALS_AGE = MappingProxyType({"EMER": 4 * _HOUR})
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingPolicy:
+    """How old a reading may be before it is stale, by encounter class and by vital sign.
+
+    `max_age` by encounter class; `default_max_age` for any other class. `slow_max_age` overrides both
+    for quantities that change slowly. `future_tolerance` allows for clocks that disagree.
+    """
+
+    max_age: Mapping[str, timedelta] = _VITALS_AGE
+    default_max_age: timedelta = 12 * _HOUR
+    slow_max_age: Mapping[str, timedelta] = field(
+        default_factory=lambda: MappingProxyType(
+            {
+                "weight": 30 * 24 * _HOUR,
+                "height": 2 * 365 * 24 * _HOUR,
+                "blood_group": 100 * 365 * 24 * _HOUR,
+                "exercise_days": 365 * 24 * _HOUR,
+            }
+        )
+    )
+    future_tolerance: timedelta = timedelta(minutes=5)
+
+    def age_limit(self, name: str, encounter_class: str | None) -> timedelta:
+        """Oldest age at which a reading of this vital sign still counts in this class of visit."""
+        slow = self.slow_max_age.get(name)
+        return slow or self.max_age.get(encounter_class or "", self.default_max_age)
+
+
+@dataclass(frozen=True, slots=True)
+class AssessmentPolicy:
+    """Where the bands of risk lie and how tight a NEWS2 set must be.
+
+    A probability at or over `high` is band `high`, at or over `moderate` band `moderate`, else `low`.
+    """
+
+    moderate: float = 0.03
+    high: float = 0.10
+    news2_spread: timedelta = timedelta(minutes=60)

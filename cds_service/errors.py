@@ -1,0 +1,98 @@
+"""Every failure the service names, with the HTTP status and FHIR issue code it turns into at the edge.
+
+    CdsError
+    ├── BadRequest        400  the request cannot be read or does not say what it must
+    │   ├── MalformedJson 400  not strict JSON
+    │   └── InvalidResource 422  JSON, but not a FHIR resource that can be used
+    ├── NotFound          404
+    ├── Conflict          409  the same key with other content
+    ├── DataRequired      412  data the answer needs, and nobody would give it
+    ├── TooLarge          413
+    ├── UnsupportedMedia  415
+    ├── Unavailable       503  database, model or queue away; carries Retry-After
+    └── ConfigurationError     start is refused; never reaches a request
+"""
+
+from __future__ import annotations
+
+
+class CdsError(Exception):
+    """A failure with a place and a remedy; `text` never holds patient data."""
+
+    status = 500
+    issue = "exception"
+
+    def __init__(self, text: str, *, where: str = "") -> None:
+        super().__init__(f"{where}: {text}" if where else text)
+        self.text = text
+        self.where = where
+
+
+class BadRequest(CdsError):
+    """The request cannot be read, or does not say what it must."""
+
+    status = 400
+    issue = "invalid"
+
+
+class MalformedJson(BadRequest):
+    """The body is not strict JSON."""
+
+    issue = "structure"
+
+
+class InvalidResource(BadRequest):
+    """The body is JSON but holds a FHIR resource that cannot be used."""
+
+    status = 422
+    issue = "processing"
+
+
+class NotFound(CdsError):
+    """Nothing is here for this caller."""
+
+    status = 404
+    issue = "not-found"
+
+
+class Conflict(CdsError):
+    """The same key came before with other content."""
+
+    status = 409
+    issue = "duplicate"
+
+
+class DataRequired(CdsError):
+    """Data the answer needs were not sent and could not be fetched."""
+
+    status = 412
+    issue = "required"
+
+
+class TooLarge(CdsError):
+    """The body, or a count in it, is over a stated limit."""
+
+    status = 413
+    issue = "too-long"
+
+
+class UnsupportedMedia(CdsError):
+    """The body's media type or encoding is not one this address reads."""
+
+    status = 415
+    issue = "not-supported"
+
+
+class Unavailable(CdsError):
+    """A part the answer needs (database, model, queue) is away; trying again later may work."""
+
+    status = 503
+    issue = "transient"
+
+    def __init__(self, text: str, *, where: str = "", retry_after_s: int = 2) -> None:
+        super().__init__(text, where=where)
+        self.retry_after_s = retry_after_s
+
+
+class ConfigurationError(CdsError):
+    """A setting, file or artifact is wrong; start is refused with its name."""
