@@ -1,0 +1,116 @@
+"""The audit log: what was done, by whom, to what, in a chain of hashes that shows later changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from hashlib import sha256
+
+import msgspec
+from sqlalchemy import Connection, Dialect, Engine, bindparam, func, select, update
+from sqlalchemy.engine import Row as ResultRow
+
+from cds_service.errors import Unavailable
+from cds_service.storage.identity import Keyring
+from cds_service.storage.sessions import reading
+from cds_service.storage.statements import Row, insert_new, prepare
+from cds_service.storage.tables import audit, audit_head, utc_text
+
+GENESIS = bytes(32)
+
+_BATCH = 1000
+_encode = msgspec.json.Encoder().encode
+
+
+class AuditEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing done: `actor` did `action` to the object. `detail` is JSON text and holds ids and counts only."""
+
+    at: datetime
+    tenant: str
+    actor: str
+    action: str
+    object_type: str
+    object_id: str
+    detail: str = "{}"
+
+
+class AuditChain:
+    """Appends events to the chain inside the writer's transaction."""
+
+    def __init__(self, dialect: Dialect, keyring: Keyring) -> None:
+        self._keyring = keyring
+        self._insert = insert_new(audit, ["seq"], dialect)
+        end = {"seq": bindparam("new_seq"), "hash": bindparam("new_hash"), "seal": bindparam("new_seal")}
+        self._advance = prepare(update(audit_head).values(end), ["new_seq", "new_hash", "new_seal"], dialect)
+        last = select(func.max(audit.c.seq)).scalar_subquery()
+        # The row is locked where the database has row locks, so that several writers extend one chain.
+        query = select(audit_head.c.seq, audit_head.c.hash, last).with_for_update(of=audit_head)
+        self._head = str(query.compile(dialect=dialect))
+
+    def append(self, connection: Connection, events: Iterable[AuditEvent]) -> None:
+        """Add the events and move the head: once a group, last in its transaction."""
+        head = connection.exec_driver_sql(self._head).one_or_none()
+        if head is None:
+            raise Unavailable("the head of the audit chain is missing: restore it from a backup", where="audit_head")
+        # A row beyond the head is not ours. It is left for verify_chain to find, and does not stop the service.
+        seq, last_hash = max(head[0], head[2] or 0), bytes(head[1])
+        rows: list[Row] = []
+        for event in events:
+            seq += 1
+            at = utc_text(event.at)
+            digest = _digest(last_hash, seq, at, event)
+            rows.append(
+                (seq, at, event.tenant, event.actor, event.action, event.object_type, event.object_id, event.detail)
+                + (last_hash, digest)
+            )
+            last_hash = digest
+        self._insert.run(connection, rows)
+        self._advance.run(connection, [(seq, last_hash, self._keyring.audit_seal(seq, last_hash))])
+
+
+def verify_chain(engine: Engine, keyring: Keyring) -> int | None:
+    """Sequence number of the first row that was changed, removed or inserted; None when the chain is whole.
+
+    A cut tail is found because the head is sealed with a key the database does not hold. Not found: a
+    database put back whole to an earlier state, which only a copy of the head kept elsewhere shows.
+    """
+    with reading(engine) as connection:
+        if connection.dialect.name != "sqlite":
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+        head = connection.execute(select(audit_head)).one_or_none()
+        seq, last_hash = 0, GENESIS
+        for row in _rows(connection):
+            if row.seq != seq + 1 or row.prev_hash != last_hash or row.hash != _row_digest(row):
+                return seq + 1
+            seq, last_hash = row.seq, row.hash
+    return _first_missing(head, keyring, seq, last_hash)
+
+
+def _first_missing(head: ResultRow[Row] | None, keyring: Keyring, seq: int, last_hash: bytes) -> int | None:
+    """Where the rows, whole up to `seq`, and the head part; None when they agree and the seal is ours."""
+    if head is None:
+        return seq + 1
+    if head.seq != seq:
+        return min(int(head.seq), seq) + 1
+    sealed = keyring.is_audit_seal(head.seal, seq, last_hash) if seq else head.seal == b""
+    return None if sealed and head.hash == last_hash else max(seq, 1)
+
+
+def _digest(prev_hash: bytes, seq: int, at: str, event: AuditEvent) -> bytes:
+    content = (seq, at, event.tenant, event.actor, event.action, event.object_type, event.object_id, event.detail)
+    return sha256(prev_hash + _encode(content)).digest()
+
+
+def _row_digest(row: ResultRow[Row]) -> bytes:
+    event = AuditEvent(**{name: getattr(row, name) for name in AuditEvent.__struct_fields__})
+    return _digest(row.prev_hash, row.seq, utc_text(row.at), event)
+
+
+def _rows(connection: Connection) -> Iterator[ResultRow[Row]]:
+    """All rows in order, a batch at a time."""
+    last = -(2**62)
+    while batch := connection.execute(
+        select(audit).where(audit.c.seq > last).order_by(audit.c.seq).limit(_BATCH)
+    ).all():
+        yield from batch
+        last = batch[-1].seq

@@ -1,0 +1,116 @@
+"""Who a patient is: the keyed hash predictions carry, and the encrypted table behind it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from hashlib import blake2b
+from hmac import compare_digest
+from os import urandom
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy import Engine, select
+
+from cds_service.domain.patient import Identity
+from cds_service.errors import ConfigurationError, Unavailable
+from cds_service.storage.sessions import reading
+from cds_service.storage.statements import Row
+from cds_service.storage.tables import identities, utc_text
+
+_NONCE_BYTES = 12  # NIST SP 800-38D, 8.2.2: random 96-bit nonces, up to 2**32 rows under one key
+_SECRET_MIN = 32  # chosen by us: 32 characters of hex or base64 are 128 bits or more
+
+
+class Keyring:
+    """The keys derived from `CDS_SECRET_KEY`, one for each use; never printed, never stored."""
+
+    __slots__ = ("_audit", "_cipher", "_patient", "key_id")
+
+    def __init__(self, secret: str) -> None:
+        if len(secret) < _SECRET_MIN:
+            raise ConfigurationError(f"needs at least {_SECRET_MIN} characters", where="CDS_SECRET_KEY")
+        self._patient = _derive(secret, b"cds patient key v1")
+        self._audit = _derive(secret, b"cds audit seal v1")
+        self._cipher = AESGCM(_derive(secret, b"cds identity v1"))
+        self.key_id = _derive(secret, b"cds key id v1")[:4].hex()
+
+    def patient_key(self, tenant: str, patient_id: str) -> str:
+        """Keyed hash of one tenant's patient, 32 hex digits; without the key it names nobody."""
+        text = f"{len(tenant)}:{tenant}{patient_id}"
+        return blake2b(text.encode(), key=self._patient, digest_size=16).hexdigest()
+
+    def fingerprint(self, plain: bytes) -> bytes:
+        """Keyed hash that tells whether an identity changed."""
+        return blake2b(plain, key=self._patient, digest_size=16, person=b"identity").digest()
+
+    def seal(self, patient_key: str, plain: bytes) -> bytes:
+        """The identity encrypted (AES-256-GCM, nonce first) and bound to its row."""
+        nonce = urandom(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, plain, patient_key.encode())
+
+    def unseal(self, patient_key: str, sealed: bytes) -> bytes:
+        """The plain identity; `InvalidTag` when the row was altered, moved or sealed with another key."""
+        return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], patient_key.encode())
+
+    def audit_seal(self, seq: int, last_hash: bytes) -> bytes:
+        """Keyed hash over the end of the audit chain."""
+        return blake2b(seq.to_bytes(8, "big") + last_hash, key=self._audit, digest_size=32).digest()
+
+    def is_audit_seal(self, seal: bytes, seq: int, last_hash: bytes) -> bool:
+        """Whether a writer holding our key left this end of the chain."""
+        return compare_digest(seal, self.audit_seal(seq, last_hash))
+
+
+class IdentityRows:
+    """Makes rows for `identities`, leaving out those known to be stored already.
+
+    Any thread may ask; only the writer remembers, and only what it committed. What is remembered is a
+    keyed hash, the least recently committed patient is forgotten first.
+    """
+
+    def __init__(self, keyring: Keyring, *, capacity: int = 4096) -> None:
+        self._keyring = keyring
+        self._capacity = capacity
+        self._known: dict[str, bytes] = {}
+
+    def row_for(self, tenant: str, patient: Identity, at: datetime) -> tuple[str, Row | None, bytes]:
+        """The patient's key, the row to store (None when nothing changed) and the identity's fingerprint."""
+        key = self._keyring.patient_key(tenant, patient.patient_id)
+        plain = msgspec.json.encode(patient)
+        fingerprint = self._keyring.fingerprint(plain)
+        if self._known.get(key) == fingerprint:
+            return key, None, fingerprint
+        return key, (key, tenant, self._keyring.key_id, self._keyring.seal(key, plain), utc_text(at)), fingerprint
+
+    def remember(self, key: str, fingerprint: bytes) -> None:
+        """Note what was committed. Only the writer's thread calls this."""
+        self._known.pop(key, None)
+        self._known[key] = fingerprint
+        if len(self._known) > self._capacity:
+            del self._known[next(iter(self._known))]
+
+    def forget(self) -> None:
+        """Trust nothing remembered: the database was lost from sight and may have been replaced."""
+        self._known = {}
+
+
+def read_identity(engine: Engine, keyring: Keyring, patient_key: str) -> Identity | None:
+    """The identity stored under this key, None when there is none. The caller records the read in the audit log."""
+    query = select(identities.c.key_id, identities.c.sealed).where(identities.c.patient_key == patient_key)
+    with reading(engine) as connection:
+        row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    try:
+        return msgspec.json.decode(keyring.unseal(patient_key, row.sealed), type=Identity)
+    except InvalidTag as error:
+        raise Unavailable(
+            f"sealed with key {row.key_id}, not readable with {keyring.key_id}", where="identities"
+        ) from error
+
+
+def _derive(secret: str, purpose: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(secret.encode())

@@ -1,0 +1,134 @@
+"""Predictions as they are stored: what a use case hands to the writer, and what is read back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Connection, Engine, select
+
+from cds_service.domain.patient import Identity
+from cds_service.storage.sessions import reading
+from cds_service.storage.statements import Row
+from cds_service.storage.tables import predictions, utc_text
+
+
+class PredictionEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One prediction to be stored, as plain values.
+
+    `hook_instance` is the idempotency key of (tenant, service), None for none; `request_hash` decides whether
+    a repeat is the same request. `patient` is None, or has an empty `patient_id`, when nobody was named.
+    `snapshot` is JSON without the identity, `features` float32 bytes, `outcome` JSON of the prediction.
+    """
+
+    id: UUID
+    service: str
+    tenant: str
+    environment: str
+    actor: str
+    hook: str
+    hook_instance: str | None
+    request_hash: bytes
+    reply: bytes
+    patient: Identity | None
+    model_version: str
+    site_hash: str
+    created_at: datetime
+    language: str
+    shown: bool
+    snapshot: bytes
+    features: bytes
+    outcome: bytes
+
+    def __repr__(self) -> str:
+        """Only the id: the rest is about a patient."""
+        return f"PredictionEntry(id={self.id})"
+
+
+class StoredReply(msgspec.Struct, frozen=True):
+    """What the caller is answered: its own reply, or the one stored first under the same key (`replayed`)."""
+
+    id: UUID
+    reply: bytes
+    request_hash: bytes
+    replayed: bool
+
+    def __repr__(self) -> str:
+        """Without the reply, which is about a patient."""
+        return f"StoredReply(id={self.id}, replayed={self.replayed})"
+
+
+class PredictionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored prediction as it is read back; times are in UTC."""
+
+    id: UUID
+    service: str
+    tenant: str
+    environment: str
+    hook: str
+    hook_instance: str | None
+    request_hash: bytes
+    reply: bytes
+    patient_key: str | None
+    model_version: str
+    site_hash: str
+    created_at: datetime
+    language: str
+    shown: bool
+    snapshot: bytes
+    features: bytes
+    outcome: bytes
+
+    def __repr__(self) -> str:
+        """Only the id: the rest is about a patient."""
+        return f"PredictionRow(id={self.id})"
+
+
+def row_from_entry(entry: PredictionEntry, patient_key: str | None) -> Row:
+    """The row in the order of the table's columns, in types every driver takes."""
+    return (
+        entry.id.hex,
+        entry.service,
+        entry.tenant,
+        entry.environment,
+        entry.hook,
+        entry.hook_instance,
+        entry.request_hash,
+        entry.reply,
+        patient_key,
+        entry.model_version,
+        entry.site_hash,
+        utc_text(entry.created_at),
+        entry.language,
+        entry.shown,
+        entry.snapshot,
+        entry.features,
+        entry.outcome,
+    )
+
+
+def find_reply(engine: Engine, tenant: str, service: str, hook_instance: str) -> StoredReply | None:
+    """The reply stored under this idempotency key, None when there is none."""
+    with reading(engine) as connection:
+        return reply_on(connection, tenant, service, hook_instance)
+
+
+def reply_on(connection: Connection, tenant: str, service: str, hook_instance: str) -> StoredReply | None:
+    """As `find_reply`, inside the transaction of this connection."""
+    table = predictions.c
+    query = select(table.id, table.reply, table.request_hash).where(
+        table.tenant == tenant, table.service == service, table.hook_instance == hook_instance
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else StoredReply(row.id, row.reply, row.request_hash, replayed=True)
+
+
+def read_prediction(engine: Engine, prediction_id: UUID, tenant: str) -> PredictionRow | None:
+    """The tenant's prediction with this id; None also when it is another tenant's."""
+    query = select(predictions).where(predictions.c.id == prediction_id, predictions.c.tenant == tenant)
+    with reading(engine) as connection:
+        row = connection.execute(query).one_or_none()
+    values: dict[str, Any] | None = None if row is None else dict(row._mapping)
+    return None if values is None else PredictionRow(**values)

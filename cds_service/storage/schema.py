@@ -1,0 +1,109 @@
+"""The schema's revision: migrating, comparing with the tables, and refusing to start on another one.
+
+alembic is imported only by the functions that migrate or compare, so that starting the service does without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from cds_service.errors import ConfigurationError
+from cds_service.storage.sessions import database_errors, database_file, open_engine, reading
+from cds_service.storage.tables import metadata
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+# Newest revision in migrations/versions, oldest first; a test compares it with the scripts.
+REVISIONS = ("0001",)
+HEAD_REVISION = REVISIONS[-1]
+
+_MIGRATING_TIMEOUT_S = 30.0
+
+
+def migrate(url: str, revision: str = "head") -> None:
+    """Bring the database up to the revision, creating a SQLite file that is not there yet."""
+    from alembic import command
+
+    with _migrating(url, create=True) as connection:
+        command.upgrade(_config(connection), revision)
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Take the database down to the revision; `base` removes every table."""
+    from alembic import command
+
+    with _migrating(url, create=False) as connection:
+        command.downgrade(_config(connection), revision)
+
+
+def compare(url: str) -> list[Any]:
+    """How the database differs from the tables of this code; empty when it does not."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    engine = open_engine(url)
+    try:
+        with reading(engine) as connection:
+            return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata))
+    finally:
+        engine.dispose()
+
+
+def read_revision(engine: Engine) -> str | None:
+    """The revision the database says it has, None when it was never migrated."""
+    path = database_file(engine)
+    if path is not None and not path.exists():
+        return None
+    with database_errors(), engine.connect() as connection:
+        try:
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+        except (OperationalError, ProgrammingError) as error:
+            if "alembic_version" in str(error.orig) and "SELECT" not in str(error.orig):
+                return None
+            raise
+
+
+def check_revision(engine: Engine) -> None:
+    """Refuse a database of another revision: `ConfigurationError`; `Unavailable` when it cannot be asked."""
+    found = read_revision(engine)
+    if found == HEAD_REVISION:
+        return
+    if found is None or found in REVISIONS:
+        raise ConfigurationError(f"is at revision {found}, not {HEAD_REVISION}: run `cds migrate`", where="database")
+    raise ConfigurationError(f"is at revision {found}, which this version does not know", where="database")
+
+
+def migrations_dir() -> Path:
+    """Where the migration scripts are: beside the package in a source checkout, else in the working directory."""
+    candidates = (Path(__file__).resolve().parents[2] / "migrations", Path.cwd() / "migrations")
+    for candidate in candidates:
+        if (candidate / "env.py").is_file():
+            return candidate
+    raise ConfigurationError("not found beside the package or in the working directory", where="migrations/")
+
+
+@contextmanager
+def _migrating(url: str, *, create: bool) -> Iterator[Connection]:
+    """One transaction around all steps: on both databases a migration that fails leaves nothing behind."""
+    engine = open_engine(url, create=create, busy_timeout_s=_MIGRATING_TIMEOUT_S)
+    try:
+        with database_errors(), engine.execution_options(cds_writes=True).begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _config(connection: Connection) -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations_dir()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,96 @@
+"""Engines and connections: how the database is opened, and how its failures are named."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from cds_service.errors import ConfigurationError, Unavailable
+
+# Chosen by us: under half of the writer's default deadline, so that a caller is told in time.
+BUSY_TIMEOUT_S = 0.9
+
+_FILE = "cds_database_file"
+
+
+def open_engine(url: str, *, create: bool = False, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
+    """An engine for the database at `url`; nothing is connected yet.
+
+    A missing SQLite file is an error at the first connection unless `create`: an empty database must
+    not appear where the full one went missing.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ConfigurationError("not a database URL", where="CDS_DATABASE_URL") from error
+    if parsed.get_backend_name() == "sqlite":
+        return _open_sqlite(parsed, create=create, busy_timeout_s=busy_timeout_s)
+    return create_engine(parsed, pool_timeout=busy_timeout_s, hide_parameters=True)
+
+
+def database_file(engine: Engine) -> Path | None:
+    """The SQLite file behind the engine, None for a server."""
+    name = engine.get_execution_options().get(_FILE)
+    return None if name is None else Path(name)
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Turn a failure of the database into `Unavailable`; its text never holds a value."""
+    try:
+        yield
+    except PoolTimeout as error:
+        raise Unavailable("all database connections are in use", where="database") from error
+    except DBAPIError as error:
+        raise Unavailable(reason(error), where="database") from error
+
+
+def reason(error: DBAPIError) -> str:
+    """What went wrong, as the driver names it: SQLite's error name, or the class of the failure."""
+    return str(getattr(error.orig, "sqlite_errorname", type(error.orig).__name__))
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection for reading one consistent state of the database."""
+    with database_errors(), engine.connect() as connection:
+        yield connection
+
+
+def _open_sqlite(url: URL, *, create: bool, busy_timeout_s: float) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise ConfigurationError("SQLite needs a file: memory is not durable", where="CDS_DATABASE_URL")
+    path = Path(url.database).absolute()
+    if create:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    uri = {"uri": "true", "mode": "rwc" if create else "rw"}
+    engine = create_engine(
+        url.set(database=f"file:{quote(str(path))}", query=uri),
+        connect_args={"timeout": busy_timeout_s},
+        pool_timeout=busy_timeout_s,
+        execution_options={_FILE: str(path)},
+        hide_parameters=True,
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # SQLAlchemy says when a transaction begins, not the driver
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("cds_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

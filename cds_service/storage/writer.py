@@ -1,0 +1,157 @@
+"""The one thread of a process that writes: it commits what is waiting as one group, and callers wait for that commit."""
+
+from __future__ import annotations
+
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+
+from sqlalchemy import Engine, update
+
+from cds_service.errors import Unavailable
+from cds_service.storage.audit_log import AuditEvent
+from cds_service.storage.group import GroupCommit, Pending, pending_event, pending_prediction
+from cds_service.storage.identity import IdentityRows, Keyring
+from cds_service.storage.link import WriterLink
+from cds_service.storage.prediction_log import PredictionEntry, StoredReply
+from cds_service.storage.tables import audit_head
+
+# Chosen by us: two busy timeouts fit into the deadline; a full queue is cleared well within it.
+DEADLINE_S = 2.0
+QUEUE_LIMIT = 1024
+GROUP_LIMIT = 128
+PROBE_EVERY_S = 0.5
+
+
+class GroupWriter:
+    """Stores entries durably, many in one transaction, each caller answered after its commit.
+
+    A caller that is told `Unavailable` does not know whether its entry was committed: the commit may have
+    been under way. Repeating the request with the same `hook_instance` gives the stored reply if it was.
+    """
+
+    def __init__(self, engine: Engine, keyring: Keyring, *, deadline_s: float = DEADLINE_S) -> None:
+        self._engine = engine
+        self._deadline_s = deadline_s
+        self._identities = IdentityRows(keyring)
+        self._commit = GroupCommit(engine.dialect, keyring)
+        self._link = WriterLink(engine)
+        self._queue: SimpleQueue[Pending | None] = SimpleQueue()
+        self._starting = Lock()
+        self._closing = False
+        self._available = False
+        self.restarts = 0
+        self._thread = self._start()
+
+    def submit(self, entry: PredictionEntry) -> StoredReply:
+        """Store the prediction and return after its commit: its own reply, or the one stored first under its key.
+
+        Raises `Conflict` when that key came with another request, `BadRequest` when a value cannot be
+        stored, `Unavailable` when the queue is full, the deadline passed or the database is away.
+        """
+        pending = pending_prediction(entry, self._identities)
+        self._wait_for(pending)
+        if pending.reply is None:
+            raise Unavailable("no reply was stored", where="writer")
+        return pending.reply
+
+    def submit_audit(self, event: AuditEvent) -> None:
+        """Record the event and return after its commit; a read leaves only then. Raises as `submit`."""
+        self._wait_for(pending_event(event))
+
+    def healthy(self) -> bool:
+        """Whether the thread lives and the database took its last transaction; recovers without traffic."""
+        return self._available and not self._closing and self._thread.is_alive()
+
+    def waiting(self) -> int:
+        """How many entries wait to be taken."""
+        return self._queue.qsize()
+
+    def drain(self, timeout_s: float = 10.0) -> bool:
+        """Refuse new entries, commit what is queued and stop; whether that was done in time."""
+        self._closing = True
+        self._queue.put(None)
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _wait_for(self, pending: Pending) -> None:
+        if self._closing:
+            raise Unavailable("shutting down", where="writer")
+        if self._queue.qsize() >= QUEUE_LIMIT:
+            raise Unavailable("too many entries are waiting", where="writer")
+        if not self._thread.is_alive():
+            self._restart()
+        self._queue.put(pending)
+        if not pending.done.acquire(timeout=self._deadline_s):
+            pending.abandoned = True
+            raise Unavailable("the database did not answer in time", where="writer")
+        if pending.error is not None:
+            raise pending.error
+
+    def _start(self) -> Thread:
+        thread = Thread(target=self._run, name="cds-writer", daemon=True)
+        thread.start()
+        return thread
+
+    def _restart(self) -> None:
+        """Start the thread anew after it died of something nobody foresaw; counted, so that it is seen."""
+        with self._starting:
+            if not self._thread.is_alive() and not self._closing:
+                self.restarts += 1
+                self._link = WriterLink(self._engine)
+                self._thread = self._start()
+
+    def _run(self) -> None:
+        self._probe()
+        while True:
+            group = self._next_group()
+            live = [pending for pending in group if pending is not None and not pending.abandoned]
+            if live:
+                self._write(live)
+            elif not group:
+                self._probe()
+            if self._closing and self._queue.empty():
+                break
+        self._link.close()
+
+    def _next_group(self) -> list[Pending | None]:
+        """What is waiting, at once; empty when nothing came and the database must be looked after."""
+        group: list[Pending | None] = []
+        try:
+            group.append(self._queue.get(timeout=None if self._available else PROBE_EVERY_S))
+            while len(group) < GROUP_LIMIT:
+                group.append(self._queue.get_nowait())
+        except Empty:
+            return group
+        return group
+
+    def _write(self, group: list[Pending]) -> None:
+        """Commit the group and let its callers go, whatever happens."""
+        failure: str | None = "the writer failed"
+        try:
+            with self._link.transaction() as connection:
+                self._commit.write(connection, group)
+            failure = None
+        except Unavailable as error:
+            failure = error.text
+        finally:
+            self._settle(group, failure)
+
+    def _settle(self, group: list[Pending], failure: str | None) -> None:
+        self._available = failure is None
+        if failure is not None:
+            self._identities.forget()
+        for pending in group:
+            if failure is not None:
+                pending.error = Unavailable(failure, where="database")
+            elif pending.fingerprint is not None and pending.error is None:
+                self._identities.remember(*pending.fingerprint)
+            pending.done.release()
+
+    def _probe(self) -> None:
+        """Find out whether the database takes a write, so that recovery needs no traffic."""
+        try:
+            with self._link.transaction() as connection:
+                connection.execute(update(audit_head).values(probes=audit_head.c.probes + 1))
+            self._available = True
+        except Unavailable:
+            self._available = False
