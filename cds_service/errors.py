@@ -4,6 +4,7 @@
     ├── BadRequest        400  the request cannot be read or does not say what it must
     │   ├── MalformedJson 400  not strict JSON
     │   └── InvalidResource 422  JSON, but not a FHIR resource that can be used
+    ├── Unauthorized      401  who calls is not known; never says why
     ├── NotFound          404
     ├── Conflict          409  the same key with other content
     ├── DataRequired      412  data the answer needs, and nobody would give it
@@ -17,15 +18,19 @@ from __future__ import annotations
 
 
 class CdsError(Exception):
-    """A failure with a place and a remedy; `text` never holds patient data."""
+    """A failure with a place and a remedy; `text` never holds patient data.
+
+    `details` are further places, each with its own text, where one request has several things wrong.
+    """
 
     status = 500
     issue = "exception"
 
-    def __init__(self, text: str, *, where: str = "") -> None:
+    def __init__(self, text: str, *, where: str = "", details: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(f"{where}: {text}" if where else text)
         self.text = text
         self.where = where
+        self.details = details
 
 
 class BadRequest(CdsError):
@@ -46,6 +51,13 @@ class InvalidResource(BadRequest):
 
     status = 422
     issue = "processing"
+
+
+class Unauthorized(CdsError):
+    """Who calls is not known. The answer never says why."""
+
+    status = 401
+    issue = "login"
 
 
 class NotFound(CdsError):

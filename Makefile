@@ -1,0 +1,43 @@
+# Two commands: `make run` serves on 127.0.0.1:8080, `make test` runs every test. Both make .venv the first time.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: run test install lint bench ci clean
+
+run: $(VENV)/.serving
+	@CDS_CLIENT_AUTH=$${CDS_CLIENT_AUTH:-off} $(BIN)/cds migrate
+	@CDS_CLIENT_AUTH=$${CDS_CLIENT_AUTH:-off} $(BIN)/cds serve --try fixtures/hooks/try.json
+
+test: $(VENV)/.development
+	$(BIN)/python -m pytest
+
+install: $(VENV)/.development
+
+lint: $(VENV)/.development
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.development
+	$(BIN)/python -m bench
+
+ci:
+	bash .ci/run
+
+clean:
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serving: $(BIN)/python requirements.txt pyproject.toml
+	$(PIP) --require-hashes -r requirements.txt
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.development: $(VENV)/.serving requirements-dev.txt
+	$(PIP) --require-hashes -r requirements-dev.txt
+	@touch $@

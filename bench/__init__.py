@@ -1,0 +1,1 @@
+"""What the README's figures come from: each a ratio in one run, against a floor and a peer."""

@@ -1,0 +1,39 @@
+"""The Flask application: its blueprints, its errors, and the runtime behind them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from flask import Flask
+
+from cds_service import logs
+from cds_service.runtime import Runtime
+from cds_service.settings import Settings
+from cds_service.web import cors, health, problems
+from cds_service.web.fhir import fhir
+from cds_service.web.hooks import hooks
+from cds_service.web.models import models
+from cds_service.web.openapi import openapi
+from cds_service.web.predictions import predictions
+
+
+def create_app(runtime: Runtime) -> Flask:
+    """The application over a runtime that is started, or about to be."""
+    app = Flask("cds_service", static_folder=None)
+    app.extensions["cds"] = runtime
+    app.config["MAX_CONTENT_LENGTH"] = runtime.settings.max_body_bytes
+    problems.register_error_handlers(app)
+    cors.allow_origins(app, runtime.settings.cors_origins)
+    for blueprint in (hooks, fhir, predictions, models, health.blueprint, openapi):
+        app.register_blueprint(blueprint)
+    return app
+
+
+def create_started_app(environment: Mapping[str, str] = os.environ) -> Flask:
+    """The application with its runtime started, from the environment; ConfigurationError names what is wrong."""
+    settings = Settings.from_environment(environment)
+    logs.configure(settings.log_file)
+    runtime = Runtime.from_settings(settings)
+    runtime.start()
+    return create_app(runtime)

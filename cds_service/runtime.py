@@ -1,0 +1,85 @@
+"""What one process holds while it serves: settings, model, tables, database writer. Started and drained explicitly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine
+
+from cds_service import logs
+from cds_service.domain.codes import CodeTables
+from cds_service.errors import ConfigurationError, Unavailable
+from cds_service.inference.codes import load_code_tables
+from cds_service.inference.predictor import Predictor, load_predictor
+from cds_service.settings import Settings
+from cds_service.storage import schema
+from cds_service.storage.identity import Keyring
+from cds_service.storage.sessions import open_engine
+from cds_service.storage.writer import GroupWriter
+
+log = logs.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Runtime:
+    """The collaborators of every request of this process."""
+
+    settings: Settings
+    predictor: Predictor
+    tables: CodeTables
+    engine: Engine
+    keyring: Keyring
+    writer: GroupWriter
+    draining: bool = field(default=False)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Runtime:
+        """Load and verify everything; ConfigurationError names what is wrong. The database may still be away."""
+        engine = open_engine(settings.database_url)
+        keyring = Keyring(settings.secret_key)
+        return cls(
+            settings=settings,
+            predictor=load_predictor(settings.models_dir),
+            tables=load_code_tables(settings.models_dir),
+            engine=engine,
+            keyring=keyring,
+            writer=GroupWriter(engine, keyring),
+        )
+
+    def start(self) -> None:
+        """Check the schema and start the writer; a database that is away is waited for, a foreign schema refused."""
+        try:
+            schema.check_revision(self.engine)
+        except Unavailable as error:
+            log.warning("database_unavailable_at_start", reason=error.text)
+        self.writer.start()
+        log.info("service_started", model=self.predictor.version, site=self.settings.site.hash)
+
+    def drain(self, timeout_s: float = 10.0) -> None:
+        """Commit what is queued and let go of the database; answers false on /readyz from now on."""
+        self.draining = True
+        committed = self.writer.drain(timeout_s)
+        self.engine.dispose()
+        log.info("service_drained", complete=committed)
+
+    def problems(self) -> dict[str, str]:
+        """What keeps this process from answering now, by part; empty when it is ready."""
+        found: dict[str, str] = {}
+        if self.draining:
+            found["process"] = "draining"
+        if not self.writer.healthy():
+            found["writer"] = "stopped"
+        try:
+            schema.check_revision(self.engine)
+        except Unavailable:
+            found["database"] = "unavailable"
+        except ConfigurationError:
+            found["database"] = "schema is not current"
+        return found
+
+    @staticmethod
+    def now() -> datetime:
+        """The moment of the request, UTC, to the millisecond."""
+        moment = datetime.now(UTC)
+        return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

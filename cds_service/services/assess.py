@@ -1,0 +1,69 @@
+"""The one use case every sender ends in: a snapshot becomes a prediction."""
+
+from __future__ import annotations
+
+from typing import Protocol
+from uuid import UUID
+
+from cds_service.domain.early_warning import early_warning
+from cds_service.domain.patient import PatientSnapshot
+from cds_service.domain.policy import AssessmentPolicy
+from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate
+from cds_service.domain.state import state_tags
+
+
+class Estimator(Protocol):
+    """What scores risk: the artifact in service, or a counting one in tests."""
+
+    version: str
+
+    def estimate(self, snapshot: PatientSnapshot, policy: AssessmentPolicy) -> RiskEstimate | str:
+        """Risk with its drivers, or a machine-readable reason why there is none."""
+
+
+# What each missing input would settle, most useful first: NEWS2 inputs by the points they can add (RCP 2017, chart 1),
+# with the two that need no device ahead on a tie; then what the risk model reads besides. Chosen by us.
+_MOST_HELPFUL = (
+    "consciousness",
+    "on_oxygen",
+    "respiratory_rate",
+    "spo2",
+    "systolic_bp",
+    "pulse",
+    "temperature",
+)
+
+
+def assess(
+    snapshot: PatientSnapshot,
+    *,
+    prediction_id: UUID,
+    predictor: Estimator,
+    policy: AssessmentPolicy,
+    site_hash: str,
+) -> Prediction:
+    """NEWS2, risk, states and what would help most, of one snapshot by one model version."""
+    warning = early_warning(snapshot, spread_limit=policy.news2_spread)
+    news2, news2_omitted = (None, warning) if isinstance(warning, str) else (warning, None)
+    estimate = predictor.estimate(snapshot, policy)
+    risk, risk_omitted = (None, estimate) if isinstance(estimate, str) else (estimate, None)
+    return Prediction(
+        id=prediction_id,
+        snapshot=snapshot,
+        news2=news2,
+        news2_omitted=news2_omitted,
+        risk=risk,
+        risk_omitted=risk_omitted,
+        states=state_tags(snapshot=snapshot, news2=news2, risk=risk),
+        would_help=_would_help(snapshot, news2),
+        model_version=predictor.version,
+        site_hash=site_hash,
+    )
+
+
+def _would_help(snapshot: PatientSnapshot, news2: EarlyWarning | None) -> tuple[str, ...]:
+    if news2 is not None:
+        return tuple(name for name in _MOST_HELPFUL if name in news2.unknown)
+    if snapshot.age_years is None:
+        return ("age",)
+    return ()

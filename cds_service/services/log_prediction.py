@@ -1,0 +1,51 @@
+"""From a prediction and the reply it became to the one row that keeps both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cds_service.domain.actor import Actor
+from cds_service.domain.prediction import Prediction
+from cds_service.services.stored import outcome_bytes, snapshot_bytes
+from cds_service.storage.prediction_log import PredictionEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked, by whom: the part of a prediction's row that the prediction itself does not know.
+
+    `request_hash` is of the content without its authorization; `hook_instance` is None where nothing is repeated.
+    """
+
+    actor: Actor
+    service: str
+    language: str
+    request_hash: bytes
+    hook: str | None = None
+    hook_instance: str | None = None
+
+
+def entry_from_prediction(
+    prediction: Prediction, asked: Asked, *, features: bytes, reply: bytes, shown: bool
+) -> PredictionEntry:
+    """The values of the prediction's row; the writer adds patient key, identity and audit."""
+    return PredictionEntry(
+        id=prediction.id,
+        service=asked.service,
+        tenant=asked.actor.tenant,
+        environment=asked.actor.environment,
+        actor=asked.actor.name,
+        hook=asked.hook,
+        hook_instance=asked.hook_instance,
+        request_hash=asked.request_hash,
+        reply=reply,
+        patient=prediction.snapshot.identity,
+        model_version=prediction.model_version,
+        site_hash=prediction.site_hash,
+        created_at=prediction.snapshot.at,
+        language=asked.language,
+        shown=shown,
+        snapshot=snapshot_bytes(prediction.snapshot),
+        features=features,
+        outcome=outcome_bytes(prediction),
+    )

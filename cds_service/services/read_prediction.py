@@ -1,0 +1,58 @@
+"""A stored prediction, whole again: its row, its patient, and the audit of having been read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Engine
+
+from cds_service.domain.actor import Actor
+from cds_service.domain.patient import Identity
+from cds_service.domain.prediction import Prediction
+from cds_service.errors import NotFound
+from cds_service.services.stored import prediction_from_bytes
+from cds_service.storage.audit_log import AuditEvent
+from cds_service.storage.identity import Keyring, read_identity
+from cds_service.storage.prediction_log import read_prediction
+from cds_service.storage.writer import GroupWriter
+
+_NOBODY = Identity(patient_id="")
+
+
+def read_stored_prediction(
+    prediction_id: str, actor: Actor, *, engine: Engine, keyring: Keyring, writer: GroupWriter, at: datetime
+) -> Prediction:
+    """The prediction as it was answered; NotFound alike for unknown ids and another tenant's.
+
+    The read is in the audit log before anything is returned.
+    """
+    row = read_prediction(engine, _uuid(prediction_id), actor.tenant)
+    if row is None:
+        raise NotFound("no such prediction")
+    identity = read_identity(engine, keyring, row.patient_key) if row.patient_key else None
+    writer.submit_audit(
+        AuditEvent(
+            at=at,
+            tenant=actor.tenant,
+            actor=actor.name,
+            action="prediction-read",
+            object_type="prediction",
+            object_id=str(row.id),
+        )
+    )
+    return prediction_from_bytes(
+        row.snapshot,
+        row.outcome,
+        prediction_id=row.id,
+        model_version=row.model_version,
+        site_hash=row.site_hash,
+        identity=identity or _NOBODY,
+    )
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise NotFound("no such prediction") from error

@@ -1,0 +1,75 @@
+"""A prediction as the bytes its row holds, and back. The patient's identity is in neither."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import msgspec
+
+from cds_service.domain.patient import Identity, PatientSnapshot
+from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate, StateTag
+
+_NOBODY = Identity(patient_id="")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was concluded, beside the snapshot it was concluded from."""
+
+    news2: EarlyWarning | None
+    news2_omitted: str | None
+    risk: RiskEstimate | None
+    risk_omitted: str | None
+    states: tuple[StateTag, ...]
+    would_help: tuple[str, ...]
+
+
+def _as_builtin(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"a prediction holds no {type(value).__name__}")
+
+
+_ENCODE = msgspec.json.Encoder(enc_hook=_as_builtin).encode
+_SNAPSHOT = msgspec.json.Decoder(PatientSnapshot)
+_OUTCOME = msgspec.json.Decoder(Outcome)
+
+
+def snapshot_bytes(snapshot: PatientSnapshot) -> bytes:
+    """JSON of the snapshot without who it is of."""
+    return _ENCODE(replace(snapshot, identity=_NOBODY))
+
+
+def outcome_bytes(prediction: Prediction) -> bytes:
+    """JSON of what was concluded."""
+    return _ENCODE(
+        Outcome(
+            news2=prediction.news2,
+            news2_omitted=prediction.news2_omitted,
+            risk=prediction.risk,
+            risk_omitted=prediction.risk_omitted,
+            states=prediction.states,
+            would_help=prediction.would_help,
+        )
+    )
+
+
+def prediction_from_bytes(
+    snapshot: bytes, outcome: bytes, *, prediction_id: UUID, model_version: str, site_hash: str, identity: Identity
+) -> Prediction:
+    """The prediction as it was answered, joined with the identity read from its own table."""
+    concluded = _OUTCOME.decode(outcome)
+    return Prediction(
+        id=prediction_id,
+        snapshot=replace(_SNAPSHOT.decode(snapshot), identity=identity),
+        news2=concluded.news2,
+        news2_omitted=concluded.news2_omitted,
+        risk=concluded.risk,
+        risk_omitted=concluded.risk_omitted,
+        states=concluded.states,
+        would_help=concluded.would_help,
+        model_version=model_version,
+        site_hash=site_hash,
+    )

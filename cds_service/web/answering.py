@@ -1,0 +1,81 @@
+"""The steps every door shares: FHIR parts to a snapshot, and a prediction to its committed reply."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from cds_service import logs
+from cds_service.domain.patient import PatientSnapshot
+from cds_service.domain.prediction import Prediction
+from cds_service.fhir.reader import read_resources, snapshot_from_resources
+from cds_service.monitoring import metrics
+from cds_service.services.assess import assess
+from cds_service.services.ids import new_id
+from cds_service.services.log_prediction import Asked, entry_from_prediction
+from cds_service.services.read_prediction import read_stored_prediction
+from cds_service.web.access import authenticate
+from cds_service.web.context import runtime
+
+log = logs.get_logger(__name__)
+_encode = msgspec.json.Encoder().encode
+
+
+def snapshot_from_fhir(
+    parts: Sequence[Any], *, patient_id: str | None, encounter_id: str | None, at: datetime
+) -> PatientSnapshot:
+    """The canonical record of FHIR resources or Bundles, read under this site's rules."""
+    process = runtime()
+    return snapshot_from_resources(
+        read_resources(parts),
+        patient_id=patient_id,
+        encounter_id=encounter_id,
+        at=at,
+        policy=process.settings.site.reading,
+        tables=process.tables,
+    )
+
+
+def predict_from(snapshot: PatientSnapshot) -> Prediction:
+    """The assessment of a snapshot by the model in service under this site's rules."""
+    process = runtime()
+    return assess(
+        snapshot,
+        prediction_id=new_id(snapshot.at),
+        predictor=process.predictor,
+        policy=process.settings.site.assessment,
+        site_hash=process.settings.site.hash,
+    )
+
+
+def stored_prediction(prediction_id: str) -> Prediction:
+    """A prediction of the caller's tenant as it was answered; the read is audited first."""
+    process = runtime()
+    return read_stored_prediction(
+        prediction_id,
+        authenticate(process.settings),
+        engine=process.engine,
+        keyring=process.keyring,
+        writer=process.writer,
+        at=process.now(),
+    )
+
+
+def commit(prediction: Prediction, asked: Asked, reply: object, *, shown: bool = True) -> bytes:
+    """Store prediction and reply, then return the reply to send: the stored one when the call came before."""
+    entry = entry_from_prediction(prediction, asked, reply=_encode(reply), shown=shown)
+    stored = runtime().writer.submit(entry)
+    metrics.count_prediction(prediction)
+    log.info(
+        "prediction_logged",
+        prediction_id=str(stored.id),
+        service=asked.service,
+        model=prediction.model_version,
+        shown=shown,
+        replayed=stored.replayed,
+        not_used=[reading.reason for reading in prediction.snapshot.not_used],
+    )
+    return stored.reply

@@ -1,0 +1,76 @@
+"""CDS Hooks: discovery, and a service call from its body to committed cards."""
+
+from __future__ import annotations
+
+import msgspec
+from flask import Blueprint, Response
+
+from cds_service.cdshooks.cards import cards_from_prediction
+from cds_service.cdshooks.catalogue import SERVICES, Service, discovery
+from cds_service.cdshooks.prefetch import Prefetch, missing_required, read_prefetch
+from cds_service.cdshooks.schemas import Envelope, envelope
+from cds_service.errors import DataRequired, NotFound
+from cds_service.services.log_prediction import Asked
+from cds_service.web.access import authenticate
+from cds_service.web.answering import commit, predict_from, snapshot_from_fhir
+from cds_service.web.context import json_response, language, read_json, runtime
+from cds_service.web.strict_json import content_hash
+
+hooks = Blueprint("hooks", __name__)
+
+
+class _Body(msgspec.Struct):
+    """The one member that is read again from its bytes, by typed readers."""
+
+    prefetch: dict[str, msgspec.Raw] | None = None
+
+
+_BODY = msgspec.json.Decoder(_Body)
+
+
+@hooks.get("/cds-services")
+def list_services() -> Response:
+    """The services offered and the hooks they answer (CDS Hooks 2.0.1, Discovery)."""
+    return json_response(discovery(language()))
+
+
+@hooks.post("/cds-services/<service_id>")
+def call_service(service_id: str) -> Response:
+    """Cards for one call, after prediction, inputs and reply are committed; a repeat gets the stored reply."""
+    process = runtime()
+    actor = authenticate(process.settings)
+    service = SERVICES.get(service_id)
+    if service is None:
+        raise NotFound("no such service: see GET /cds-services")
+    parsed = read_json()
+    call = envelope(parsed.document, service=service)
+    prefetch = _required_data(service, call, parsed.body)
+    asked = Asked(
+        actor=actor,
+        service=service.id,
+        language=language(),
+        request_hash=content_hash(parsed),
+        hook=call.hook,
+        hook_instance=str(call.hook_instance),
+    )
+    prediction = predict_from(
+        snapshot_from_fhir(
+            prefetch.parts, patient_id=call.patient_id, encounter_id=call.encounter_id, at=process.now()
+        )
+    )
+    cards = cards_from_prediction(
+        prediction, language=asked.language, public_url=process.settings.public_url, notes=prefetch.notes
+    )
+    return json_response(commit(prediction, asked, {"cards": cards}, shown=bool(cards)))
+
+
+def _required_data(service: Service, call: Envelope, body: bytes) -> Prefetch:
+    """What the client sent of the templates; DataRequired where nobody gives what cannot be done without."""
+    prefetch = read_prefetch(service, call.hook, _BODY.decode(body).prefetch or {})
+    missing = missing_required(service, prefetch)
+    if missing:
+        raise DataRequired(
+            "send this prefetch: no FHIR server is configured to read it from", where=f"prefetch.{missing[0]}"
+        )
+    return prefetch
+
