@@ -1,0 +1,138 @@
+"""CDS Hooks cards from a prediction: summary, indicator, source, links and override reasons.
+
+The same prediction in the same language always gives the same bytes. docs/reference/cards.md holds the policies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from cds_service.cdshooks.card_text import alarm, detail, per_hundred, shown_unused
+from cds_service.cdshooks.markdown import plain
+from cds_service.cdshooks.override_reasons import override_reasons
+from cds_service.cdshooks.prefetch import Note
+from cds_service.cdshooks.wording import VITALS, Words, words
+from cds_service.domain.patient import NotUsed, UnusedReading
+from cds_service.domain.prediction import EarlyWarning, Prediction
+
+# CDS Hooks 2.0.1, card attributes: "fewer than 140 characters".
+SUMMARY_LIMIT = 139
+
+# Vital signs that NEWS2 or the risk model scores; an old reading of anything else is no reason for a card.
+_SCORED = frozenset(VITALS) - {"height", "weight", "bmi", "blood_group", "exercise_days", "pain"}
+
+
+def cards_from_prediction(
+    prediction: Prediction, *, language: str, public_url: str, notes: Sequence[Note] = ()
+) -> list[dict[str, Any]]:
+    """The cards to show: one, or none when there is nothing to say."""
+    if has_nothing_to_say(prediction, notes):
+        return []
+    w = words(language)
+    t = w.t
+    model_card = f"{public_url}/models/risk/{quote(prediction.model_version, safe='')}/card"
+    return [
+        {
+            "uuid": str(prediction.id),
+            "summary": summary(prediction, w),
+            "detail": detail(prediction, w, notes),
+            "indicator": indicator(prediction),
+            "source": {"label": t("NEWS2 (Royal College of Physicians, 2017) and ICU risk model"), "url": model_card},
+            "links": [
+                {
+                    "label": t("Reasons and feedback"),
+                    "url": f"{public_url}/predictions/{prediction.id}",
+                    "type": "absolute",
+                },
+                {"label": t("Model card"), "url": model_card, "type": "absolute"},
+            ],
+            "overrideReasons": list(override_reasons(language)),
+        }
+    ]
+
+
+def has_nothing_to_say(prediction: Prediction, notes: Sequence[Note]) -> bool:
+    """Whether the only state is not-ill, every reading that matters was used and the data came whole."""
+    states = tuple(tag.state for tag in prediction.states)
+    return states == ("not-ill",) and not notes and not any(map(_is_notable, shown_unused(prediction.snapshot)))
+
+
+def _is_notable(unused: UnusedReading) -> bool:
+    return unused.alarming or unused.reason is not NotUsed.STALE or unused.name in _SCORED
+
+
+# Indicator policy, first match wins. NEWS2's own thresholds (RCP 2017) on the lower bound; the bands are the site's.
+_INDICATORS: tuple[tuple[str, Callable[[Prediction], bool]], ...] = (
+    ("critical", lambda p: p.news2 is not None and p.news2.level == "high"),
+    ("critical", lambda p: p.risk is not None and p.risk.band == "high"),
+    ("warning", lambda p: p.news2 is not None and p.news2.level in ("medium", "low-medium")),
+    ("warning", lambda p: p.risk is not None and p.risk.band == "moderate"),
+    ("warning", lambda p: any(reading.alarming for reading in p.snapshot.not_used)),
+)
+
+
+def indicator(prediction: Prediction) -> str:
+    """How urgent the card is: critical, warning or info."""
+    return next((name for name, holds in _INDICATORS if holds(prediction)), "info")
+
+
+def summary(prediction: Prediction, w: Words) -> str:
+    """One sentence of under 140 characters: the fullest wording that fits."""
+    for text in _wordings(prediction, w):
+        if len(text) <= SUMMARY_LIMIT:
+            return text
+    return plain(text, SUMMARY_LIMIT)
+
+
+def _wordings(prediction: Prediction, w: Words) -> Iterator[str]:
+    """Wordings of the summary from the fullest to the shortest; what may be an emergency stays in all of them."""
+    alarms = [alarm(reading, w) for reading in prediction.snapshot.not_used if reading.alarming][:1]
+    risk = [_risk(prediction, w)] if prediction.risk else []
+    if prediction.news2 is None:
+        yield " · ".join([*alarms, *risk, _without_news2(prediction, w)])
+        yield " · ".join([*alarms, *risk])
+        return
+    threshold = _threshold(prediction.news2, w)
+    yield " · ".join([*alarms, _news2(prediction.news2, w, named=True) + threshold, *risk])
+    yield " · ".join([*alarms, _news2(prediction.news2, w, named=False) + threshold, *risk])
+    yield " · ".join([*alarms, _news2(prediction.news2, w, named=False), *risk])
+
+
+def _news2(news2: EarlyWarning, w: Words, *, named: bool) -> str:
+    if news2.complete:
+        return f"NEWS2 {news2.lower}"
+    if named:
+        inputs = ", ".join(map(w.name, news2.unknown))
+        return w.t("NEWS2 at least %(score)d (%(inputs)s unknown)") % {"score": news2.lower, "inputs": inputs}
+    count = len(news2.unknown)
+    return w.t("NEWS2 at least %(score)d (%(count)d of 7 inputs unknown)") % {"score": news2.lower, "count": count}
+
+
+def _threshold(news2: EarlyWarning, w: Words) -> str:
+    t = w.t
+    reached = {
+        "high": t("reaches the emergency threshold"),
+        "medium": t("reaches the urgent threshold"),
+        "low-medium": t("a single 3"),
+    }.get(news2.level)
+    could = t("could reach the emergency threshold") if news2.upper_level == "high" != news2.level else None
+    phrases = ", ".join(phrase for phrase in (reached, could) if phrase)
+    return f": {phrases}" if phrases else ""
+
+
+def _risk(prediction: Prediction, w: Words) -> str:
+    risk = prediction.risk
+    assert risk is not None
+    return w.t("ICU risk %(count)s (%(band)s)") % {
+        "count": per_hundred(risk.probability, w),
+        "band": w.bands.get(risk.band) or plain(risk.band),
+    }
+
+
+def _without_news2(prediction: Prediction, w: Words) -> str:
+    if not any(name in _SCORED for name in prediction.snapshot.readings):
+        return w.t("No usable vital signs: NEWS2 not possible")
+    reason = prediction.news2_omitted or ""
+    return w.t("NEWS2 not calculated: %(reason)s") % {"reason": w.news2_omitted.get(reason) or plain(reason)}
