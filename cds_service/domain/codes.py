@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
+
+_T = TypeVar("_T")
 
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
 ICD10 = "http://hl7.org/fhir/sid/icd-10"
 SNOMED = "http://snomed.info/sct"
+
+_ICD = frozenset({ICD10CM, ICD10})
+
+# Palliative-care encounters and secondary malignant neoplasms (ICD-10-CM Z51.5, C77-C79), and the SNOMED CT concept
+# "palliative care" (103735009, check digit tested). A prompt to check goals of care, never a prognosis.
+_PALLIATIVE_ICD = ("Z515", "C77", "C78", "C79")
+_PALLIATIVE_SNOMED = frozenset({"103735009", "128462008"})
+
+_SHORTEST_PREFIX = 2
+_NOT_A_WORD = re.compile(r"[^a-z0-9]+")
+# Words that turn a complaint into its absence; text after one is not read.
+_NEGATIONS = frozenset({"no", "not", "denies", "without", "niega", "sin"})
+_LONGEST_PHRASE = 5
 
 
 @dataclass(frozen=True, slots=True)
 class CodeTables:
     """Compiled tables of `models/codes/<version>/`; every look-up answers None for what it does not know.
 
-    `chronic` maps an ICD-10-CM code without its point to whether it is chronic; `categories` an ICD-10-CM
-    prefix to its chronic-condition category; `snomed_to_icd10` a SNOMED CT concept to such a code;
-    `complaints` a code prefix by system to a complaint group; `complaint_words` a normalised phrase to one.
+    `chronic` maps an ICD-10-CM code without its point, or a prefix of codes that agree, to whether it is chronic;
+    `categories` an ICD-10-CM prefix to its chronic-condition category; `snomed_to_icd10` a SNOMED CT concept to such
+    a code; `complaints` a code prefix by system to a complaint group; `complaint_words` a normalised phrase to one.
     """
 
     version: str
@@ -25,3 +43,81 @@ class CodeTables:
     snomed_to_icd10: Mapping[str, str]
     complaints: Mapping[str, Mapping[str, str]]
     complaint_words: Mapping[str, str]
+
+
+def is_chronic(tables: CodeTables, system: str, code: str) -> bool | None:
+    """Whether the code names a chronic condition; None where the tables do not know it.
+
+    ICD-10 (WHO) codes are read as ICD-10-CM prefixes; SNOMED CT through its small map.
+    """
+    icd = _icd(tables, system, code)
+    return None if icd is None else _longest(tables.chronic, icd)
+
+
+def chronic_category(tables: CodeTables, system: str, code: str) -> str | None:
+    """The survey's checklist condition the code belongs to; distinct ones make `chronic_count`."""
+    icd = _icd(tables, system, code)
+    return None if icd is None else _longest(tables.categories, icd)
+
+
+def complaint_group(tables: CodeTables, codings: Iterable[tuple[str, str]], text: str | None) -> str | None:
+    """The complaint group of the first coding that has one, else of the text, else None."""
+    for system, code in codings:
+        group = _coded_complaint(tables, system, code)
+        if group is not None:
+            return group
+    return _spoken_complaint(tables.complaint_words, text) if text else None
+
+
+def is_palliative(system: str, code: str) -> bool:
+    """Whether the code records palliative care or metastatic cancer."""
+    if system in _ICD:
+        return _bare(code).startswith(_PALLIATIVE_ICD)
+    return system == SNOMED and code in _PALLIATIVE_SNOMED
+
+
+def normalised(text: str) -> list[str]:
+    """Lower-case words of a text without accents or punctuation, as the phrase tables spell them."""
+    plain = unicodedata.normalize("NFKD", text.lower())
+    return _NOT_A_WORD.sub(" ", "".join(c for c in plain if not unicodedata.combining(c))).split()
+
+
+def _coded_complaint(tables: CodeTables, system: str, code: str) -> str | None:
+    if system in _ICD:
+        return _longest(tables.complaints.get(ICD10CM, {}), _bare(code))
+    if system != SNOMED:
+        return None
+    group = tables.complaints.get(SNOMED, {}).get(code)
+    icd = tables.snomed_to_icd10.get(code)
+    return group if group or icd is None else _longest(tables.complaints.get(ICD10CM, {}), icd)
+
+
+def _spoken_complaint(phrases: Mapping[str, str], text: str) -> str | None:
+    """The group of the longest phrase in the text, the earliest of equals; negated text is not read."""
+    words = normalised(text[:400])
+    negation = next((at for at, word in enumerate(words) if word in _NEGATIONS), len(words))
+    words = words[:negation]
+    for length in range(min(_LONGEST_PHRASE, len(words)), 0, -1):
+        for start in range(len(words) - length + 1):
+            group = phrases.get(" ".join(words[start : start + length]))
+            if group is not None:
+                return group
+    return None
+
+
+def _icd(tables: CodeTables, system: str, code: str) -> str | None:
+    if system in _ICD:
+        return _bare(code)
+    return tables.snomed_to_icd10.get(code) if system == SNOMED else None
+
+
+def _bare(code: str) -> str:
+    return code.replace(".", "").upper()
+
+
+def _longest(table: Mapping[str, _T], code: str) -> _T | None:
+    for length in range(len(code), _SHORTEST_PREFIX - 1, -1):
+        found = table.get(code[:length])
+        if found is not None:
+            return found
+    return None

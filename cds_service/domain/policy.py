@@ -22,7 +22,7 @@ class ReadingPolicy:
     for quantities that change slowly. `future_tolerance` allows for clocks that disagree.
     """
 
-    max_age: Mapping[str, timedelta] = _VITALS_AGE
+    max_age: Mapping[str, timedelta] = field(default_factory=lambda: _VITALS_AGE)
     default_max_age: timedelta = 12 * _HOUR
     slow_max_age: Mapping[str, timedelta] = field(
         default_factory=lambda: MappingProxyType(

@@ -1,0 +1,86 @@
+"""The training data: reads the survey file, checks it is the one we know, and gives columns as serving computes them."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cds_service.domain.complaints import COMPLAINT_RANK
+from cds_service.domain.features import Columns, Matrix, feature_matrix
+from cds_service.errors import ConfigurationError
+
+DATA_FILE = "nhamcs_ed_2015_2020.csv.gz"
+TABLES = Path(__file__).parent / "tables"
+ADULT_YEARS = 18
+
+# Column of the file -> feature; the survey's units are ours (degrees Celsius, mm[Hg], /min, %).
+_COLUMNS = {
+    "age": "age",
+    "sex": "sex",
+    "heart_rate": "hr",
+    "temperature": "temp",
+    "systolic_bp": "sbp",
+    "diastolic_bp": "dbp",
+    "respiratory_rate": "rr",
+    "spo2": "spo2",
+    "arrived_by_ambulance": "ems",
+    "chronic_count": "totchron",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Adult emergency visits: feature matrix, outcome (1 = admitted to intensive care) and survey year, row by row."""
+
+    X: Matrix
+    y: NDArray[np.int8]
+    year: NDArray[np.int16]
+    sha256: str
+
+    def rows(self, chosen: NDArray[np.bool_]) -> Dataset:
+        """The chosen rows."""
+        return Dataset(self.X[chosen], self.y[chosen], self.year[chosen], self.sha256)
+
+
+def read_dataset(data_dir: Path) -> Dataset:
+    """Adults of the survey file in `data_dir`; ConfigurationError when it cannot be read."""
+    path = data_dir / DATA_FILE
+    try:
+        packed = path.read_bytes()
+    except OSError as problem:
+        raise ConfigurationError("cannot be read", where=str(path)) from problem
+    header, *lines = gzip.decompress(packed).decode("ascii").splitlines()
+    table = np.genfromtxt(lines, delimiter=",", dtype=np.float64)
+    raw = dict(zip(header.split(","), table.T, strict=True))
+    adults = raw["age"] >= ADULT_YEARS
+    return Dataset(
+        X=feature_matrix(columns_from_survey(raw)),
+        y=raw["icu"].astype(np.int8),
+        year=raw["year"].astype(np.int16),
+        sha256=hashlib.sha256(packed).hexdigest(),
+    ).rows(adults)
+
+
+def columns_from_survey(raw: dict[str, NDArray[np.float64]]) -> Columns:
+    """Feature columns from columns of the survey file; its blank is our NaN."""
+    columns = {name: raw[column] for name, column in _COLUMNS.items()}
+    ranks = _rank_by_code()
+    columns["complaint_group"] = np.array([ranks.get(int(code), np.nan) for code in raw["rfv1"]])
+    return columns
+
+
+def _rank_by_code() -> dict[int, float]:
+    """Complaint rank of every reason-for-visit code, as the file writes them (1050.1 is 10501)."""
+    groups = tomllib.loads((TABLES / "complaints.toml").read_text(encoding="utf-8"))
+    return {
+        code: COMPLAINT_RANK[group]
+        for group, entry in groups.items()
+        for first, last in (span.replace(".", "").split("-") for span in entry["rfv"])
+        for code in range(int(first), int(last) + 1)
+    }
