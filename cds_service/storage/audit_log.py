@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Dialect, Engine, bindparam, func, select, update
 from sqlalchemy.engine import Row as ResultRow
+from sqlalchemy.engine.interfaces import DBAPICursor
 
 from cds_service.errors import Unavailable
 from cds_service.storage.identity import Keyring
 from cds_service.storage.sessions import reading
-from cds_service.storage.statements import Row, insert_new, prepare
+from cds_service.storage.statements import DriverStatement, InsertRows, Row
 from cds_service.storage.tables import audit, audit_head, utc_text
 
 GENESIS = bytes(32)
@@ -39,17 +41,18 @@ class AuditChain:
 
     def __init__(self, dialect: Dialect, keyring: Keyring) -> None:
         self._keyring = keyring
-        self._insert = insert_new(audit, ["seq"], dialect)
-        end = {"seq": bindparam("new_seq"), "hash": bindparam("new_hash"), "seal": bindparam("new_seal")}
-        self._advance = prepare(update(audit_head).values(end), ["new_seq", "new_hash", "new_seal"], dialect)
+        self._insert = InsertRows(audit, dialect, key=["seq"])
+        end: dict[str, Any] = {name: bindparam(f"new_{name}") for name in ("seq", "hash", "seal")}
+        self._advance = DriverStatement(update(audit_head).values(end), [f"new_{name}" for name in end], dialect)
         last = select(func.max(audit.c.seq)).scalar_subquery()
         # The row is locked where the database has row locks, so that several writers extend one chain.
         query = select(audit_head.c.seq, audit_head.c.hash, last).with_for_update(of=audit_head)
-        self._head = str(query.compile(dialect=dialect))
+        self._head = DriverStatement(query, (), dialect)
 
-    def append(self, connection: Connection, events: Iterable[AuditEvent]) -> None:
+    def append(self, cursor: DBAPICursor, events: Iterable[AuditEvent]) -> None:
         """Add the events and move the head: once a group, last in its transaction."""
-        head = connection.exec_driver_sql(self._head).one_or_none()
+        self._head.run(cursor)
+        head = cursor.fetchone()
         if head is None:
             raise Unavailable("the head of the audit chain is missing: restore it from a backup", where="audit_head")
         # A row beyond the head is not ours. It is left for verify_chain to find, and does not stop the service.
@@ -57,15 +60,12 @@ class AuditChain:
         rows: list[Row] = []
         for event in events:
             seq += 1
-            at = utc_text(event.at)
-            digest = _digest(last_hash, seq, at, event)
-            rows.append(
-                (seq, at, event.tenant, event.actor, event.action, event.object_type, event.object_id, event.detail)
-                + (last_hash, digest)
-            )
+            content = _content(seq, utc_text(event.at), event)
+            digest = _digest(last_hash, content)
+            rows.append((*content, last_hash, digest))
             last_hash = digest
-        self._insert.run(connection, rows)
-        self._advance.run(connection, [(seq, last_hash, self._keyring.audit_seal(seq, last_hash))])
+        self._insert.run(cursor, rows)
+        self._advance.run(cursor, (seq, last_hash, self._keyring.audit_seal(seq, last_hash)))
 
 
 def verify_chain(engine: Engine, keyring: Keyring) -> int | None:
@@ -96,14 +96,18 @@ def _first_missing(head: ResultRow[Row] | None, keyring: Keyring, seq: int, last
     return None if sealed and head.hash == last_hash else max(seq, 1)
 
 
-def _digest(prev_hash: bytes, seq: int, at: str, event: AuditEvent) -> bytes:
-    content = (seq, at, event.tenant, event.actor, event.action, event.object_type, event.object_id, event.detail)
+def _content(seq: int, at: str, event: AuditEvent) -> Row:
+    return seq, at, event.tenant, event.actor, event.action, event.object_type, event.object_id, event.detail
+
+
+def _digest(prev_hash: bytes, content: Row) -> bytes:
     return sha256(prev_hash + _encode(content)).digest()
 
 
 def _row_digest(row: ResultRow[Row]) -> bytes:
+    """The hash the row should have, from what it holds."""
     event = AuditEvent(**{name: getattr(row, name) for name in AuditEvent.__struct_fields__})
-    return _digest(row.prev_hash, row.seq, utc_text(row.at), event)
+    return _digest(row.prev_hash, _content(row.seq, utc_text(row.at), event))
 
 
 def _rows(connection: Connection) -> Iterator[ResultRow[Row]]:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Lock
+from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, Dialect
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy import Dialect
+from sqlalchemy.engine.interfaces import DBAPICursor
 
 from cds_service.errors import BadRequest, CdsError, Conflict
 from cds_service.storage.audit_log import AuditChain, AuditEvent
 from cds_service.storage.identity import IdentityRows, Keyring
-from cds_service.storage.prediction_log import PredictionEntry, StoredReply, reply_on, row_from_entry
+from cds_service.storage.link import WriterLink
+from cds_service.storage.prediction_log import FindReply, PredictionEntry, StoredReply, row_from_entry
 from cds_service.storage.sessions import reason
-from cds_service.storage.statements import Row, insert_new, upsert
+from cds_service.storage.statements import InsertRows, Row
 from cds_service.storage.tables import identities, predictions
 
-# What one entry's values can cause; everything else is the database's own trouble and fails the group.
-_ENTRY_ERRORS = (IntegrityError, DataError)
+_encode = msgspec.json.Encoder().encode
 
 
 class Pending:
@@ -42,7 +43,7 @@ class Pending:
 def pending_prediction(entry: PredictionEntry, identity_rows: IdentityRows) -> Pending:
     """The entry with its rows and its audit event, checked for text no database takes."""
     named = (entry.service, entry.tenant, entry.environment, entry.hook, entry.hook_instance or "", entry.language)
-    pending = pending_event(_prediction_event(entry, "predict"), "".join(named))
+    pending = pending_event(_prediction_event(entry, "predict", entry.id), "".join(named))
     pending.entry = entry
     pending.reply = StoredReply(entry.id, entry.reply, entry.request_hash, replayed=False)
     patient_key = None
@@ -71,69 +72,68 @@ def pending_event(event: AuditEvent, more_text: str = "") -> Pending:
 
 
 class GroupCommit:
-    """Writes a group inside one open transaction and leaves each entry its reply or its error."""
+    """Writes a group inside one transaction and leaves each entry its reply or its error."""
 
     def __init__(self, dialect: Dialect, keyring: Keyring) -> None:
-        self._predictions = insert_new(predictions, ["tenant", "service", "hook_instance"], dialect)
-        self._identities = upsert(identities, "patient_key", dialect)
+        driver = dialect.loaded_dbapi
+        # What one entry's values can cause; everything else is the database's own trouble and fails the group.
+        self._refused = (driver.IntegrityError, driver.DataError)
+        self._predictions = InsertRows(predictions, dialect, key=["tenant", "service", "hook_instance"])
+        self._identities = InsertRows(identities, dialect, key=["patient_key"], replace=True)
+        self._find_reply = FindReply(dialect)
         self._chain = AuditChain(dialect, keyring)
 
-    def write(self, connection: Connection, group: Sequence[Pending]) -> None:
-        """Store all entries together; when that does not work out, one by one."""
-        if not self._write_together(connection, group):
-            for pending in group:
-                self._write_alone(connection, pending)
-        events = [pending.event for pending in group if pending.error is None]
-        if events:
-            self._chain.append(connection, events)
+    def write(self, link: WriterLink, group: Sequence[Pending]) -> None:
+        """Store all entries together, or one by one when that does not work out, and commit."""
+        with link.transaction() as cursor:
+            if not self._write_together(cursor, group):
+                link.start_over(cursor)
+                for pending in group:
+                    self._write_alone(cursor, pending)
+            events = [pending.event for pending in group if pending.error is None]
+            if events:
+                self._chain.append(cursor, events)
 
-    def _write_together(self, connection: Connection, group: Sequence[Pending]) -> bool:
-        """Whether every row was new and went in; if not, the transaction is as it was."""
+    def _write_together(self, cursor: DBAPICursor, group: Sequence[Pending]) -> bool:
+        """Whether every row was new and went in."""
         rows = [pending.row for pending in group if pending.entry is not None]
-        sealed = [pending.identity for pending in group if pending.identity is not None]
-        savepoint = connection.begin_nested()
+        sealed = {pending.identity[0]: pending.identity for pending in group if pending.identity is not None}
         try:
             if sealed:
-                self._identities.run(connection, sealed)
-            complete = not rows or self._predictions.run(connection, rows) == len(rows)
-        except _ENTRY_ERRORS:
-            complete = False
-        if complete:
-            savepoint.commit()
-        else:
-            savepoint.rollback()
-        return complete
+                self._identities.run(cursor, list(sealed.values()))
+            return not rows or self._predictions.run(cursor, rows) == len(rows)
+        except self._refused:
+            return False
 
-    def _write_alone(self, connection: Connection, pending: Pending) -> None:
-        savepoint = connection.begin_nested()
+    def _write_alone(self, cursor: DBAPICursor, pending: Pending) -> None:
+        cursor.execute("SAVEPOINT entry")
         try:
-            self._write_one(connection, pending)
-        except (*_ENTRY_ERRORS, Conflict) as error:
-            savepoint.rollback()
-            pending.error = _named(error)
-        else:
-            savepoint.commit()
+            self._write_one(cursor, pending)
+        except (*self._refused, Conflict) as error:
+            cursor.execute("ROLLBACK TO SAVEPOINT entry")
+            pending.error = error if isinstance(error, Conflict) else self._named(error)
+        cursor.execute("RELEASE SAVEPOINT entry")
 
-    def _write_one(self, connection: Connection, pending: Pending) -> None:
+    def _write_one(self, cursor: DBAPICursor, pending: Pending) -> None:
         entry = pending.entry
         if entry is None:
             return
         if pending.identity is not None:
-            self._identities.run(connection, [pending.identity])
-        if self._predictions.run(connection, [pending.row]) == 0:
-            pending.reply = _stored_reply(connection, entry)
-            pending.event = _prediction_event(entry, "replay", pending.reply)
+            self._identities.run(cursor, [pending.identity])
+        if self._predictions.run(cursor, [pending.row]) == 0:
+            stored = self._find_reply.run(cursor, entry.tenant, entry.service, entry.hook_instance or "")
+            if stored is None or stored.request_hash != entry.request_hash:
+                raise Conflict("this hookInstance came before with other content", where="hookInstance")
+            pending.reply = stored
+            pending.event = _prediction_event(entry, "replay", stored.id)
+
+    def _named(self, error: Exception) -> CdsError:
+        """The driver's refusal as the caller is told it: a key that is taken, or a value that cannot be stored."""
+        kind = Conflict if isinstance(error, self._refused[0]) else BadRequest
+        return kind(f"the entry cannot be stored: {reason(error)}", where="entry")
 
 
-def _stored_reply(connection: Connection, entry: PredictionEntry) -> StoredReply:
-    """The reply stored first under the entry's key; `Conflict` when it answered another request."""
-    stored = reply_on(connection, entry.tenant, entry.service, entry.hook_instance or "")
-    if stored is None or stored.request_hash != entry.request_hash:
-        raise Conflict("this hookInstance came before with other content", where="hookInstance")
-    return stored
-
-
-def _prediction_event(entry: PredictionEntry, action: str, stored: StoredReply | None = None) -> AuditEvent:
+def _prediction_event(entry: PredictionEntry, action: str, prediction_id: UUID) -> AuditEvent:
     detail = {"model": entry.model_version, "site": entry.site_hash, "shown": entry.shown}
     return AuditEvent(
         at=entry.created_at,
@@ -141,15 +141,6 @@ def _prediction_event(entry: PredictionEntry, action: str, stored: StoredReply |
         actor=entry.actor,
         action=action,
         object_type="prediction",
-        object_id=str(entry.id if stored is None else stored.id),
-        detail=msgspec.json.encode(detail).decode(),
+        object_id=str(prediction_id),
+        detail=_encode(detail).decode(),
     )
-
-
-def _named(error: DBAPIError | Conflict) -> CdsError:
-    """The failure as its caller is told it."""
-    if isinstance(error, Conflict):
-        return error
-    if isinstance(error, IntegrityError):
-        return Conflict(f"the entry cannot be stored: {reason(error)}", where="entry")
-    return BadRequest(f"the entry cannot be stored: {reason(error)}", where="entry")

@@ -7,11 +7,12 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Dialect, Engine, bindparam, select
+from sqlalchemy.engine.interfaces import DBAPICursor
 
 from cds_service.domain.patient import Identity
 from cds_service.storage.sessions import reading
-from cds_service.storage.statements import Row
+from cds_service.storage.statements import DriverStatement, Row
 from cds_service.storage.tables import predictions, utc_text
 
 
@@ -109,19 +110,32 @@ def row_from_entry(entry: PredictionEntry, patient_key: str | None) -> Row:
     )
 
 
+_KEY = ("tenant", "service", "hook_instance")
+_FIND = select(predictions.c.id, predictions.c.reply, predictions.c.request_hash).where(
+    *(predictions.c[name] == bindparam(name) for name in _KEY)
+)
+
+
+class FindReply:
+    """`find_reply` on the writer's cursor, inside its transaction."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._statement = DriverStatement(_FIND, _KEY, dialect)
+
+    def run(self, cursor: DBAPICursor, tenant: str, service: str, hook_instance: str) -> StoredReply | None:
+        """The reply stored under this idempotency key, None when there is none."""
+        self._statement.run(cursor, (tenant, service, hook_instance))
+        found = cursor.fetchone()
+        return (
+            None if found is None else StoredReply(UUID(str(found[0])), bytes(found[1]), bytes(found[2]), replayed=True)
+        )
+
+
 def find_reply(engine: Engine, tenant: str, service: str, hook_instance: str) -> StoredReply | None:
     """The reply stored under this idempotency key, None when there is none."""
     with reading(engine) as connection:
-        return reply_on(connection, tenant, service, hook_instance)
-
-
-def reply_on(connection: Connection, tenant: str, service: str, hook_instance: str) -> StoredReply | None:
-    """As `find_reply`, inside the transaction of this connection."""
-    table = predictions.c
-    query = select(table.id, table.reply, table.request_hash).where(
-        table.tenant == tenant, table.service == service, table.hook_instance == hook_instance
-    )
-    row = connection.execute(query).one_or_none()
+        key = dict(zip(_KEY, (tenant, service, hook_instance), strict=True))
+        row = connection.execute(_FIND, key).one_or_none()
     return None if row is None else StoredReply(row.id, row.reply, row.request_hash, replayed=True)
 
 

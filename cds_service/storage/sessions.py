@@ -51,12 +51,12 @@ def database_errors() -> Iterator[None]:
     except PoolTimeout as error:
         raise Unavailable("all database connections are in use", where="database") from error
     except DBAPIError as error:
-        raise Unavailable(reason(error), where="database") from error
+        raise Unavailable(reason(error.orig), where="database") from error
 
 
-def reason(error: DBAPIError) -> str:
+def reason(error: BaseException | None) -> str:
     """What went wrong, as the driver names it: SQLite's error name, or the class of the failure."""
-    return str(getattr(error.orig, "sqlite_errorname", type(error.orig).__name__))
+    return str(getattr(error, "sqlite_errorname", type(error).__name__))
 
 
 @contextmanager

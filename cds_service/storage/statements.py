@@ -1,50 +1,79 @@
-"""Statements compiled once and run by the driver: SQLAlchemy writes the SQL, the hot path pays only for the rows."""
+"""Statements compiled once and run on the driver's cursor: SQLAlchemy writes the SQL, each call pays only for its rows.
+
+Per statement SQLAlchemy's own execution costs several times what SQLite needs for the row; see
+docs/decisions/storage-writer.md for the figures.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Insert, Table, Update
+from sqlalchemy import Dialect, Table
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.sql import ClauseElement
 
 Row = tuple[Any, ...]
 
-_INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_LARGEST = 64
 
 
-@dataclass(frozen=True, slots=True)
 class DriverStatement:
-    """SQL of one dialect that takes rows of values in the driver's own types, in the order of `names`."""
+    """SQL of one dialect that takes values in the driver's own types, in the order of `names`."""
 
-    sql: str
-    names: tuple[str, ...]
-    positional: bool
+    __slots__ = ("_names", "_sql")
 
-    def run(self, connection: Connection, rows: Sequence[Row]) -> int:
-        """Execute for every row; how many rows the database changed."""
-        values: list[Any] = list(rows) if self.positional else [dict(zip(self.names, row, strict=True)) for row in rows]
-        return connection.exec_driver_sql(self.sql, values).rowcount
+    def __init__(self, statement: ClauseElement, names: Sequence[str], dialect: Dialect) -> None:
+        compiled: Any = statement.compile(dialect=dialect)
+        if compiled.positional and tuple(compiled.positiontup) != tuple(names):
+            raise ValueError(f"parameters are {compiled.positiontup}, not {names}")
+        self._sql = str(compiled)
+        self._names = None if compiled.positional else tuple(names)
 
-
-def prepare(statement: Insert | Update, names: Sequence[str], dialect: Dialect) -> DriverStatement:
-    """The statement for this dialect, taking its parameters in the order of `names`."""
-    compiled = statement.compile(dialect=dialect)
-    order = compiled.positiontup
-    if order is not None and tuple(order) != tuple(names):
-        raise ValueError(f"parameters are {order}, not {names}")
-    return DriverStatement(str(compiled), tuple(names), order is not None)
+    def run(self, cursor: DBAPICursor, values: Iterable[Any] = ()) -> None:
+        """Execute with these values."""
+        cursor.execute(self._sql, tuple(values) if self._names is None else dict(zip(self._names, values, strict=True)))
 
 
-def insert_new(table: Table, key: Sequence[str], dialect: Dialect) -> DriverStatement:
-    """Insert whole rows, leaving a row alone whose key is there already."""
-    insert = _INSERTS[dialect.name](table)
-    return prepare(insert.on_conflict_do_nothing(index_elements=key), table.columns.keys(), dialect)
+class InsertRows:
+    """Inserts any number of whole rows with few statements of many rows.
 
+    A statement of many rows hands the interpreter lock over once, `executemany` once a row.
+    """
 
-def upsert(table: Table, key: str, dialect: Dialect) -> DriverStatement:
-    """Insert whole rows, replacing a row whose key is there already."""
-    insert = _INSERTS[dialect.name](table)
-    changed = {name: insert.excluded[name] for name in table.columns.keys() if name != key}  # noqa: SIM118
-    return prepare(insert.on_conflict_do_update(index_elements=[key], set_=changed), table.columns.keys(), dialect)
+    def __init__(self, table: Table, dialect: Dialect, *, key: Sequence[str], replace: bool = False) -> None:
+        self._table = table
+        self._dialect = dialect
+        self._key = list(key)
+        self._replace = replace
+        self._statements: dict[int, DriverStatement] = {}
+
+    def run(self, cursor: DBAPICursor, rows: Sequence[Row]) -> int:
+        """Insert the rows; one whose key is there is left alone or replaces it. How many were written."""
+        written = start = 0
+        while start < len(rows):
+            # Powers of two, so that a handful of statements serves groups of every size.
+            size = min(_LARGEST, 1 << (len(rows) - start).bit_length() - 1)
+            statement = self._statements.get(size) or self._prepare(size)
+            statement.run(cursor, chain.from_iterable(rows[start : start + size]))
+            written += cursor.rowcount
+            start += size
+        return written
+
+    def _prepare(self, size: int) -> DriverStatement:
+        columns = self._table.columns.keys()
+        names = [f"{name}_m{i}" for i in range(size) for name in columns]
+        statement = DriverStatement(self._insert([dict.fromkeys(columns)] * size), names, self._dialect)
+        self._statements[size] = statement
+        return statement
+
+    def _insert(self, rows: list[dict[str, None]]) -> Any:
+        """Both dialects spell ON CONFLICT the same, each through its own class."""
+        insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[self._dialect.name](self._table)
+        if not self._replace:
+            return insert.values(rows).on_conflict_do_nothing(index_elements=self._key)
+        changed = {column.name: insert.excluded[column.name] for column in self._table.columns}
+        kept = {name: value for name, value in changed.items() if name not in self._key}
+        return insert.values(rows).on_conflict_do_update(index_elements=self._key, set_=kept)
