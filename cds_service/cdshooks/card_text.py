@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
+from operator import attrgetter
 
-from cds_service.cdshooks.markdown import quoted
+from cds_service.cdshooks.markdown import plain, quoted
 from cds_service.cdshooks.prefetch import Note, NoteKind
-from cds_service.cdshooks.wording import VITALS, Words, clock
+from cds_service.cdshooks.wording import VITALS, Words, clock, minutes_between
 from cds_service.domain.patient import NotUsed, PatientSnapshot, Reading, UnusedReading
 from cds_service.domain.prediction import Driver, EarlyWarning, Prediction, StateTag
 from cds_service.i18n import Translate
@@ -20,6 +21,8 @@ SHOWN_FROM, STRONG_FROM = 0.1, 0.5
 MOST_DRIVERS, MOST_UNUSED, MOST_HELPFUL, MOST_EVIDENCE = 6, 8, 3, 4
 
 _SEPARATOR = " · "
+_TIME = attrgetter("time")
+_ORDER = tuple(VITALS)
 
 
 def detail(prediction: Prediction, words: Words, notes: Sequence[Note] = ()) -> str:
@@ -58,15 +61,21 @@ def per_hundred(probability: float, words: Words) -> str:
     return words.t("about %(count)d of 100") % {"count": int(100 * probability + 0.5)}
 
 
+def _sent(reading: UnusedReading, words: Words, safe: Callable[[str, int], str] = quoted) -> str:
+    """Name and value of a reading as it was sent; `safe` is how the place it goes to wants data."""
+    form = words.forms.get(reading.name)
+    name = form[0] if form else safe(reading.name, 20)
+    return f"{name} {safe(reading.original.replace(' /', '/'), 30)}".rstrip()
+
+
 def alarm(reading: UnusedReading, words: Words) -> str:
-    """One value that may be an emergency rather than an error, for plain text or Markdown alike."""
-    value = " ".join(reading.original.split())
-    return words.t("%(reading)s: check the patient") % {"reading": f"{words.name(reading.name)} {quoted(value, 20)}"}
+    """One value that may be an emergency rather than an error, as plain text."""
+    return words.t("%(reading)s: check the patient") % {"reading": _sent(reading, words, plain)}
 
 
 def _alarming(unused: Sequence[UnusedReading], words: Words) -> str:
-    alarms = [f"{alarm(reading, words)}{_source(reading.source)}" for reading in unused if reading.alarming]
-    return f"**{words.t('Check the patient')}:** {_joined(alarms, MOST_UNUSED, words)}" if alarms else ""
+    alarms = [f"{_sent(reading, words)}{_source(reading.source)}" for reading in unused if reading.alarming]
+    return _section(words.t("Check the patient"), _joined(alarms, MOST_UNUSED, words))
 
 
 def _why(prediction: Prediction, words: Words) -> str:
@@ -75,14 +84,15 @@ def _why(prediction: Prediction, words: Words) -> str:
     drivers = prediction.risk.drivers
     shown = [_driver(driver, words) for driver in drivers[:MOST_DRIVERS] if abs(driver.contribution) >= SHOWN_FROM]
     reasons = _SEPARATOR.join(shown) or words.t("no single value moved the risk much")
-    return f"**{words.t('Why')}** ({words.t('▲ raises, ▽ lowers the risk')})**:** {reasons}"
+    return _section(words.t("Why (▲ raises, ▽ lowers the risk)"), reasons)
 
 
 def _driver(driver: Driver, words: Words) -> str:
     sign = "▲" if driver.contribution > 0 else "▽"
     strength = sign * 2 if abs(driver.contribution) >= STRONG_FROM else sign
     if driver.value is None:
-        return f"{words.name(driver.feature)} {words.t('unknown')} {strength}"
+        unknown = words.t("%(input)s unknown") % {"input": words.name(driver.feature)}
+        return f"{unknown} {strength}"
     return f"{words.reading(driver.feature, driver.value)} {strength}"
 
 
@@ -90,7 +100,7 @@ def _news2(prediction: Prediction, words: Words) -> str:
     t, news2 = words.t, prediction.news2
     if news2 is None:
         reason = prediction.news2_omitted or ""
-        return f"**NEWS2** {t('not calculated')}: {words.news2_omitted.get(reason) or quoted(reason)}."
+        return _section(t("NEWS2 not calculated"), words.news2_omitted.get(reason) or quoted(reason))
     sentences = (
         _points(news2, words),
         _red(news2, words),
@@ -111,13 +121,16 @@ def _points(news2: EarlyWarning, words: Words) -> str:
     if news2.unknown:
         scored.append(t("unknown: %(inputs)s") % {"inputs": ", ".join(map(words.name, news2.unknown))})
     scale = t("SpO2 scale %(scale)d") % {"scale": news2.scale}
-    return f"**NEWS2 {score}** ({scale}) = {' + '.join(scored) or t('every parameter 0')}."
+    points = " + ".join(scored) or t("every parameter 0")
+    return f"**NEWS2 {score}** ({scale}) = {points}."
 
 
 def _red(news2: EarlyWarning, words: Words) -> str:
     if not news2.red:
         return ""
-    return words.t("A single 3: %(parameters)s.") % {"parameters": ", ".join(map(words.name, news2.red))}
+    return words.t("Red score (3 in one parameter): %(parameters)s.") % {
+        "parameters": ", ".join(map(words.name, news2.red))
+    }
 
 
 def _reach(news2: EarlyWarning, t: Translate) -> str:
@@ -132,11 +145,11 @@ def _remarks(remarks: Sequence[str], words: Words) -> Iterator[str]:
 
 def _states(states: Sequence[StateTag], words: Words) -> str:
     tags = [_state(tag, words) for tag in states]
-    return f"**{words.t('State')}:** {_SEPARATOR.join(tags)}" if tags else ""
+    return _section(words.t("State"), _SEPARATOR.join(tags))
 
 
 def _state(tag: StateTag, words: Words) -> str:
-    basis = f" {words.t('and')} ".join(words.bases.get(basis) or quoted(basis) for basis in tag.basis)
+    basis = " + ".join(words.bases.get(basis) or quoted(basis) for basis in tag.basis)
     evidence = ", ".join(quoted(item) for item in tag.evidence[:MOST_EVIDENCE])
     support = f"{basis}: {evidence}" if basis and evidence else basis or evidence
     name = words.states.get(tag.state) or quoted(tag.state)
@@ -144,51 +157,36 @@ def _state(tag: StateTag, words: Words) -> str:
 
 
 def _used(snapshot: PatientSnapshot, words: Words) -> str:
-    """Readings grouped by their minute, newest first; the order within a minute is that of the table."""
-    readings = [snapshot.readings[name] for name in VITALS if name in snapshot.readings]
-    if not readings:
-        return ""
-    readings.sort(key=_time, reverse=True)
-    groups = [_moment(label, group, snapshot.at, words) for label, group in groupby(readings, _Clock(snapshot.at))]
-    return f"**{words.t('Used')}** (UTC)**:** {'; '.join(groups)}"
+    """Readings by their moment, newest first; the order within a moment is that of the table."""
+    at, readings = snapshot.at, snapshot.readings
+    used = [readings[name] for name in _ORDER if name in readings]
+    used.sort(key=_TIME, reverse=True)
+    moments = [_moment(time, list(group), at, words) for time, group in groupby(used, _TIME)]
+    return _section(words.t("Used (times in UTC)"), "; ".join(moments))
 
 
-def _time(reading: Reading) -> datetime:
-    return reading.time
-
-
-class _Clock:
-    """The moment of a reading as the card writes it."""
-
-    def __init__(self, at: datetime) -> None:
-        self._at = at
-
-    def __call__(self, reading: Reading) -> str:
-        return clock(reading.time, self._at)
-
-
-def _moment(label: str, group: Iterator[Reading], at: datetime, words: Words) -> str:
-    members = list(group)
-    age = words.t("%(age)s ago") % {"age": words.age((at - members[0].time).total_seconds() / 60)}
-    return f"{label}, {age}: {_SEPARATOR.join(_reading(reading, words) for reading in members)}"
+def _moment(time: datetime, readings: Sequence[Reading], at: datetime, words: Words) -> str:
+    age = words.t("%(age)s ago") % {"age": words.age(minutes_between(time, at))}
+    return f"{clock(time, at)}, {age}: {_SEPARATOR.join([_reading(reading, words) for reading in readings])}"
 
 
 def _reading(reading: Reading, words: Words) -> str:
-    text = words.reading(reading.name, reading.value)
-    remarks = [quoted(reading.source), *_remarks(reading.flags, words)]
-    return f"{text} ({', '.join(remark for remark in remarks if remark)})"
+    text, source = words.reading(reading.name, reading.value), quoted(reading.source)
+    if reading.flags:
+        source = ", ".join([source, *_remarks(reading.flags, words)])
+    return f"{text} ({source})" if source else text
 
 
 def _not_used(unused: Sequence[UnusedReading], at: datetime, words: Words) -> str:
     items = [_unused(reading, at, words) for reading in unused if not reading.alarming]
-    return f"**{words.t('Not used')}:** {_joined(items, MOST_UNUSED, words)}" if items else ""
+    return _section(words.t("Not used"), _joined(items, MOST_UNUSED, words))
 
 
 def _unused(reading: UnusedReading, at: datetime, words: Words) -> str:
-    what = f"{words.name(reading.name)} {quoted(reading.original, 30)}".rstrip()
+    what = _sent(reading, words)
     if reading.reason is NotUsed.STALE and reading.time is not None:
-        age = words.age((at - reading.time).total_seconds() / 60)
-        return f"{what}: {words.t('%(age)s old') % {'age': age}}{_source(reading.source)}"
+        age = words.t("%(age)s old") % {"age": words.age(minutes_between(reading.time, at))}
+        return f"{what}: {age}{_source(reading.source)}"
     detail_ = f", {quoted(reading.detail)}" if reading.detail else ""
     return f"{what}: {words.reasons[reading.reason]}{detail_}{_source(reading.source)}"
 
@@ -198,16 +196,11 @@ def _source(source: str) -> str:
 
 
 def _would_help(names: Sequence[str], words: Words) -> str:
-    if not names:
-        return ""
-    return f"**{words.t('Would help most')}:** {', '.join(map(words.name, names[:MOST_HELPFUL]))}"
-
-
-_NOTES: Mapping[NoteKind, str] = {}
+    return _section(words.t("Would help most"), ", ".join(map(words.name, names[:MOST_HELPFUL])))
 
 
 def _notes(notes: Sequence[Note], t: Translate) -> str:
-    return f"**{t('Note')}:** {' '.join(_note(note, t) for note in notes)}" if notes else ""
+    return _section(t("Note"), " ".join(_note(note, t) for note in notes))
 
 
 def _note(note: Note, t: Translate) -> str:
@@ -249,6 +242,10 @@ def _population(prediction: Prediction, words: Words) -> str:
         "base": per_hundred(risk.base_rate, words),
     }
     return f"*{population} {disclaimer}*"
+
+
+def _section(title: str, body: str) -> str:
+    return f"**{title}:** {body}" if body else ""
 
 
 def _joined(items: Sequence[str], most: int, words: Words) -> str:

@@ -15,7 +15,7 @@ from cds_service.cdshooks.override_reasons import override_reasons
 from cds_service.cdshooks.prefetch import Note
 from cds_service.cdshooks.wording import VITALS, Words, words
 from cds_service.domain.patient import NotUsed, UnusedReading
-from cds_service.domain.prediction import EarlyWarning, Prediction
+from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate
 
 # CDS Hooks 2.0.1, card attributes: "fewer than 140 characters".
 SUMMARY_LIMIT = 139
@@ -89,7 +89,7 @@ def summary(prediction: Prediction, w: Words) -> str:
 def _wordings(prediction: Prediction, w: Words) -> Iterator[str]:
     """Wordings of the summary from the fullest to the shortest; what may be an emergency stays in all of them."""
     alarms = [alarm(reading, w) for reading in prediction.snapshot.not_used if reading.alarming][:1]
-    risk = [_risk(prediction, w)] if prediction.risk else []
+    risk = [_risk(prediction.risk, w)] if prediction.risk else []
     if prediction.news2 is None:
         yield " · ".join([*alarms, *risk, _without_news2(prediction, w)])
         yield " · ".join([*alarms, *risk])
@@ -122,9 +122,7 @@ def _threshold(news2: EarlyWarning, w: Words) -> str:
     return f": {phrases}" if phrases else ""
 
 
-def _risk(prediction: Prediction, w: Words) -> str:
-    risk = prediction.risk
-    assert risk is not None
+def _risk(risk: RiskEstimate, w: Words) -> str:
     return w.t("ICU risk %(count)s (%(band)s)") % {
         "count": per_hundred(risk.probability, w),
         "band": w.bands.get(risk.band) or plain(risk.band),

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# Letters, digits, blanks and separators that mean nothing to Markdown; a point only between digits, so that no word
-# can look like a host name; no "://", "@" or "www.".
-_HARMLESS = re.compile(r"[0-9A-Za-zÀ-ÖØ-öø-ÿ](?:[0-9A-Za-zÀ-ÖØ-öø-ÿ°%/,+ -]|(?<=[0-9])\.(?=[0-9]))*\Z")
+# Letters, digits, blanks and separators that mean nothing to Markdown inside a line; a point only between digits, so
+# that no word can look like a host name; no "://", "@" or "www.".
+_WORDS = "[0-9A-Za-zÀ-ÖØ-öø-ÿ°%/,+ -]+"
+_is_harmless = re.compile(rf"{_WORDS}(?:(?<=[0-9])\.(?=[0-9]){_WORDS})*\Z").match
 _REPLACED = str.maketrans({"`": "'", "<": "‹", ">": "›", "&": "+"})
 # Control, format (bidirectional marks, zero width), surrogate, private use, unassigned; line and paragraph separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -19,7 +20,7 @@ _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 def quoted(text: str, limit: int = 60) -> str:
     """Text from data, safe inside Markdown and HTML, at most `limit` characters and two quotes long."""
-    if len(text) <= limit and _HARMLESS.match(text):
+    if len(text) <= limit and _is_harmless(text):
         return text
     cleaned = plain(text, limit)
     return f"`{cleaned}`" if cleaned else ""

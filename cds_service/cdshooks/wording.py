@@ -51,26 +51,21 @@ OTHER_NAMES: Table = MappingProxyType(
     }
 )
 
-# Coded values by (name, value); values of other names are shown as numbers or quoted.
-VALUES: Mapping[tuple[str, Value], str] = MappingProxyType(
+# Coded values, each saying its own name; a value of any other name is shown as a number or quoted.
+VALUES: Mapping[str, Mapping[Value, str]] = MappingProxyType(
     {
-        ("on_oxygen", True): msgid("on oxygen"),
-        ("on_oxygen", False): msgid("breathing room air"),
-        ("consciousness", "A"): msgid("alert (A)"),
-        ("consciousness", "C"): msgid("new confusion (C)"),
-        ("consciousness", "V"): msgid("responds to voice (V)"),
-        ("consciousness", "P"): msgid("responds to pain (P)"),
-        ("consciousness", "U"): msgid("unresponsive (U)"),
-        ("sex", "male"): msgid("male"),
-        ("sex", "female"): msgid("female"),
-        ("sex", 1.0): msgid("male"),
-        ("sex", 0.0): msgid("female"),
-        ("arrived_by_ambulance", 1.0): msgid("arrived by ambulance"),
-        ("arrived_by_ambulance", 0.0): msgid("did not arrive by ambulance"),
+        "on_oxygen": {True: msgid("on oxygen"), False: msgid("breathing room air")},
+        "consciousness": {
+            "A": msgid("alert (A)"),
+            "C": msgid("new confusion (C)"),
+            "V": msgid("responds to voice (V)"),
+            "P": msgid("responds to pain (P)"),
+            "U": msgid("unresponsive (U)"),
+        },
+        "sex": {"male": msgid("male"), "female": msgid("female"), 1.0: msgid("male"), 0.0: msgid("female")},
+        "arrived_by_ambulance": {1.0: msgid("arrived by ambulance"), 0.0: msgid("did not arrive by ambulance")},
     }
 )
-# Names whose coded value says it all.
-_SELF_EVIDENT = frozenset({"on_oxygen", "consciousness", "sex", "arrived_by_ambulance"})
 
 REASONS: Table = MappingProxyType(
     {
@@ -165,9 +160,7 @@ class Words:
 
     t: Translate
     decimal_comma: bool
-    names: Table
-    units: Table
-    values: Mapping[tuple[str, Value], str]
+    forms: Mapping[str, tuple[str, str, Mapping[Value, str]]]
     reasons: Table
     responses: Table
     news2_omitted: Table
@@ -179,43 +172,58 @@ class Words:
 
     def number(self, value: float) -> str:
         """A number as people of this language write it, with at most two decimals and no trailing zero."""
-        if value == int(value):
-            return str(int(value))
+        whole = int(value)
+        if whole == value:
+            return f"{whole}"
         text = f"{value:.2f}".rstrip("0").rstrip(".")
         return text.replace(".", ",") if self.decimal_comma else text
 
     def name(self, name: str) -> str:
         """The name of a vital sign, parameter or column; a name from data is quoted."""
-        return self.names.get(name) or quoted(name)
+        form = self.forms.get(name)
+        return form[0] if form else quoted(name)
 
     def reading(self, name: str, value: Value) -> str:
         """Name and value with its unit: `heart rate 128/min`, `on oxygen`."""
-        coded = self.values.get((name, value))
-        if coded is not None:
-            return coded if name in _SELF_EVIDENT else f"{self.name(name)} {coded}"
-        shown = quoted(value) if isinstance(value, str) else f"{self.number(value)}{self.units.get(name, '')}"
-        return f"{self.name(name)} {shown}"
+        form = self.forms.get(name)
+        label, unit, coded = form or (quoted(name), "", _NO_VALUES)
+        if coded and value in coded:
+            return coded[value]
+        return f"{label} {quoted(value)}" if isinstance(value, str) else f"{label} {self.number(value)}{unit}"
 
     def age(self, minutes: float) -> str:
         """A span of time in its largest unit that still counts two or more: `95 min`, `3 h`, `92 days`."""
-        for unit, size in _SPANS:
-            if minutes >= 2 * size:
-                return f"{int(minutes / size)} {self.t(unit)}"
-        return f"{max(0, int(minutes))} min"
+        for size, longest, unit in _SPANS:
+            if minutes < longest:
+                return f"{max(0, int(minutes / size))} {self.t(unit)}"
+        return f"{int(minutes / _YEAR)} {self.t(_YEARS)}"
 
 
+_NO_VALUES: Mapping[Value, str] = {}
+
+# Minutes in a unit, minutes from which the next unit is used, its name: never "1 days".
+_YEAR, _YEARS = 365 * 1440, msgid("years")
 _SPANS = (
-    (msgid("years"), 365 * 1440),
-    (msgid("months"), 30 * 1440),
-    (msgid("days"), 1440),
-    ("h", 60),
+    (1, 120, "min"),
+    (60, 2 * 1440, "h"),
+    (1440, 60 * 1440, msgid("days")),
+    (30 * 1440, 2 * _YEAR, msgid("months")),
 )
+
+
+def minutes_between(start: datetime, end: datetime) -> float:
+    """Minutes from one moment to a later one."""
+    span = end - start
+    return span.days * 1440 + span.seconds / 60
+
+
+_TWO_DIGITS = tuple(f"{number:02d}" for number in range(60))
 
 
 def clock(time: datetime, at: datetime) -> str:
     """Hour and minute of `time`, with its date when that is not the date of `at`; both in UTC."""
-    hour = f"{time.hour:02d}:{time.minute:02d}"
-    return hour if time.date() == at.date() else f"{time.year:04d}-{time.month:02d}-{time.day:02d} {hour}"
+    hour = f"{_TWO_DIGITS[time.hour]}:{_TWO_DIGITS[time.minute]}"
+    return hour if time.date() == at.date() else f"{time.date()} {hour}"
 
 
 @lru_cache(maxsize=8)
@@ -229,9 +237,10 @@ def words(language: str) -> Words:
     return Words(
         t=t,
         decimal_comma=language == "es",
-        names={**{key: t(name) for key, (name, _) in VITALS.items()}, **translated(OTHER_NAMES)},
-        units={key: unit for key, (_, unit) in VITALS.items()},
-        values={key: t(text) for key, text in VALUES.items()},
+        forms={
+            name: (t(label), unit, {value: t(text) for value, text in VALUES.get(name, _NO_VALUES).items()})
+            for name, (label, unit) in (*VITALS.items(), *((name, (label, "")) for name, label in OTHER_NAMES.items()))
+        },
         reasons=translated(REASONS),
         responses=translated(RESPONSES),
         news2_omitted=translated(NEWS2_OMITTED),
