@@ -1,0 +1,148 @@
+"""From candidates to the one reading used of each vital sign: the latest, unless equals disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import isclose
+from types import MappingProxyType
+
+from cds_service.domain.patient import NotUsed, Reading, UnusedReading, Value
+from cds_service.fhir.observations import Candidate, Found
+from cds_service.fhir.times import moment_from_datetime
+
+# Two values of one moment are the same when only rounding parts them (97.8 [degF] is 36.5556 Cel). Chosen by us.
+_SAME = 1e-3
+
+# Inhaled oxygen over this share is more than air (RCP 2017: air or oxygen; US Core: 21 % is room air).
+_AIR_PERCENT = 21.0
+
+
+def choose_readings(found: Found) -> Mapping[str, Reading]:
+    """The reading used of each vital sign; what is not used is added to `found.unused`."""
+    _derive_oxygen_flag(found)
+    readings: dict[str, Reading] = {}
+    for name, candidates in found.candidates.items():
+        if len(candidates) == 1:
+            readings[name] = _reading(candidates[0])
+            continue
+        chosen = _latest(candidates)
+        if len(chosen) == 1:
+            readings[name] = _reading(chosen[0])
+        _note_left_out(candidates, chosen, found)
+    _check_pressures(readings, found)
+    _check_oxygen(readings, found)
+    return MappingProxyType(readings)
+
+
+def _reading(candidate: Candidate) -> Reading:
+    return Reading(
+        candidate.name, candidate.value, candidate.time, candidate.source, candidate.original, candidate.flags
+    )
+
+
+def _latest(candidates: list[Candidate]) -> list[Candidate]:
+    """The newest candidate; several when they are of one moment, differ, and nothing tells which is right."""
+    newest = max(candidate.time for candidate in candidates)
+    top = [candidate for candidate in candidates if candidate.time == newest]
+    for order in (_issued, _version):
+        if len(top) == 1:
+            break
+        keys = [order(candidate) for candidate in top]
+        if None not in keys:
+            top = [candidate for candidate, key in zip(top, keys, strict=True) if key == max(keys)]
+    return top[:1] if all(_same(top[0].value, other.value) for other in top) else top
+
+
+def _issued(candidate: Candidate) -> float | None:
+    moment = moment_from_datetime(candidate.resource.issued or "")
+    return None if moment is None else moment[0].timestamp()
+
+
+def _version(candidate: Candidate) -> float | None:
+    meta = candidate.resource.meta
+    version = None if meta is None else meta.version_id
+    return float(version) if version is not None and version.isdecimal() and len(version) < 20 else None
+
+
+def _same(one: Value, other: Value) -> bool:
+    if isinstance(one, str) or isinstance(other, str):
+        return one == other
+    return isclose(one, other, rel_tol=_SAME)
+
+
+def _note_left_out(candidates: list[Candidate], chosen: list[Candidate], found: Found) -> None:
+    conflicting = chosen if len(chosen) > 1 else []
+    for candidate in candidates:
+        if any(candidate is one for one in conflicting):
+            found.unused.append(_unused(_reading(candidate), NotUsed.CONFLICTING, "another value of the same moment"))
+        elif not _is_copy(candidate, chosen[0]) and not _DERIVED.intersection(candidate.flags):
+            found.unused.append(_unused(_reading(candidate), NotUsed.SUPERSEDED, "a later one is used"))
+
+
+def _is_copy(candidate: Candidate, used: Candidate) -> bool:
+    """Whether it is the used reading itself, or the same resource sent twice."""
+    return candidate is used or (candidate.source == used.source and _same(candidate.value, used.value))
+
+
+def _unused(reading: Reading, reason: NotUsed, detail: str, *, alarming: bool = False) -> UnusedReading:
+    return UnusedReading(
+        name=reading.name,
+        reason=reason,
+        source=reading.source,
+        original=reading.original,
+        detail=detail,
+        time=reading.time,
+        alarming=alarming,
+    )
+
+
+_DERIVED = frozenset({"from-flow", "from-concentration"})
+_EVIDENCE = (("oxygen_flow", 0.0, "from-flow"), ("oxygen_concentration", _AIR_PERCENT, "from-concentration"))
+
+
+def _derive_oxygen_flag(found: Found) -> None:
+    """Add what flows and concentrations say of oxygen or air to the statements on it."""
+    for name, air, flag in _EVIDENCE:
+        for candidate in found.candidates.get(name, ()):
+            said = Candidate(
+                "on_oxygen",
+                float(candidate.value) > air,
+                candidate.time,
+                candidate.source,
+                candidate.original,
+                (*candidate.flags, flag),
+                candidate.resource,
+            )
+            found.candidates.setdefault("on_oxygen", []).append(said)
+
+
+def _check_pressures(readings: dict[str, Reading], found: Found) -> None:
+    """Drop a diastolic pressure not below the systolic: both of one moment, else the older of the two."""
+    systolic, diastolic = readings.get("systolic_bp"), readings.get("diastolic_bp")
+    if systolic is None or diastolic is None:
+        for alone in (systolic, diastolic):
+            if alone is not None:
+                readings[alone.name] = replace(alone, flags=(*alone.flags, "other-pressure-missing"))
+        return
+    if float(diastolic.value) < float(systolic.value):
+        return
+    newest = max(systolic.time, diastolic.time)
+    same = systolic.time == diastolic.time
+    for reading in (systolic, diastolic):
+        if same or reading.time < newest:
+            del readings[reading.name]
+            detail = "diastolic is not below systolic"
+            found.unused.append(_unused(reading, NotUsed.INCONSISTENT, detail, alarming=True))
+
+
+def _check_oxygen(readings: dict[str, Reading], found: Found) -> None:
+    """Drop a flow or concentration that a later statement on oxygen or air has overtaken."""
+    flag = readings.get("on_oxygen")
+    if flag is None:
+        return
+    for name, air, _ in _EVIDENCE:
+        reading = readings.get(name)
+        if reading is not None and reading.time < flag.time and (float(reading.value) > air) != flag.value:
+            del readings[name]
+            found.unused.append(_unused(reading, NotUsed.SUPERSEDED, "a later statement on oxygen or air is used"))

@@ -1,0 +1,104 @@
+"""Facts that Observations state beside readings: pregnancy, and which SpO2 scale was decided on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from cds_service.domain.patient import Condition
+from cds_service.fhir.conditions import PREGNANCY_LASTS, records_pregnancy
+from cds_service.fhir.observations import LOINC, SNOMED, UNKNOWN_TIME, Setting, standing_of
+from cds_service.fhir.shapes import CodeableConcept, Entry, Resource
+from cds_service.fhir.text import is_given
+from cds_service.fhir.values import sent_member
+
+# LOINC 82810-3 Pregnancy status, answers of its list and of US Core's pregnancy status value set.
+_PREGNANCY_STATUS = (LOINC, "82810-3")
+_PREGNANCY_ANSWERS = {
+    (SNOMED, "77386006"): True,
+    (SNOMED, "60001007"): False,
+    (LOINC, "LA15173-0"): True,
+    (LOINC, "LA26683-5"): False,
+}
+# "Not pregnant" says less the older it is; a cycle. Chosen by us.
+_NOT_PREGNANT_LASTS = timedelta(days=28)
+
+# SNOMED CT UK extension: the oxygen saturation parts of a NEWS2 score, by the scale that was used.
+_SCALES = {(SNOMED, "1104311000000102"): 1, (SNOMED, "1104321000000108"): 2}
+# A guide in circulation labels 1104321000000108 "systolic blood pressure score": a label given must name the scale.
+_LABELS = {1: ("scale 1", "scale 1 score"), 2: ("scale 2", "scale 2 score")}
+
+
+def read_pregnancy(
+    others: Iterable[Entry], conditions: tuple[Condition, ...] | None, setting: Setting
+) -> tuple[bool | None, tuple[str, ...]]:
+    """Whether a pregnancy is recorded; a status and a diagnosis that disagree count as pregnant, with a remark."""
+    status = _pregnancy_status(others, setting)
+    diagnosed = any(records_pregnancy(condition, setting.at) for condition in conditions or ())
+    if diagnosed and status is False:
+        return True, ("pregnancy-records-disagree",)
+    return (True if diagnosed else status), ()
+
+
+def _pregnancy_status(others: Iterable[Entry], setting: Setting) -> bool | None:
+    newest: tuple[datetime, bool] | None = None
+    for entry in others:
+        resource = entry.resource
+        if resource is None or _PREGNANCY_STATUS not in _keys(resource.code):
+            continue
+        time = _usable_time(entry, resource, setting)
+        answers = {_PREGNANCY_ANSWERS.get(key) for key in _keys(resource.value_codeable_concept)} - {None}
+        if time is None or len(answers) != 1:
+            continue
+        pregnant = True in answers
+        limit = PREGNANCY_LASTS if pregnant else _NOT_PREGNANT_LASTS
+        if setting.at - time <= limit and (newest is None or (time, pregnant) > newest):
+            newest = time, pregnant
+    return None if newest is None else newest[1]
+
+
+def read_spo2_scale(others: Iterable[Entry], setting: Setting) -> tuple[int, tuple[str, ...]]:
+    """The SpO2 scale a clinician recorded for NEWS2, 1 unless a current, dated, attributed record says 2."""
+    limit = setting.policy.age_limit("spo2", setting.encounter_class)
+    recorded: dict[datetime, set[int]] = {}
+    remarks: list[str] = []
+    for entry in others:
+        resource = entry.resource
+        scales = set() if resource is None else _scales_of(resource)
+        if resource is None or not scales:
+            continue
+        time = _usable_time(entry, resource, setting)
+        if time is None or setting.at - time > limit:
+            remarks.append("spo2-scale-record-not-current")
+        elif 2 in scales and not is_given(resource.performer):
+            remarks.append("spo2-scale-record-unattributed")
+        else:
+            recorded.setdefault(time, set()).update(scales)
+    newest = recorded[max(recorded)] if recorded else {1}
+    if len(newest) > 1:
+        remarks.append("spo2-scale-records-disagree")
+        return 1, tuple(remarks)
+    return newest.pop(), tuple(remarks)
+
+
+def _scales_of(resource: Resource) -> set[int]:
+    """Scales that the resource or its components give points for; a part without a value says nothing."""
+    return {
+        scale
+        for statement in (resource, *(resource.component or ()))
+        if sent_member(statement) and not is_given(statement.data_absent_reason)
+        for coding in (() if statement.code is None else statement.code.coding or ())
+        if (scale := _SCALES.get((coding.system or "", coding.code or ""))) is not None
+        and (coding.display is None or coding.display.rstrip().lower().endswith(_LABELS[scale]))
+    }
+
+
+def _keys(concept: CodeableConcept | None) -> list[tuple[str, str]]:
+    return [] if concept is None else [(c.system or "", c.code or "") for c in concept.coding or ()]
+
+
+def _usable_time(entry: Entry, resource: Resource, setting: Setting) -> datetime | None:
+    """When a fact about this patient was recorded, None when the Observation cannot be used."""
+    standing = standing_of(entry, resource, setting)
+    usable = standing.reason is None and standing.time is not UNKNOWN_TIME and standing.time <= setting.latest
+    return standing.time if usable else None

@@ -1,0 +1,115 @@
+"""Who the patient is: the one Patient resource, and which references mean the same person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from cds_service.errors import InvalidResource
+from cds_service.fhir.bundle import Resources
+from cds_service.fhir.shapes import Entry, HumanName, Identifier, Reference, Resource
+from cds_service.fhir.text import MAX_NAME, bounded, is_given
+
+_NAMES = msgspec.json.Decoder(list[HumanName]).decode
+_IDENTIFIERS = msgspec.json.Decoder(list[Identifier]).decode
+
+# Kept of a Patient: more names or identifiers than this are never shown or matched. Chosen by us.
+_MAX_IDENTIFIERS = 20
+
+
+@dataclass(slots=True)
+class Subject:
+    """The patient of this request; `resource` is None when no Patient was sent."""
+
+    patient_id: str
+    resource: Resource | None
+    full_url: str | None
+    _known: dict[str, bool] = field(default_factory=dict)
+
+    def is_meant_by(self, reference: Reference | None) -> bool | None:
+        """Whether a subject names this patient; None when it says nothing that can be compared."""
+        text = None if reference is None else reference.reference
+        if not text or text.startswith("#"):
+            return None
+        known = self._known.get(text)
+        if known is None:
+            known = self._known[text] = self._matches(text)
+        return known
+
+    def _matches(self, text: str) -> bool:
+        url = text.partition("/_history/")[0]
+        if url == self.full_url or url == f"Patient/{self.patient_id}":
+            return True
+        if self.full_url is not None and "://" in self.full_url:
+            return False
+        return "://" in url and url.endswith(f"/Patient/{self.patient_id}")
+
+
+def find_subject(resources: Resources, patient_id: str | None) -> Subject:
+    """The patient the request is about; InvalidResource when a Patient is someone else or there are several."""
+    chosen: Entry | None = None
+    for entry in resources.patients:
+        if patient_id is not None and _id(entry) != patient_id:
+            raise InvalidResource("is not the patient of this request", where="Patient.id")
+        chosen = entry if chosen is None else _newer(chosen, entry)
+    if chosen is not None:
+        return Subject(_id(chosen), chosen.resource, chosen.full_url)
+    if patient_id is None:
+        raise InvalidResource("holds no Patient, so whose data it is cannot be told", where="Bundle.entry")
+    return Subject(patient_id, None, None)
+
+
+def _id(entry: Entry) -> str:
+    resource = entry.resource
+    return (resource.id if resource is not None and resource.id else entry.full_url) or ""
+
+
+def _newer(one: Entry, other: Entry) -> Entry:
+    """The later version of the same Patient; two that cannot be ordered must agree on who it is."""
+    if _id(one) != _id(other):
+        raise InvalidResource("two patients in one request", where="Patient.id")
+    first, second = one.resource, other.resource
+    if first is None or second is None:
+        return one
+    versions = [r.meta.version_id if r.meta is not None else None for r in (first, second)]
+    if versions[0] != versions[1] and all(version is not None and version.isdecimal() for version in versions):
+        return max((one, other), key=_version)
+    if (first.birth_date, first.gender) != (second.birth_date, second.gender):
+        raise InvalidResource("two versions of the patient disagree", where="Patient")
+    return one
+
+
+def _version(entry: Entry) -> int:
+    meta = None if entry.resource is None else entry.resource.meta
+    return int(meta.version_id[:20]) if meta is not None and meta.version_id else 0
+
+
+def identity_of(resource: Resource) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Name and identifiers of a Patient, empty where they were not sent or cannot be read."""
+    try:
+        names = _NAMES(resource.name) if is_given(resource.name) else []
+        identifiers = _IDENTIFIERS(resource.identifier) if is_given(resource.identifier) else []
+    except msgspec.ValidationError as error:
+        raise InvalidResource("name or identifier has an unexpected shape", where="Patient") from error
+    kept = ((i.system or "", i.value) for i in identifiers[:_MAX_IDENTIFIERS] if i.value)
+    return _spoken(names), tuple((bounded(s, MAX_NAME), bounded(v, MAX_NAME)) for s, v in kept)
+
+
+def _spoken(names: list[HumanName]) -> str:
+    if not names:
+        return ""
+    name = next((n for n in names if n.use in ("official", "usual")), names[0])
+    return bounded(name.text or " ".join([*(name.given or ()), name.family or ""]).strip(), MAX_NAME)
+
+
+def mine(entries: list[Entry], subject: Subject, remarks: set[str]) -> list[Entry]:
+    """The entries that are not of another patient; one that is leaves a remark."""
+    own: list[Entry] = []
+    for entry in entries:
+        resource = entry.resource
+        if resource is not None and subject.is_meant_by(resource.subject) is not False:
+            own.append(entry)
+        elif resource is not None:
+            remarks.add(f"{(resource.resource_type or '').lower()}-of-other-patient")
+    return own

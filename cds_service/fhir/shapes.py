@@ -1,0 +1,176 @@
+"""The typed subset of FHIR R4, R4B and R5 that is read; every other member is skipped while decoding.
+
+One `Resource` holds the members of Patient, Encounter, Condition, Observation and Bundle, so that an entry is
+decoded once whatever its type. Members whose shape differs between resource types or versions, or that are seldom
+needed, stay raw bytes. So does a quantity's number: its text is kept as it was sent, and a number of the wrong
+JSON type spoils that one reading only.
+"""
+
+from __future__ import annotations
+
+from msgspec import Raw, Struct, field
+
+
+class Coding(Struct, gc=False):
+    """A code, the system that defines it, and the name the sender gave it."""
+
+    system: str | None = None
+    code: str | None = None
+    display: str | None = None
+
+
+class CodeableConcept(Struct, gc=False):
+    """Codings of one idea, and what the user saw or typed."""
+
+    coding: list[Coding] | None = None
+    text: str | None = None
+
+
+class Quantity(Struct, gc=False):
+    """A number with its unit; `value` is the number's own JSON text."""
+
+    value: Raw = Raw()
+    comparator: str | None = None
+    unit: str | None = None
+    system: str | None = None
+    code: str | None = None
+
+
+class Period(Struct, gc=False):
+    """A stretch of time."""
+
+    start: str | None = None
+    end: str | None = None
+
+
+class Reference(Struct, gc=False):
+    """A literal reference; a logical one (`identifier` only) is not resolved."""
+
+    reference: str | None = None
+
+
+class Meta(Struct, gc=False, rename="camel"):
+    """The version of a resource."""
+
+    version_id: str | None = None
+    last_updated: str | None = None
+
+
+class Statement(Struct, gc=False, kw_only=True, rename="camel"):
+    """What Observation and Observation.component share: a code, and a value or the reason it is absent."""
+
+    code: CodeableConcept | None = None
+    value_quantity: Quantity | None = None
+    value_codeable_concept: CodeableConcept | None = None
+    value_integer: Raw = Raw()
+    value_boolean: bool | None = None
+    value_string: str | None = None
+    value_range: Raw = Raw()
+    value_ratio: Raw = Raw()
+    value_sampled_data: Raw = Raw()
+    value_time: Raw = Raw()
+    value_date_time: Raw = Raw()
+    value_period: Raw = Raw()
+    data_absent_reason: Raw = Raw()
+
+
+class Link(Struct, gc=False):
+    """A link of a Bundle; `self` says what was searched."""
+
+    relation: str | None = None
+    url: str | None = None
+
+
+class Resource(Statement, gc=False, kw_only=True, rename="camel"):
+    """Any resource, with the members this service reads of it."""
+
+    resource_type: str | None = None
+    id: str | None = None
+    meta: Meta | None = None
+    status: str | None = None
+    subject: Reference | None = None
+    # Patient
+    birth_date: str | None = None
+    gender: str | None = None
+    name: Raw = Raw()
+    identifier: Raw = Raw()
+    # Observation
+    category: Raw = Raw()
+    performer: Raw = Raw()
+    effective_date_time: str | None = None
+    effective_instant: str | None = None
+    effective_period: Period | None = None
+    effective_timing: Raw = Raw()
+    issued: str | None = None
+    component: list[Statement] | None = None
+    # Condition
+    clinical_status: CodeableConcept | None = None
+    verification_status: CodeableConcept | None = None
+    recorded_date: str | None = None
+    onset_date_time: str | None = None
+    abatement_date_time: str | None = None
+    # Encounter
+    class_: Raw = field(default=Raw(), name="class")
+    reason_code: Raw = Raw()
+    reason: Raw = Raw()
+    extension: Raw = Raw()
+    # Bundle
+    entry: list[Entry] | None = None
+    link: list[Link] | None = None
+
+
+class Entry(Struct, gc=False, rename="camel"):
+    """One entry of a Bundle."""
+
+    resource: Resource | None = None
+    full_url: str | None = None
+
+
+class RawEntry(Struct, gc=False, rename="camel"):
+    """One entry of a Bundle whose resource is decoded on its own, so that a spoiled one stays alone."""
+
+    resource: Raw = Raw()
+    full_url: str | None = None
+
+
+class RawBundle(Struct, gc=False, rename="camel"):
+    """A Bundle in which at least one entry does not have the expected shape."""
+
+    resource_type: str | None = None
+    entry: list[RawEntry] | None = None
+    link: list[Link] | None = None
+
+
+class HumanName(Struct, gc=False):
+    """A name of the patient."""
+
+    use: str | None = None
+    text: str | None = None
+    family: str | None = None
+    given: list[str] | None = None
+
+
+class Identifier(Struct, gc=False):
+    """A business identifier of the patient."""
+
+    system: str | None = None
+    value: str | None = None
+
+
+class Extension(Struct, gc=False, rename="camel"):
+    """An extension; of those read here the value is a Coding."""
+
+    url: str | None = None
+    value_coding: Coding | None = None
+
+
+class ConceptOrReference(Struct, gc=False):
+    """R5's CodeableReference, its concept only."""
+
+    concept: CodeableConcept | None = None
+
+
+class EncounterReason(Struct, gc=False):
+    """R5's Encounter.reason."""
+
+    value: list[ConceptOrReference] | None = None
