@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from queue import Empty, SimpleQueue
-from threading import Lock, Thread
-from time import sleep
+from threading import Thread
+from time import monotonic, sleep
 
 from sqlalchemy import Engine, text, update
 
@@ -22,6 +22,8 @@ DEADLINE_S = 2.0
 QUEUE_LIMIT = 1024
 GROUP_LIMIT = 128
 PROBE_EVERY_S = 0.5
+# A pause before the thread is replaced, so that a lasting fault does not spin.
+RESTART_S = 0.1
 # While several callers come at a time, waiting this long after the first makes groups about twice as large and
 # halves what a row costs; a caller alone never waits. Measured in docs/decisions/storage-writer.md.
 GATHER_S = 0.001
@@ -42,7 +44,6 @@ class GroupWriter:
         self._take_note = DriverStatement(update(audit_head).values(probes=text("probes + 1")), (), engine.dialect)
         self._link = WriterLink(engine)
         self._queue: SimpleQueue[Pending | None] = SimpleQueue()
-        self._starting = Lock()
         self._closing = False
         self._available = False
         self._busy = False
@@ -77,7 +78,9 @@ class GroupWriter:
         """Refuse new entries, commit what is queued and stop; whether that was done in time."""
         self._closing = True
         self._queue.put(None)
-        self._thread.join(timeout_s)
+        end = monotonic() + timeout_s
+        while self._thread.is_alive() and monotonic() < end:
+            self._thread.join(end - monotonic())
         return not self._thread.is_alive()
 
     def _wait_for(self, pending: Pending) -> None:
@@ -85,8 +88,6 @@ class GroupWriter:
             raise Unavailable("shutting down", where="writer")
         if self._queue.qsize() >= QUEUE_LIMIT:
             raise Unavailable("too many entries are waiting", where="writer")
-        if not self._thread.is_alive():
-            self._restart()
         self._queue.put(pending)
         if not pending.done.acquire(timeout=self._deadline_s):
             pending.abandoned = True
@@ -99,17 +100,23 @@ class GroupWriter:
         thread.start()
         return thread
 
-    def _restart(self) -> None:
-        """Start the thread anew after it died of something nobody foresaw; counted, so that it is seen."""
-        with self._starting:
-            if not self._thread.is_alive() and not self._closing:
+    def _run(self) -> None:
+        """Serve until drained. Should something nobody foresaw end the thread, another one takes over."""
+        finished = False
+        try:
+            self._serve()
+            finished = True
+        finally:
+            self._link.close()
+            if not finished:
+                self._available = False
                 self.restarts += 1
-                self._link = WriterLink(self._engine)
+                sleep(RESTART_S)
                 self._thread = self._start()
 
-    def _run(self) -> None:
+    def _serve(self) -> None:
         self._probe()
-        while True:
+        while not (self._closing and self._queue.empty()):
             group = self._next_group()
             live = [pending for pending in group if pending is not None and not pending.abandoned]
             self._busy = len(live) > 1
@@ -117,9 +124,6 @@ class GroupWriter:
                 self._write(live)
             elif not group:
                 self._probe()
-            if self._closing and self._queue.empty():
-                break
-        self._link.close()
 
     def _next_group(self) -> list[Pending | None]:
         """What is waiting, at once; empty when nothing came and the database must be looked after."""

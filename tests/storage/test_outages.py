@@ -1,0 +1,144 @@
+"""THREATS 74-76: the database locked, away, read-only or full."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from time import monotonic
+
+import pytest
+from sqlalchemy import Engine
+
+from cds_service.errors import ConfigurationError, Unavailable
+from cds_service.storage.audit_log import verify_chain
+from cds_service.storage.link import WriterLink
+from cds_service.storage.prediction_log import find_reply, read_prediction
+from cds_service.storage.sessions import open_engine, reading
+from cds_service.storage.writer import GroupWriter
+from tests.storage.builders import a_writer, an_entry, eventually, keyring
+
+
+def test_a_locked_database_is_unavailable_in_time_and_taken_up_again(database_path: Path, writer: GroupWriter) -> None:
+    entry = an_entry()
+    assert eventually(writer.healthy)
+    with closing(sqlite3.connect(database_path, isolation_level=None)) as blocker:
+        blocker.execute("BEGIN EXCLUSIVE")
+        start = monotonic()
+        with pytest.raises(Unavailable, match="BUSY"):
+            writer.submit(entry)
+        took_s = monotonic() - start
+        assert not writer.healthy()
+        blocker.execute("ROLLBACK")
+
+    assert took_s < 2.0
+    assert eventually(writer.healthy)
+    assert not writer.submit(entry).replayed
+
+
+def test_readers_go_on_while_the_database_is_locked_for_writing(
+    database_path: Path, engine: Engine, writer: GroupWriter
+) -> None:
+    entry = an_entry()
+    writer.submit(entry)
+    with closing(sqlite3.connect(database_path, isolation_level=None)) as blocker:
+        blocker.execute("BEGIN EXCLUSIVE")
+
+        assert read_prediction(engine, entry.id, "north") is not None
+
+
+def test_a_deleted_file_is_noticed_and_never_written_to(
+    database_path: Path, engine: Engine, writer: GroupWriter, tmp_path: Path
+) -> None:
+    writer.submit(an_entry())
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    files = list(tmp_path.glob("cds.db*"))
+    for file in files:
+        file.rename(kept / file.name)
+
+    with pytest.raises(Unavailable, match="away"):
+        writer.submit(an_entry())
+
+    assert not database_path.exists()
+    for file in files:
+        (kept / file.name).rename(file)
+    assert eventually(writer.healthy)
+    writer.submit(an_entry())
+    assert verify_chain(engine, keyring()) is None
+
+
+def test_a_missing_directory_is_unavailable_not_an_empty_database(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/none/cds.db")
+    with a_writer(engine) as writer, pytest.raises(Unavailable):
+        writer.submit(an_entry())
+    with pytest.raises(Unavailable):
+        find_reply(engine, "north", "vitals-risk", "1")
+
+    assert not (tmp_path / "none").exists()
+
+
+OUTAGES = {"full disk": ("PRAGMA max_page_count=1", "FULL"), "read-only": ("PRAGMA query_only=ON", "READONLY")}
+
+
+@pytest.mark.parametrize(("pragma", "error"), OUTAGES.values(), ids=OUTAGES)
+def test_a_database_that_takes_no_writes_fails_the_group_and_leaves_no_half(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, pragma: str, error: str
+) -> None:
+    """SQLite's page limit and query_only give the errors of a full and of a read-only disk."""
+    connected = WriterLink._connected
+
+    def ailing(link: WriterLink) -> object:
+        connection = connected(link)
+        connection.cursor().execute(pragma)
+        return connection
+
+    big = an_entry(reply=bytes(500_000))
+    with a_writer(engine) as writer:
+        with monkeypatch.context() as outage:
+            outage.setattr(WriterLink, "_connected", ailing)
+            with pytest.raises(Unavailable, match=error):
+                writer.submit(big)
+
+        assert find_reply(engine, "north", "vitals-risk", str(big.hook_instance)) is None
+        assert eventually(writer.healthy)
+        assert not writer.submit(big).replayed
+        assert verify_chain(engine, keyring()) is None
+
+
+def test_all_connections_in_use_is_said_quickly(database_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{database_path}", busy_timeout_s=0.05)
+    held = [engine.connect() for _ in range(15)]
+    start = monotonic()
+
+    with pytest.raises(Unavailable, match="in use"), reading(engine):
+        pass
+
+    assert monotonic() - start < 1.0
+    for connection in held:
+        connection.close()
+    engine.dispose()
+
+
+def test_a_database_in_memory_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="durable"):
+        open_engine("sqlite://")
+
+
+def test_a_url_that_is_none_is_refused_without_echoing_it() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        open_engine("secret-password-no-url")
+
+    assert "secret" not in str(caught.value)
+
+
+def test_every_connection_is_durable(engine: Engine) -> None:
+    with reading(engine) as connection:
+        found = [
+            connection.exec_driver_sql(f"PRAGMA {pragma}").scalar()
+            for pragma in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+
+    assert found == ["wal", 2, 1]
+    assert os.path.exists(str(engine.get_execution_options()["cds_database_file"]))

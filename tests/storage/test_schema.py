@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, inspect, text
+
+from cds_service.errors import ConfigurationError
+from cds_service.storage import schema
+from cds_service.storage.sessions import open_engine
+from cds_service.storage.tables import metadata
+
+POSTGRES = os.environ.get("CDS_TEST_POSTGRES_URL", "")
+NEEDS_POSTGRES = pytest.mark.skipif(not POSTGRES, reason="CDS_TEST_POSTGRES_URL is not set")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=NEEDS_POSTGRES)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/made/here/cds.db" if request.param == "sqlite" else POSTGRES
+
+
+def test_migrations_go_up_match_the_tables_and_come_down(url: str) -> None:
+    schema.migrate(url)
+    assert schema.compare(url) == []
+
+    schema.downgrade(url, "base")
+    engine = open_engine(url)
+    assert not set(inspect(engine).get_table_names()) & set(metadata.tables)
+
+    schema.migrate(url)
+    schema.migrate(url)
+    assert schema.compare(url) == []
+    schema.check_revision(engine)
+    schema.downgrade(url, "base")
+    engine.dispose()
+
+
+def test_a_difference_from_the_tables_is_found(database_path: Path, engine: Engine) -> None:
+    change(engine, "ALTER TABLE audit ADD COLUMN extra TEXT")
+
+    assert schema.compare(f"sqlite:///{database_path}") != []
+
+
+def test_the_head_revision_is_that_of_the_scripts() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(schema.migrations_dir()))
+    scripts = ScriptDirectory.from_config(config)
+
+    assert scripts.get_current_head() == schema.HEAD_REVISION
+    assert tuple(script.revision for script in scripts.walk_revisions())[::-1] == schema.REVISIONS
+
+
+def test_an_unknown_revision_is_refused(engine: Engine) -> None:
+    change(engine, "UPDATE alembic_version SET version_num = 'ffff'")
+
+    with pytest.raises(ConfigurationError, match="does not know"):
+        schema.check_revision(engine)
+
+
+def test_a_database_never_migrated_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "empty.db"
+    engine = open_engine(f"sqlite:///{path}")
+    with pytest.raises(ConfigurationError, match="cds migrate"):
+        schema.check_revision(engine)
+    assert not path.exists()
+
+    path.touch()
+    with pytest.raises(ConfigurationError, match="cds migrate"):
+        schema.check_revision(engine)
+    engine.dispose()
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path}/cds.db"
+    monkeypatch.setattr("alembic.op.bulk_insert", lambda *_: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        schema.migrate(url)
+
+    engine = open_engine(url)
+    assert not set(inspect(engine).get_table_names()) & set(metadata.tables)
+    engine.dispose()
+
+
+def test_missing_scripts_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(schema, "__file__", str(tmp_path / "a" / "b" / "c" / "schema.py"))
+
+    with pytest.raises(ConfigurationError, match="migrations/"):
+        schema.migrations_dir()
+
+
+def test_checking_the_revision_does_not_import_alembic(database_path: Path) -> None:
+    code = (
+        "import sys; from cds_service.storage import schema, sessions, writer;"
+        f"schema.check_revision(sessions.open_engine('sqlite:///{database_path}'));"
+        "print('alembic' in sys.modules, 'sqlalchemy.orm' in sys.modules)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd())
+
+    assert done.stdout.split()[0] == "False"
+
+
+def change(engine: Engine, statement: str) -> None:
+    with engine.execution_options(cds_writes=True).begin() as connection:
+        connection.execute(text(statement))
