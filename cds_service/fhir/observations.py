@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 
 from cds_service.domain.patient import NotUsed, UnusedReading, Value
 from cds_service.domain.policy import ReadingPolicy
-from cds_service.domain.vitals import VITAL_CODES
+from cds_service.domain.vital_codes import VITAL_CODES
 from cds_service.fhir.agreement import contradicts_vital
 from cds_service.fhir.patient import Subject
 from cds_service.fhir.shapes import CodeableConcept, Entry, Resource, Statement

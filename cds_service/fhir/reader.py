@@ -7,7 +7,7 @@ from datetime import datetime
 from cds_service.domain.codes import CodeTables
 from cds_service.domain.patient import Identity, NotUsed, PatientSnapshot, UnusedReading
 from cds_service.domain.policy import ReadingPolicy
-from cds_service.domain.vitals import VITAL_CODES
+from cds_service.domain.vital_codes import VITAL_CODES
 from cds_service.fhir.bundle import MAX_ENTRIES, Resources, Spoiled, read_resources
 from cds_service.fhir.choose import choose_readings
 from cds_service.fhir.conditions import count_chronic, read_conditions

@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec import Raw, Struct
 
 from cds_service.domain.patient import NotUsed, Value
-from cds_service.domain.vitals import CODE_ONLY, CODED_VALUES, VITAL_SIGNS, VitalSign
+from cds_service.domain.vital_codes import CODE_ONLY, CODED_VALUES
+from cds_service.domain.vitals import VITAL_SIGNS, VitalSign
 from cds_service.fhir.agreement import contradicts_value
 from cds_service.fhir.shapes import CodeableConcept, Quantity, Statement
 from cds_service.fhir.text import bounded, is_given

@@ -1,0 +1,24 @@
+"""Numbers into the canonical unit of their vital sign, and whether they can be true."""
+
+from __future__ import annotations
+
+from cds_service.domain.vitals import VITAL_SIGNS
+
+
+class UnknownUnit(ValueError):
+    """The unit is not one this vital sign is measured in."""
+
+
+def convert(name: str, value: float, unit: str) -> float:
+    """The value in the canonical unit of the vital sign; UnknownUnit when the unit is not in its table."""
+    factors = VITAL_SIGNS[name].units.get(unit)
+    if factors is None:
+        raise UnknownUnit(unit)
+    return value * factors[0] + factors[1]
+
+
+def is_plausible(name: str, value: float) -> bool:
+    """Whether the number, in canonical units, can be a reading of a living patient that may be scored."""
+    sign = VITAL_SIGNS[name]
+    low = sign.low if sign.usable_low is None else sign.usable_low
+    return low <= value <= sign.high
