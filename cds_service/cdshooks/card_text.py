@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
 
 from cds_service.cdshooks.markdown import plain, quoted
+from cds_service.cdshooks.news2_text import news2_section
 from cds_service.cdshooks.prefetch import Note, NoteKind
-from cds_service.cdshooks.wording import VITALS, Words, clock, minutes_between
+from cds_service.cdshooks.tables import VITALS
+from cds_service.cdshooks.wording import Words, clock, minutes_between
 from cds_service.domain.patient import NotUsed, PatientSnapshot, Reading, UnusedReading
-from cds_service.domain.prediction import Driver, EarlyWarning, Prediction, StateTag
+from cds_service.domain.prediction import Driver, Prediction, StateTag
 from cds_service.i18n import Translate
 
 # Log-odds that one value moves the risk by: 0.1 is a factor of 1.1, 0.5 one of 1.65. Chosen by us so that a card shows
@@ -31,12 +33,12 @@ def detail(prediction: Prediction, words: Words, notes: Sequence[Note] = ()) -> 
     sections = (
         _alarming(unused, words),
         _why(prediction, words),
-        _news2(prediction, words),
+        news2_section(prediction, words),
         _states(prediction.states, words),
         _used(prediction.snapshot, words),
         _not_used(unused, prediction.snapshot.at, words),
         _would_help(prediction.would_help, words),
-        _notes(notes, words.t),
+        _notes(notes, prediction.snapshot, words),
         _population(prediction, words),
     )
     return "\n\n".join(section for section in sections if section)
@@ -96,53 +98,6 @@ def _driver(driver: Driver, words: Words) -> str:
     return f"{words.reading(driver.feature, driver.value)} {strength}"
 
 
-def _news2(prediction: Prediction, words: Words) -> str:
-    t, news2 = words.t, prediction.news2
-    if news2 is None:
-        reason = prediction.news2_omitted or ""
-        return _section(t("NEWS2 not calculated"), words.news2_omitted.get(reason) or quoted(reason))
-    sentences = (
-        _points(news2, words),
-        _red(news2, words),
-        words.responses[news2.level],
-        _reach(news2, t),
-        t("Composed of readings %(span)s apart, not one set.") % {"span": words.age(news2.spread_min)}
-        if news2.composed
-        else "",
-        *_remarks(news2.remarks, words),
-    )
-    return " ".join(sentence for sentence in sentences if sentence)
-
-
-def _points(news2: EarlyWarning, words: Words) -> str:
-    t = words.t
-    score = str(news2.lower) if news2.complete else f"{news2.lower}–{news2.upper}"
-    scored = [f"{words.name(name)} {points}" for name, points in news2.points.items() if points]
-    if news2.unknown:
-        scored.append(t("unknown: %(inputs)s") % {"inputs": ", ".join(map(words.name, news2.unknown))})
-    scale = t("SpO2 scale %(scale)d") % {"scale": news2.scale}
-    points = " + ".join(scored) or t("every parameter 0")
-    return f"**NEWS2 {score}** ({scale}) = {points}."
-
-
-def _red(news2: EarlyWarning, words: Words) -> str:
-    if not news2.red:
-        return ""
-    return words.t("Red score (3 in one parameter): %(parameters)s.") % {
-        "parameters": ", ".join(map(words.name, news2.red))
-    }
-
-
-def _reach(news2: EarlyWarning, t: Translate) -> str:
-    if news2.upper_level != "high" or news2.level == "high":
-        return ""
-    return t("What is unknown could bring it to the emergency threshold.")
-
-
-def _remarks(remarks: Sequence[str], words: Words) -> Iterator[str]:
-    return (words.remarks.get(remark) or quoted(remark) for remark in remarks)
-
-
 def _states(states: Sequence[StateTag], words: Words) -> str:
     tags = [_state(tag, words) for tag in states]
     return _section(words.t("State"), _SEPARATOR.join(tags))
@@ -173,7 +128,8 @@ def _moment(time: datetime, readings: Sequence[Reading], at: datetime, words: Wo
 def _reading(reading: Reading, words: Words) -> str:
     text, source = words.reading(reading.name, reading.value), quoted(reading.source)
     if reading.flags:
-        source = ", ".join([source, *_remarks(reading.flags, words)])
+        flags = [quoted(flag) if (known := words.flags.get(flag)) is None else known for flag in reading.flags]
+        source = ", ".join(text for text in (source, *flags) if text)
     return f"{text} ({source})" if source else text
 
 
@@ -199,8 +155,15 @@ def _would_help(names: Sequence[str], words: Words) -> str:
     return _section(words.t("Would help most"), ", ".join(map(words.name, names[:MOST_HELPFUL])))
 
 
-def _notes(notes: Sequence[Note], t: Translate) -> str:
-    return _section(t("Note"), " ".join(_note(note, t) for note in notes))
+def record_remarks(snapshot: PatientSnapshot, words: Words) -> list[str]:
+    """What the readers found wrong with the record as a whole."""
+    sentences = ((words.record_remarks.get(remark), remark) for remark in snapshot.remarks)
+    return [quoted(remark) if known is None else known for known, remark in sentences if known != ""]
+
+
+def _notes(notes: Sequence[Note], snapshot: PatientSnapshot, words: Words) -> str:
+    sentences = [*(_note(note, words.t) for note in notes), *record_remarks(snapshot, words)]
+    return _section(words.t("Note"), " ".join(sentences))
 
 
 def _note(note: Note, t: Translate) -> str:

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from cds_service.cdshooks.card_text import alarm, detail, per_hundred, shown_unused
+from cds_service.cdshooks.card_text import alarm, detail, per_hundred, record_remarks, shown_unused
 from cds_service.cdshooks.markdown import plain
 from cds_service.cdshooks.override_reasons import override_reasons
 from cds_service.cdshooks.prefetch import Note
-from cds_service.cdshooks.wording import VITALS, Words, words
+from cds_service.cdshooks.tables import VITALS
+from cds_service.cdshooks.wording import Words, words
 from cds_service.domain.patient import NotUsed, UnusedReading
 from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate
 
@@ -28,9 +29,9 @@ def cards_from_prediction(
     prediction: Prediction, *, language: str, public_url: str, notes: Sequence[Note] = ()
 ) -> list[dict[str, Any]]:
     """The cards to show: one, or none when there is nothing to say."""
-    if has_nothing_to_say(prediction, notes):
-        return []
     w = words(language)
+    if has_nothing_to_say(prediction, notes, w):
+        return []
     t = w.t
     model_card = f"{public_url}/models/risk/{quote(prediction.model_version, safe='')}/card"
     return [
@@ -53,10 +54,13 @@ def cards_from_prediction(
     ]
 
 
-def has_nothing_to_say(prediction: Prediction, notes: Sequence[Note]) -> bool:
-    """Whether the only state is not-ill, every reading that matters was used and the data came whole."""
+def has_nothing_to_say(prediction: Prediction, notes: Sequence[Note], w: Words) -> bool:
+    """Whether the only state is not-ill, every reading that matters was used, and nothing is odd about the data."""
+    snapshot = prediction.snapshot
     states = tuple(tag.state for tag in prediction.states)
-    return states == ("not-ill",) and not notes and not any(map(_is_notable, shown_unused(prediction.snapshot)))
+    if states != ("not-ill",) or notes or record_remarks(snapshot, w):
+        return False
+    return not any(map(_is_notable, shown_unused(snapshot)))
 
 
 def _is_notable(unused: UnusedReading) -> bool:

@@ -1,0 +1,201 @@
+"""What a card calls things: tables of English words, each a message id of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from cds_service.domain.patient import NotUsed, Value
+from cds_service.i18n import msgid
+
+Table = Mapping[str, str]
+
+# Name and unit of each vital sign as a clinician writes them (UCUM's print symbols: Cel is °C, mm[Hg] is mmHg).
+VITALS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "respiratory_rate": (msgid("breathing"), "/min"),
+        "spo2": ("SpO2", " %"),
+        "on_oxygen": (msgid("oxygen"), ""),
+        "oxygen_flow": (msgid("oxygen flow"), " L/min"),
+        "oxygen_concentration": (msgid("oxygen concentration"), " %"),
+        "systolic_bp": (msgid("systolic"), " mmHg"),
+        "diastolic_bp": (msgid("diastolic"), " mmHg"),
+        "heart_rate": (msgid("heart rate"), "/min"),
+        "pulse_rate": (msgid("pulse"), "/min"),
+        "consciousness": (msgid("consciousness"), ""),
+        "gcs_total": (msgid("Glasgow coma scale"), ""),
+        "temperature": (msgid("temperature"), " °C"),
+        "pain": (msgid("pain"), "/10"),
+        "height": (msgid("height"), " cm"),
+        "weight": (msgid("weight"), " kg"),
+        "bmi": (msgid("body mass index"), " kg/m2"),
+        "blood_group": (msgid("blood group"), ""),
+        "exercise_days": (msgid("days of exercise a week"), ""),
+    }
+)
+
+# Other names a prediction speaks of: NEWS2's parameters (domain/prediction.py) and the model's columns.
+OTHER_NAMES: Table = MappingProxyType(
+    {
+        "pulse": msgid("pulse"),
+        "age": msgid("age"),
+        "sex": msgid("sex"),
+        "arrived_by_ambulance": msgid("arrival by ambulance"),
+        "complaint_group": msgid("complaint"),
+        "chronic_count": msgid("chronic conditions"),
+        "encounter_class": msgid("class of encounter"),
+    }
+)
+
+# Coded values, each saying its own name; a value of any other name is shown as a number or quoted.
+VALUES: Mapping[str, Mapping[Value, str]] = MappingProxyType(
+    {
+        "on_oxygen": {True: msgid("on oxygen"), False: msgid("breathing room air")},
+        "consciousness": {
+            "A": msgid("alert (A)"),
+            "C": msgid("new confusion (C)"),
+            "V": msgid("responds to voice (V)"),
+            "P": msgid("responds to pain (P)"),
+            "U": msgid("unresponsive (U)"),
+        },
+        "sex": {"male": msgid("male"), "female": msgid("female")},
+        "arrived_by_ambulance": {1.0: msgid("arrived by ambulance"), 0.0: msgid("did not arrive by ambulance")},
+    }
+)
+
+REASONS: Table = MappingProxyType(
+    {
+        NotUsed.ENTERED_IN_ERROR: msgid("entered in error"),
+        NotUsed.CANCELLED: msgid("cancelled"),
+        NotUsed.NOT_FINAL: msgid("not a final result"),
+        NotUsed.NO_VALUE: msgid("sent without a value"),
+        NotUsed.COMPARATOR: msgid("only a limit (less or more than) was sent"),
+        NotUsed.NOT_A_NUMBER: msgid("not a number"),
+        NotUsed.UNKNOWN_VALUE: msgid("value not understood"),
+        NotUsed.UNKNOWN_UNIT: msgid("unit not understood"),
+        NotUsed.MISSING_UNIT: msgid("sent without a unit"),
+        NotUsed.IMPLAUSIBLE: msgid("impossible in that unit, check"),
+        NotUsed.INCONSISTENT: msgid("contradicts another reading, check"),
+        NotUsed.STALE: msgid("too old"),
+        NotUsed.FUTURE: msgid("dated in the future, check"),
+        NotUsed.NO_TIME: msgid("sent without a time"),
+        NotUsed.CONFLICTING: msgid("two different values at the same time, check"),
+        NotUsed.CODE_CONFLICT: msgid("its codes contradict each other"),
+        NotUsed.SUPERSEDED: msgid("a newer reading was used"),
+        NotUsed.OTHER_PATIENT: msgid("belongs to another patient"),
+    }
+)
+
+# RCP 2017 (NEWS2), responses to the thresholds, shortened.
+RESPONSES: Table = MappingProxyType(
+    {
+        "low": msgid("Published response: routine monitoring, a registered nurse assesses from 1 point on."),
+        "low-medium": msgid(
+            "Published response to a single 3: urgent ward-based review, observations at least hourly."
+        ),
+        "medium": msgid(
+            "Published response to 5 or 6: urgent assessment by a clinician competent in acute illness, "
+            "observations at least hourly."
+        ),
+        "high": msgid(
+            "Published response to 7 or more: emergency assessment by a team with critical-care skills, "
+            "continuous monitoring."
+        ),
+    }
+)
+
+NEWS2_OMITTED: Table = MappingProxyType(
+    {
+        "age-unknown": msgid("age unknown"),
+        "under-16": msgid("not for patients under 16"),
+        "pregnant": msgid("pregnancy recorded, use the local maternity early-warning score"),
+        "no-inputs": msgid("none of its seven inputs is known"),
+    }
+)
+
+RISK_OMITTED: Table = MappingProxyType(
+    {
+        "age-unknown": msgid("age unknown"),
+        "under-18": msgid("made for adults"),
+        "not-emergency": msgid("made for emergency visits"),
+        "encounter-class-unknown": msgid("made for emergency visits, class of this encounter unknown"),
+        "no-vitals": msgid("no vital sign to start from"),
+    }
+)
+
+REMARKS: Table = MappingProxyType(
+    {
+        "pregnancy-unknown": msgid("Pregnancy unknown: NEWS2 is not for use in pregnancy."),
+        "confusion-not-asked": msgid("New confusion was not asked for: alertness alone does not rule it out."),
+    }
+)
+
+# Flags of a reading, shown beside its source; what NEWS2 says in a remark is not said twice.
+FLAGS: Table = MappingProxyType(
+    {
+        "preliminary": msgid("preliminary"),
+        "time-from-issued": msgid("time of the report"),
+        "time-partial": msgid("time incomplete"),
+        "period-without-end": msgid("period without end"),
+        "subject-not-stated": msgid("patient not stated"),
+        "other-pressure-missing": msgid("other pressure missing"),
+        "from-flow": msgid("from the oxygen flow"),
+        "from-concentration": msgid("from the oxygen concentration"),
+        "from-share": msgid("sent as a share of 1"),
+        "stated-by-code": "",
+        "confusion-not-asked": "",
+    }
+)
+
+STATES: Table = MappingProxyType(
+    {
+        "acute": msgid("acute"),
+        "chronic": msgid("chronic"),
+        "mild": msgid("mild"),
+        "terminal": msgid("palliative care or metastatic cancer recorded: check goals of care"),
+        "not-ill": msgid("no abnormal vital sign found (does not exclude serious illness)"),
+        "not-determinable": msgid("not determinable"),
+    }
+)
+
+BASES: Table = MappingProxyType(
+    {"score": "NEWS2", "model": msgid("risk"), "record": msgid("record"), "rule": msgid("rule")}
+)
+
+BANDS: Table = MappingProxyType({"low": msgid("low"), "moderate": msgid("moderate"), "high": msgid("high")})
+
+
+# Remarks of the readers on the record as a whole. What is routine says nothing; what is not in the table is quoted.
+RECORD_REMARKS: Table = MappingProxyType(
+    {
+        "observation-of-other-patient": msgid("Observations of another patient were sent and left out."),
+        "condition-of-other-patient": msgid("Conditions of another patient were sent and left out."),
+        "encounter-of-other-patient": msgid("An encounter of another patient was sent and left out."),
+        "observation-unreadable": msgid("An observation could not be read."),
+        "condition-unreadable": msgid("A condition could not be read."),
+        "encounter-unreadable": msgid("The encounter could not be read."),
+        "patient-unreadable": msgid("The patient's data could not be read."),
+        "birth-date-unreadable": msgid("The birth date could not be read."),
+        "birth-date-in-future": msgid("The birth date lies in the future, check."),
+        "birth-date-implausible": msgid("The birth date is implausible, check."),
+        "birth-date-partial": msgid("The birth date is incomplete."),
+        "age-uncertain": msgid("The age is uncertain."),
+        "several-encounters": msgid("Several encounters are under way: none was chosen."),
+        "encounter-not-found": msgid("The encounter named was not among those sent."),
+        "encounter-withdrawn": msgid("The encounter was cancelled or entered in error."),
+        "spo2-scale-record-not-current": msgid("A record for SpO2 scale 2 is no longer current: scale 1 used."),
+        "spo2-scale-record-unattributed": msgid("A record for SpO2 scale 2 names no clinician: scale 1 used."),
+        "spo2-scale-records-disagree": msgid("Records disagree on the SpO2 scale: scale 1 used."),
+        "patient-not-sent": "",
+        "birth-date-missing": "",
+        "encounter-not-sent": "",
+        "encounter-class-unknown": "",
+        "no-encounter-under-way": "",
+        "condition-not-active": "",
+        "condition-not-confirmed": "",
+        "condition-refuted-or-in-error": "",
+        "condition-without-code": "",
+        "nested-bundle-ignored": "",
+        "resource-without-type": "",
+    }
+)
