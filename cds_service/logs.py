@@ -1,0 +1,142 @@
+"""Structured logs: one event a line as JSON, to standard output or a file, with no way for patient data in.
+
+Only fields of `FIELDS` are written, and only plain values; what else is passed is left out and counted in
+`left_out`. Everything is JSON, so a line feed in a value cannot start a line of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import orjson
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
+
+from cds_service.errors import ConfigurationError
+
+# Ids, counts and names of our own making. A field is added here when no value of it can name or describe a patient;
+# a test finds every field the code logs that is not.
+FIELDS = frozenset(
+    {
+        "complete",
+        "count",
+        "error_id",
+        "exception",
+        "frames",
+        "level",
+        "milliseconds",
+        "model",
+        "not_used",
+        "prediction_id",
+        "reason",
+        "replayed",
+        "request_id",
+        "restarts",
+        "revision",
+        "route",
+        "service",
+        "shown",
+        "signal",
+        "site",
+        "status",
+        "where",
+    }
+)
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+_TEXT_LIMIT = 200
+_LIST_LIMIT = 32
+_SCALARS = (bool, int, float, type(None))
+
+
+class _Sink:
+    """Where lines go; every logger shares it, so a later `configure` moves loggers already in use."""
+
+    out: BinaryIO | None = None
+
+    def write(self, line: bytes) -> None:
+        """Write one whole line in one call, so that lines of several threads do not mix."""
+        out = self.out or sys.stdout.buffer
+        out.write(line)
+        out.flush()
+
+    debug = info = warning = error = critical = write
+
+
+_sink = _Sink()
+
+
+def configure(path: Path | None = None) -> None:
+    """Send events to `path`, else to standard output; ConfigurationError when the file cannot be written."""
+    try:
+        _sink.out = None if path is None else path.open("ab")
+    except OSError as error:
+        raise ConfigurationError(f"cannot be written: {error.strerror}", where="CDS_LOG_FILE") from None
+
+
+def get_logger(name: str) -> FilteringBoundLogger:
+    """A logger whose events carry the module's name as `module`."""
+    logger = structlog.wrap_logger(
+        _sink,
+        processors=[_complete, _render],
+        wrapper_class=structlog.make_filtering_bound_logger("info"),
+        cache_logger_on_first_use=True,
+        module=name,
+    )
+    return cast(FilteringBoundLogger, logger)
+
+
+def frames(error: BaseException) -> list[str]:
+    """Where the error was raised, as file:line of the innermost calls; its message may hold data and stays out."""
+    calls = traceback.extract_tb(error.__traceback__)[-8:]
+    return [f"{Path(call.filename).name}:{call.lineno} {call.name}" for call in calls]
+
+
+def _complete(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """The event as it is written: time, level and name first, then the fields that may be."""
+    line: dict[str, Any] = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "level": method,
+        "event": event.pop("event"),
+        "module": event.pop("module", None),
+    }
+    if identifier := request_id.get():
+        line["request_id"] = identifier
+    left_out = 0
+    for name, value in event.items():
+        if name in FIELDS and (plain := _plain(value)) is not _NOT_PLAIN:
+            line[name] = plain
+        else:
+            left_out += 1
+    if left_out:
+        line["left_out"] = left_out
+    return line
+
+
+_NOT_PLAIN = object()
+
+
+def _plain(value: Any) -> Any:
+    """The value if it is a short text, a number or a list of those."""
+    if isinstance(value, str):
+        return str(value)[:_TEXT_LIMIT]
+    if isinstance(value, _SCALARS):
+        return value
+    if isinstance(value, list | tuple):
+        plain = [_plain(item) for item in value[:_LIST_LIMIT]]
+        return _NOT_PLAIN if any(item is _NOT_PLAIN for item in plain) else plain
+    return _NOT_PLAIN
+
+
+def _render(_logger: WrappedLogger, _method: str, line: EventDict) -> bytes:
+    try:
+        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError:  # half a surrogate pair, or an integer over 64 bits
+        plain = {name: ascii(value) for name, value in line.items()}
+        return orjson.dumps(plain, option=orjson.OPT_APPEND_NEWLINE)

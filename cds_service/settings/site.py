@@ -1,0 +1,144 @@
+"""What a site decides, from a TOML file: how old readings may be, where the bands lie, its zone; and their hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cds_service.domain.policy import AssessmentPolicy, ReadingPolicy
+from cds_service.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Site:
+    """The numbers a site approved, with the version it gave them; `hash` is on every prediction."""
+
+    version: str = "defaults"
+    zone: str = "UTC"
+    reading: ReadingPolicy = field(default_factory=ReadingPolicy)
+    assessment: AssessmentPolicy = field(default_factory=AssessmentPolicy)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of every number in force, defaults included, as hexadecimal digits."""
+        return hashlib.sha256(json.dumps(self.as_document(), sort_keys=True).encode()).hexdigest()
+
+    def as_document(self) -> dict[str, Any]:
+        """Every number in force, in the file's own keys."""
+        return {
+            "version": self.version,
+            "zone": self.zone,
+            "reading": {
+                "default_max_age_min": _minutes(self.reading.default_max_age),
+                "future_tolerance_min": _minutes(self.reading.future_tolerance),
+                "max_age_min": {name: _minutes(age) for name, age in self.reading.max_age.items()},
+                "slow_max_age_min": {name: _minutes(age) for name, age in self.reading.slow_max_age.items()},
+            },
+            "assessment": {
+                "moderate": self.assessment.moderate,
+                "high": self.assessment.high,
+                "news2_spread_min": _minutes(self.assessment.news2_spread),
+            },
+        }
+
+
+def site_from_file(path: Path) -> Site:
+    """The site of a TOML file; ConfigurationError names the key that is unknown or will not do."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(path)) from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"not TOML: {error}", where=str(path)) from None
+    try:
+        return _site(document)
+    except ValueError as error:
+        raise ConfigurationError(str(error), where=str(path)) from None
+
+
+def _site(document: Mapping[str, Any]) -> Site:
+    values = _table(document, "", {"version": _text, "zone": _zone, "reading": _reading, "assessment": _assessment})
+    return replace(Site(), **values)
+
+
+def _reading(document: Any, where: str) -> ReadingPolicy:
+    values = _table(
+        document,
+        where,
+        {
+            "default_max_age_min": _age,
+            "future_tolerance_min": _age,
+            "max_age_min": _ages,
+            "slow_max_age_min": _ages,
+        },
+    )
+    defaults = ReadingPolicy()
+    for name in ("max_age", "slow_max_age"):
+        merged = {**getattr(defaults, name), **values.get(f"{name}_min", {})}
+        values[f"{name}_min"] = MappingProxyType(merged)
+    return replace(defaults, **{name.removesuffix("_min"): value for name, value in values.items()})
+
+
+def _assessment(document: Any, where: str) -> AssessmentPolicy:
+    values = _table(document, where, {"moderate": _probability, "high": _probability, "news2_spread_min": _age})
+    policy = replace(AssessmentPolicy(), **{name.removesuffix("_min"): value for name, value in values.items()})
+    if policy.moderate >= policy.high:
+        raise ValueError(f"{where}: moderate must be under high")
+    return policy
+
+
+def _table(document: Any, where: str, readers: Mapping[str, Callable[[Any, str], Any]]) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        raise ValueError(f"{where}: must be a table")
+    unknown = sorted(document.keys() - readers.keys())
+    if unknown:
+        raise ValueError(f"{_path(where, unknown[0])}: unknown; known are {', '.join(sorted(readers))}")
+    return {name: readers[name](value, _path(where, name)) for name, value in document.items()}
+
+
+def _path(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name
+
+
+def _age(value: Any, where: str) -> timedelta:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= 100 * 366 * 24 * 60:
+        raise ValueError(f"{where}: must be a whole number of minutes over 0")
+    return timedelta(minutes=value)
+
+
+def _ages(value: Any, where: str) -> dict[str, timedelta]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{where}: must be a table of minutes")
+    return {name: _age(minutes, f"{where}.{name}") for name, minutes in value.items()}
+
+
+def _probability(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+        raise ValueError(f"{where}: must be a number between 0 and 1")
+    return float(value)
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= 64 or not value.isprintable():
+        raise ValueError(f"{where}: must be a text of 1 to 64 printable characters")
+    return value
+
+
+def _zone(value: Any, where: str) -> str:
+    try:
+        return ZoneInfo(_text(value, where)).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{where}: must be a zone such as Europe/Madrid") from None
+
+
+def _minutes(age: timedelta) -> int:
+    return int(age.total_seconds() // 60)
