@@ -41,7 +41,7 @@ class AuditChain:
 
     def __init__(self, dialect: Dialect, keyring: Keyring) -> None:
         self._keyring = keyring
-        self._insert = InsertRows(audit, dialect, key=["seq"])
+        self._insert = InsertRows(audit, dialect)
         end: dict[str, Any] = {name: bindparam(f"new_{name}") for name in ("seq", "hash", "seal")}
         self._advance = DriverStatement(update(audit_head).values(end), [f"new_{name}" for name in end], dialect)
         last = select(func.max(audit.c.seq)).scalar_subquery()

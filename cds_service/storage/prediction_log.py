@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from os import urandom
 from typing import Any
 from uuid import UUID
 
@@ -85,6 +86,17 @@ class PredictionRow(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """Only the id: the rest is about a patient."""
         return f"PredictionRow(id={self.id})"
+
+
+def new_prediction_id(at: datetime) -> UUID:
+    """A UUID of version 7 (RFC 9562, 5.7): milliseconds, then 74 random bits.
+
+    Ids that grow with time keep the index's new entries on one page, so that a row costs much the same
+    among ten as among a million.
+    """
+    milliseconds = int(at.timestamp() * 1000)
+    tail = int.from_bytes(urandom(10), "big")
+    return UUID(int=milliseconds << 80 | 0x7 << 76 | (tail >> 62 & 0xFFF) << 64 | 0b10 << 62 | tail & (1 << 62) - 1)
 
 
 def row_from_entry(entry: PredictionEntry, patient_key: str | None) -> Row:

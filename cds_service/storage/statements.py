@@ -43,7 +43,7 @@ class InsertRows:
     A statement of many rows hands the interpreter lock over once, `executemany` once a row.
     """
 
-    def __init__(self, table: Table, dialect: Dialect, *, key: Sequence[str], replace: bool = False) -> None:
+    def __init__(self, table: Table, dialect: Dialect, *, key: Sequence[str] = (), replace: bool = False) -> None:
         self._table = table
         self._dialect = dialect
         self._key = list(key)
@@ -51,7 +51,7 @@ class InsertRows:
         self._statements: dict[int, DriverStatement] = {}
 
     def run(self, cursor: DBAPICursor, rows: Sequence[Row]) -> int:
-        """Insert the rows; one whose key is there is left alone or replaces it. How many were written."""
+        """Insert the rows; one whose `key` is there is left alone or replaces it. How many were written."""
         written = start = 0
         while start < len(rows):
             # Powers of two, so that a handful of statements serves groups of every size.
@@ -72,6 +72,8 @@ class InsertRows:
     def _insert(self, rows: list[dict[str, None]]) -> Any:
         """Both dialects spell ON CONFLICT the same, each through its own class."""
         insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[self._dialect.name](self._table)
+        if not self._key:
+            return insert.values(rows)
         if not self._replace:
             return insert.values(rows).on_conflict_do_nothing(index_elements=self._key)
         changed = {column.name: insert.excluded[column.name] for column in self._table.columns}

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from uuid import uuid4
+from datetime import timedelta
+from uuid import RFC_4122, uuid4
 
 import pytest
 from sqlalchemy import Engine, func, select
@@ -12,7 +13,13 @@ from cds_service.storage.audit_log import verify_chain
 from cds_service.storage.group import GroupCommit, Pending, pending_event, pending_prediction
 from cds_service.storage.identity import IdentityRows
 from cds_service.storage.link import WriterLink
-from cds_service.storage.prediction_log import PredictionEntry, StoredReply, find_reply, read_prediction
+from cds_service.storage.prediction_log import (
+    PredictionEntry,
+    StoredReply,
+    find_reply,
+    new_prediction_id,
+    read_prediction,
+)
 from cds_service.storage.tables import audit, identities, predictions
 from cds_service.storage.writer import GroupWriter
 from tests.storage.builders import NOW, a_writer, an_entry, an_event, eventually, keyring
@@ -210,6 +217,14 @@ def _accepted(writer: GroupWriter, key: str) -> bool:
     except CdsError:
         return False
     return True
+
+
+def test_new_ids_are_uuids_of_version_7_that_grow_with_time() -> None:
+    ids = [new_prediction_id(NOW + timedelta(milliseconds=number)) for number in range(50)]
+
+    assert ids == sorted(ids)
+    assert {(one.version, one.variant) for one in ids} == {(7, RFC_4122)}
+    assert new_prediction_id(NOW) != new_prediction_id(NOW)
 
 
 def test_a_pending_event_names_its_object() -> None:
