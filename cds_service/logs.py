@@ -50,9 +50,10 @@ FIELDS = frozenset(
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
+_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 _TEXT_LIMIT = 200
 _LIST_LIMIT = 32
-_SCALARS = (bool, int, float, type(None))
+_SCALARS = frozenset({bool, int, float, type(None)})
 
 
 class _Sink:
@@ -86,10 +87,8 @@ def get_logger(name: str) -> FilteringBoundLogger:
         _sink,
         processors=[_complete, _render],
         wrapper_class=structlog.make_filtering_bound_logger("info"),
-        cache_logger_on_first_use=True,
-        module=name,
     )
-    return cast(FilteringBoundLogger, logger)
+    return cast(FilteringBoundLogger, logger.bind(module=name))
 
 
 def frames(error: BaseException) -> list[str]:
@@ -101,7 +100,7 @@ def frames(error: BaseException) -> list[str]:
 def _complete(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """The event as it is written: time, level and name first, then the fields that may be."""
     line: dict[str, Any] = {
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "time": datetime.now(UTC),
         "level": method,
         "event": event.pop("event"),
         "module": event.pop("module", None),
@@ -110,7 +109,11 @@ def _complete(_logger: WrappedLogger, method: str, event: EventDict) -> EventDic
         line["request_id"] = identifier
     left_out = 0
     for name, value in event.items():
-        if name in FIELDS and (plain := _plain(value)) is not _NOT_PLAIN:
+        if name not in FIELDS:
+            left_out += 1
+        elif type(value) in _SCALARS:
+            line[name] = value
+        elif (plain := _plain(value)) is not _NOT_PLAIN:
             line[name] = plain
         else:
             left_out += 1
@@ -126,7 +129,7 @@ def _plain(value: Any) -> Any:
     """The value if it is a short text, a number or a list of those."""
     if isinstance(value, str):
         return str(value)[:_TEXT_LIMIT]
-    if isinstance(value, _SCALARS):
+    if type(value) in _SCALARS:
         return value
     if isinstance(value, list | tuple):
         plain = [_plain(item) for item in value[:_LIST_LIMIT]]
@@ -136,7 +139,7 @@ def _plain(value: Any) -> Any:
 
 def _render(_logger: WrappedLogger, _method: str, line: EventDict) -> bytes:
     try:
-        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps(line, option=_OPTIONS)
     except orjson.JSONEncodeError:  # half a surrogate pair, or an integer over 64 bits
-        plain = {name: ascii(value) for name, value in line.items()}
-        return orjson.dumps(plain, option=orjson.OPT_APPEND_NEWLINE)
+        plain = {name: ascii(str(value)) for name, value in line.items()}
+        return orjson.dumps(plain, option=_OPTIONS)
