@@ -1,0 +1,159 @@
+"""NEWS2, the published early-warning score: complete, or as bounds that name what is unknown.
+
+Source: Royal College of Physicians. National Early Warning Score (NEWS) 2. London: RCP, 2017, chart 1 and the text on
+scale 2, triggers and exclusions. The treatment of missing inputs, the mapping from GCS and rounding half up to the
+chart's resolution are ours (docs/reference/early-warning.md).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from datetime import timedelta
+from math import floor
+
+from cds_service.domain.patient import PatientSnapshot, Reading
+from cds_service.domain.prediction import EarlyWarning
+
+PARAMETERS = ("respiratory_rate", "spo2", "on_oxygen", "systolic_bp", "pulse", "consciousness", "temperature")
+
+YOUNGEST_YEARS = 16
+# Ages in which an unrecorded pregnancy is worth a word; chosen by us.
+_FERTILE_YEARS = (16, 55)
+
+URGENT = 5
+EMERGENCY = 7
+RED = 3
+
+# Each chart row: highest value of each band but the last, and the points of the bands. Temperature in tenths of Cel.
+_Band = tuple[tuple[int, ...], tuple[int, ...]]
+_RESPIRATION: _Band = ((8, 11, 20, 24), (3, 1, 0, 2, 3))
+_SPO2_SCALE_1: _Band = ((91, 93, 95), (3, 2, 1, 0))
+_SPO2_SCALE_2_AIR: _Band = ((83, 85, 87), (3, 2, 1, 0))
+_SPO2_SCALE_2_OXYGEN: _Band = ((83, 85, 87, 92, 94, 96), (3, 2, 1, 0, 1, 2, 3))
+_SYSTOLIC: _Band = ((90, 100, 110, 219), (3, 2, 1, 0, 3))
+_PULSE: _Band = ((40, 50, 90, 110, 130), (3, 1, 0, 1, 2, 3))
+_TEMPERATURE: _Band = ((350, 360, 380, 390), (3, 1, 0, 1, 2))
+_CONSCIOUSNESS = {"A": 0, "C": 3, "V": 3, "P": 3, "U": 3}
+_OXYGEN_POINTS = 2
+# From this SpO2 on, scale 2 depends on whether the patient is on oxygen.
+_SCALE_2_DEPENDS_FROM = 93
+
+_MOST = {name: _OXYGEN_POINTS if name == "on_oxygen" else RED for name in PARAMETERS}
+_FULLY_AWAKE = 15  # the only Glasgow total that says what NEWS2 asks: alert
+
+
+def early_warning(snapshot: PatientSnapshot, *, spread_limit: timedelta) -> EarlyWarning | str:
+    """NEWS2 of one snapshot, or why there is none: age-unknown, under-16, pregnant, no-inputs."""
+    omitted = _excluded(snapshot)
+    if omitted is not None:
+        return omitted
+    inputs = _inputs(snapshot.readings)
+    points = _points(inputs, scale=snapshot.spo2_scale)
+    unknown = tuple(name for name in PARAMETERS if points[name] is None)
+    if len(unknown) == len(PARAMETERS):
+        return "no-inputs"
+    lower = sum(known for known in points.values() if known is not None)
+    upper = lower + sum(_MOST[name] for name in unknown)
+    red = tuple(name for name in PARAMETERS if points[name] == RED)
+    spread = _spread(inputs)
+    return EarlyWarning(
+        points=points,
+        lower=lower,
+        upper=upper,
+        red=red,
+        unknown=unknown,
+        level=_level(lower, has_red=bool(red)),
+        upper_level=_level(upper, has_red=bool(red) or any(_MOST[name] == RED for name in unknown)),
+        scale=snapshot.spo2_scale,
+        spread_min=spread.total_seconds() / 60,
+        composed=spread > spread_limit,
+        remarks=_remarks(snapshot, inputs),
+    )
+
+
+def _excluded(snapshot: PatientSnapshot) -> str | None:
+    if snapshot.age_years is None:
+        return "age-unknown"
+    if snapshot.age_years < YOUNGEST_YEARS:
+        return "under-16"
+    return "pregnant" if snapshot.pregnant else None
+
+
+def _inputs(readings: Mapping[str, Reading]) -> dict[str, Reading | None]:
+    """The reading behind each parameter; an ECG heart rate comes before a pulse, ACVPU before a Glasgow total."""
+    inputs = {name: readings.get(name) for name in PARAMETERS}
+    inputs["pulse"] = readings.get("heart_rate") or readings.get("pulse_rate")
+    if inputs["consciousness"] is None:
+        glasgow = readings.get("gcs_total")
+        inputs["consciousness"] = glasgow if glasgow is not None and glasgow.value == _FULLY_AWAKE else None
+    return inputs
+
+
+def _points(inputs: Mapping[str, Reading | None], *, scale: int) -> dict[str, int | None]:
+    oxygen = inputs["on_oxygen"]
+    on_oxygen = None if oxygen is None else bool(oxygen.value)
+    return {
+        "respiratory_rate": _scored(inputs["respiratory_rate"], _RESPIRATION),
+        "spo2": _saturation(inputs["spo2"], scale=scale, on_oxygen=on_oxygen),
+        "on_oxygen": None if on_oxygen is None else _OXYGEN_POINTS * on_oxygen,
+        "systolic_bp": _scored(inputs["systolic_bp"], _SYSTOLIC),
+        "pulse": _scored(inputs["pulse"], _PULSE),
+        "consciousness": _consciousness(inputs["consciousness"]),
+        "temperature": _scored(inputs["temperature"], _TEMPERATURE, per_unit=10),
+    }
+
+
+def _scored(reading: Reading | None, band: _Band, per_unit: int = 1) -> int | None:
+    if reading is None:
+        return None
+    limits, points = band
+    return points[bisect_left(limits, _charted(float(reading.value), per_unit))]
+
+
+def _charted(value: float, per_unit: int) -> int:
+    """The value rounded half up to the chart's resolution, in units of it; 38.05 at tenths is 381."""
+    return floor(round(value * per_unit, 6) + 0.5)
+
+
+def _saturation(reading: Reading | None, *, scale: int, on_oxygen: bool | None) -> int | None:
+    if reading is None:
+        return None
+    if scale == 1:
+        return _scored(reading, _SPO2_SCALE_1)
+    if on_oxygen is None and _charted(float(reading.value), 1) >= _SCALE_2_DEPENDS_FROM:
+        return None
+    return _scored(reading, _SPO2_SCALE_2_OXYGEN if on_oxygen else _SPO2_SCALE_2_AIR)
+
+
+def _consciousness(reading: Reading | None) -> int | None:
+    if reading is None:
+        return None
+    return 0 if reading.name == "gcs_total" else _CONSCIOUSNESS.get(str(reading.value))
+
+
+def _level(total: int, *, has_red: bool) -> str:
+    if total >= EMERGENCY:
+        return "high"
+    if total >= URGENT:
+        return "medium"
+    return "low-medium" if has_red else "low"
+
+
+def _spread(inputs: Mapping[str, Reading | None]) -> timedelta:
+    times = [reading.time for reading in inputs.values() if reading is not None]
+    return max(times) - min(times)
+
+
+def _remarks(snapshot: PatientSnapshot, inputs: Mapping[str, Reading | None]) -> tuple[str, ...]:
+    remarks = []
+    consciousness = inputs["consciousness"]
+    if consciousness is not None:
+        if consciousness.name == "gcs_total":
+            remarks.append("consciousness-from-gcs")
+        if consciousness.name == "gcs_total" or "confusion-not-asked" in consciousness.flags:
+            remarks.append("confusion-not-asked")
+    age = snapshot.age_years or 0
+    if snapshot.sex == "female" and snapshot.pregnant is None and _FERTILE_YEARS[0] <= age <= _FERTILE_YEARS[1]:
+        remarks.append("pregnancy-unknown")
+    return tuple(remarks)
