@@ -15,6 +15,13 @@ depends_on = None
 
 def upgrade() -> None:
     """Create the first tables and the head of an empty audit chain."""
+    _create_predictions()
+    _create_identities()
+    _create_audit()
+    _create_audit_head()
+
+
+def _create_predictions() -> None:
     op.create_table(
         "predictions",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -37,6 +44,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_predictions"),
         sa.UniqueConstraint("tenant", "service", "hook_instance", name="uq_predictions_tenant_service_hook_instance"),
     )
+
+
+def _create_identities() -> None:
     op.create_table(
         "identities",
         sa.Column("patient_key", sa.String(32), nullable=False),
@@ -46,6 +56,9 @@ def upgrade() -> None:
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("patient_key", name="pk_identities"),
     )
+
+
+def _create_audit() -> None:
     op.create_table(
         "audit",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
@@ -60,6 +73,9 @@ def upgrade() -> None:
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("seq", name="pk_audit"),
     )
+
+
+def _create_audit_head() -> None:
     head = op.create_table(
         "audit_head",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
