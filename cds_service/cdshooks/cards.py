@@ -119,7 +119,7 @@ def _threshold(news2: EarlyWarning, w: Words) -> str:
     reached = {
         "high": t("reaches the emergency threshold"),
         "medium": t("reaches the urgent threshold"),
-        "low-medium": t("a single 3"),
+        "low-medium": t("a single 3 (%(parameters)s)") % {"parameters": ", ".join(map(w.name, news2.red))},
     }.get(news2.level)
     could = t("could reach the emergency threshold") if news2.upper_level == "high" != news2.level else None
     phrases = ", ".join(phrase for phrase in (reached, could) if phrase)
