@@ -1,0 +1,29 @@
+"""A failure as FHIR OperationOutcome: what was wrong, where, and nothing of the patient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from cds_service.errors import CdsError
+
+# 5xx says the fault is ours and may pass; everything else is the sender's to mend (R4 IssueSeverity).
+_SERVER_FAULT = 500
+
+# More issues than this help nobody; chosen by us.
+MAX_ISSUES = 50
+
+
+def operation_outcome(error: CdsError, details: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
+    """The OperationOutcome of a failure; `details` are further (expression, text) pairs, as `explain` gives them."""
+    severity = "fatal" if error.status >= _SERVER_FAULT else "error"
+    issues = [_issue(severity, error.issue, error.text, error.where)]
+    issues += [_issue("error", "structure", text, where) for where, text in details]
+    return {"resourceType": "OperationOutcome", "issue": issues[:MAX_ISSUES]}
+
+
+def _issue(severity: str, code: str, text: str, where: str) -> dict[str, Any]:
+    issue: dict[str, Any] = {"severity": severity, "code": code, "diagnostics": text or "no further details"}
+    if where:
+        issue["expression"] = [where]
+    return issue
