@@ -36,9 +36,7 @@ def an_unused(name: str, reason: NotUsed, original: str = "", **changes: Any) ->
 
 def a_snapshot(*, values: dict[str, Any] | None = None, **changes: Any) -> PatientSnapshot:
     given = HEALTHY if values is None else values
-    readings = {
-        name: value if isinstance(value, Reading) else a_reading(name, value) for name, value in given.items()
-    }
+    readings = {name: value if isinstance(value, Reading) else a_reading(name, value) for name, value in given.items()}
     snapshot = PatientSnapshot(
         at=AT, identity=Identity("1288992"), age_years=71.3, sex="male", readings=readings, encounter_class="EMER"
     )

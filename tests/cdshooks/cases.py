@@ -25,9 +25,7 @@ def pneumonia_without_temperature() -> Prediction:
     stale = an_unused("weight", NotUsed.STALE, "82 kg", time=AT - timedelta(days=92))
     points = {"respiratory_rate": 3, "spo2": 3, "pulse": 2, "temperature": None, "consciousness": None}
     return a_prediction(
-        snapshot=a_snapshot(
-            values=values, not_used=(an_unused("temperature", NotUsed.IMPLAUSIBLE, "98.6 Cel"), stale)
-        ),
+        snapshot=a_snapshot(values=values, not_used=(an_unused("temperature", NotUsed.IMPLAUSIBLE, "98.6 Cel"), stale)),
         news2=a_news2(points={**points, "on_oxygen": None}, upper=16, level="high", upper_level="high"),
         risk=a_risk(0.142, "high", drivers),
         states=(StateTag("acute", ("model", "score")), StateTag("chronic", ("record",), ("E11.9", "2019"))),
@@ -75,7 +73,9 @@ def pregnant_woman() -> Prediction:
         snapshot=a_snapshot(sex="female", age_years=31.2, pregnant=True),
         news2=None,
         news2_omitted="pregnant",
-        risk=a_risk(0.004, drivers=(Driver("complaint_group", "abdominal-pain", -0.2), Driver("temperature", None, 0.1))),
+        risk=a_risk(
+            0.004, drivers=(Driver("complaint_group", "abdominal-pain", -0.2), Driver("temperature", None, 0.1))
+        ),
         states=(StateTag("mild", ("rule",)),),
     )
 

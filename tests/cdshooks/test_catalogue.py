@@ -18,7 +18,9 @@ IDS = [f"{hook}-{key}" for _, hook, key, _ in TEMPLATES]
 
 READ = re.compile(r"[A-Z][A-Za-z]+/\{\{context\.[a-zA-Z]+\}\}")
 # One value a parameter (no comma), no modifier, no include, no chain.
-PARAMETER = re.compile(r"(patient=\{\{context\.patientId\}\}|(category|status)=[a-z-]+|_sort=-?date|_count=[1-9][0-9]*)")
+PARAMETER = re.compile(
+    r"(patient=\{\{context\.patientId\}\}|(category|status)=[a-z-]+|_sort=-?date|_count=[1-9][0-9]*)"
+)
 
 
 @pytest.mark.parametrize(("service", "hook", "key", "template"), TEMPLATES, ids=IDS)
@@ -31,9 +33,7 @@ def test_template_stays_in_the_recommended_subset(service: str, hook: str, key: 
 
 
 @pytest.mark.parametrize(("service", "hook", "key", "template"), TEMPLATES, ids=IDS)
-def test_template_uses_required_prefetch_tokens_of_its_hook(
-    service: str, hook: str, key: str, template: str
-) -> None:
+def test_template_uses_required_prefetch_tokens_of_its_hook(service: str, hook: str, key: str, template: str) -> None:
     usable = {f"context.{field.name}" for field in HOOKS[hook] if field.token and field.required}
 
     assert set(re.findall(r"\{\{(.*?)\}\}", template)) <= usable

@@ -87,7 +87,9 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("path", "value", "where"), REFUSED, ids=[f"{path}={value!r:.30}" for path, value, _ in REFUSED])
+@pytest.mark.parametrize(
+    ("path", "value", "where"), REFUSED, ids=[f"{path}={value!r:.30}" for path, value, _ in REFUSED]
+)
 def test_refusal_names_the_member(path: str, value: Any, where: str) -> None:
     with pytest.raises(InvalidEnvelope) as caught:
         envelope(changed(path, value), service=VITALS_RISK)
@@ -133,7 +135,7 @@ def test_encounter_hooks_need_their_encounter_and_a_clinician() -> None:
 
 
 def test_refusal_does_not_echo_values() -> None:
-    secret = "Garcia Lorca, Federico"  # noqa: S105 -- a name, not a credential
+    secret = "Garcia Lorca, Federico"
 
     with pytest.raises(InvalidEnvelope) as caught:
         envelope(changed("context.patientId", secret), service=VITALS_RISK)
@@ -148,7 +150,9 @@ _json = st.recursive(
 )
 _paths = st.sampled_from(sorted({path for path, _, _ in REFUSED} | {"context.encounterId", "fhirAuthorization.scope"}))
 _hooks = st.sampled_from(["patient-view", "encounter-start", "encounter-discharge"])
-_values = _json | st.sampled_from([..., "", "Bearer", "Patient/1", "Practitioner/1\n", "a-1", "https://a/b", True, 0, 1.0])
+_values = _json | st.sampled_from(
+    [..., "", "Bearer", "Patient/1", "Practitioner/1\n", "a-1", "https://a/b", True, 0, 1.0]
+)
 
 
 @given(_hooks, st.dictionaries(_paths, _values, max_size=3))
