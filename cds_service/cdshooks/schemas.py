@@ -42,12 +42,11 @@ class Envelope:
 
 
 class InvalidEnvelope(BadRequest):
-    """The request is not the CDS Hooks request this address serves; `issues` are (where, text) pairs."""
+    """The request is not the CDS Hooks request this address serves; `issues` are (where, text) pairs, all of them told."""
 
     def __init__(self, issues: tuple[tuple[str, str], ...]) -> None:
         where, text = issues[0]
-        super().__init__(text, where=where)
-        self.issues = issues
+        super().__init__(text, where=where, details=issues[1:])
 
 
 def envelope(document: object, *, service: Service) -> Envelope:

@@ -41,12 +41,11 @@ Problem = tuple[str, str]
 
 
 def require_valid(document: bytes) -> None:
-    """Raise InvalidResource with the first problem when the document is not valid R4B; for strict mode."""
+    """Raise InvalidResource with every problem when the document is not valid R4B; for strict mode."""
     problems = explain(document)
     if problems:
         where, text = problems[0]
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise InvalidResource(text + more, where=where)
+        raise InvalidResource(text, where=where, details=tuple(problems[1:]))
 
 
 def explain(document: bytes) -> list[Problem]:

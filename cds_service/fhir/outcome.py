@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from cds_service.errors import CdsError
@@ -14,11 +13,11 @@ _SERVER_FAULT = 500
 MAX_ISSUES = 50
 
 
-def operation_outcome(error: CdsError, details: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
-    """The OperationOutcome of a failure; `details` are further (expression, text) pairs, as `explain` gives them."""
+def operation_outcome(error: CdsError) -> dict[str, Any]:
+    """The OperationOutcome of a failure: one issue for what was wrong first, one for each further detail."""
     severity = "fatal" if error.status >= _SERVER_FAULT else "error"
     issues = [_issue(severity, error.issue, error.text, error.where)]
-    issues += [_issue("error", "structure", text, where) for where, text in details]
+    issues += [_issue("error", "structure", text, where) for where, text in error.details]
     return {"resourceType": "OperationOutcome", "issue": issues[:MAX_ISSUES]}
 
 

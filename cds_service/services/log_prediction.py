@@ -21,12 +21,12 @@ class Asked:
     service: str
     language: str
     request_hash: bytes
-    hook: str | None = None
+    hook: str = ""
     hook_instance: str | None = None
 
 
 def entry_from_prediction(
-    prediction: Prediction, asked: Asked, *, features: bytes, reply: bytes, shown: bool
+    prediction: Prediction, asked: Asked, *, reply: bytes, shown: bool
 ) -> PredictionEntry:
     """The values of the prediction's row; the writer adds patient key, identity and audit."""
     return PredictionEntry(
@@ -46,6 +46,5 @@ def entry_from_prediction(
         language=asked.language,
         shown=shown,
         snapshot=snapshot_bytes(prediction.snapshot),
-        features=features,
         outcome=outcome_bytes(prediction),
     )

@@ -22,7 +22,7 @@ class PredictionEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     `hook_instance` is the idempotency key of (tenant, service), None for none; `request_hash` decides whether
     a repeat is the same request. `patient` is None, or has an empty `patient_id`, when nobody was named.
-    `snapshot` is JSON without the identity, `features` float32 bytes, `outcome` JSON of the prediction.
+    `snapshot` is JSON without the identity, `outcome` JSON of what was concluded from it.
     """
 
     id: UUID
@@ -41,7 +41,6 @@ class PredictionEntry(msgspec.Struct, frozen=True, kw_only=True):
     language: str
     shown: bool
     snapshot: bytes
-    features: bytes
     outcome: bytes
 
     def __repr__(self) -> str:
@@ -80,7 +79,6 @@ class PredictionRow(msgspec.Struct, frozen=True, kw_only=True):
     language: str
     shown: bool
     snapshot: bytes
-    features: bytes
     outcome: bytes
 
     def __repr__(self) -> str:
@@ -117,7 +115,6 @@ def row_from_entry(entry: PredictionEntry, patient_key: str | None) -> Row:
         entry.language,
         entry.shown,
         entry.snapshot,
-        entry.features,
         entry.outcome,
     )
 

@@ -81,7 +81,6 @@ predictions = Table(
     Column("language", String(16), nullable=False),
     Column("shown", Boolean(), nullable=False),
     Column("snapshot", LargeBinary(), nullable=False),
-    Column("features", LargeBinary(), nullable=False),
     Column("outcome", LargeBinary(), nullable=False),
     UniqueConstraint("tenant", "service", "hook_instance"),
 )

@@ -14,7 +14,7 @@ from cds_service.domain.prediction import Prediction
 from cds_service.fhir.reader import read_resources, snapshot_from_resources
 from cds_service.monitoring import metrics
 from cds_service.services.assess import assess
-from cds_service.services.ids import new_id
+from cds_service.storage.prediction_log import new_prediction_id
 from cds_service.services.log_prediction import Asked, entry_from_prediction
 from cds_service.services.read_prediction import read_stored_prediction
 from cds_service.web.access import authenticate
@@ -44,7 +44,7 @@ def predict_from(snapshot: PatientSnapshot) -> Prediction:
     process = runtime()
     return assess(
         snapshot,
-        prediction_id=new_id(snapshot.at),
+        prediction_id=new_prediction_id(snapshot.at),
         predictor=process.predictor,
         policy=process.settings.site.assessment,
         site_hash=process.settings.site.hash,

@@ -23,7 +23,7 @@ def assess_posted_bundle() -> Response:
     parsed = read_json()
     if not isinstance(parsed.document, dict) or parsed.document.get("resourceType") != "Bundle":
         raise BadRequest("the body must be a FHIR Bundle", where="resourceType")
-    snapshot = snapshot_from_fhir([parsed.body], patient_id=None, encounter_id=None, at=process.now())
+    snapshot = snapshot_from_fhir([parsed.canonical], patient_id=None, encounter_id=None, at=process.now())
     prediction = predict_from(snapshot)
     asked = Asked(actor=actor, service="assess", language=language(), request_hash=content_hash(parsed))
     commit(prediction, asked, None)

@@ -44,7 +44,7 @@ def call_service(service_id: str) -> Response:
         raise NotFound("no such service: see GET /cds-services")
     parsed = read_json()
     call = envelope(parsed.document, service=service)
-    prefetch = _required_data(service, call, parsed.body)
+    prefetch = _required_data(service, call, parsed.canonical)
     asked = Asked(
         actor=actor,
         service=service.id,
@@ -64,9 +64,9 @@ def call_service(service_id: str) -> Response:
     return json_response(commit(prediction, asked, {"cards": cards}, shown=bool(cards)))
 
 
-def _required_data(service: Service, call: Envelope, body: bytes) -> Prefetch:
+def _required_data(service: Service, call: Envelope, text: bytes) -> Prefetch:
     """What the client sent of the templates; DataRequired where nobody gives what cannot be done without."""
-    prefetch = read_prefetch(service, call.hook, _BODY.decode(body).prefetch or {})
+    prefetch = read_prefetch(service, call.hook, _BODY.decode(text).prefetch or {})
     missing = missing_required(service, prefetch)
     if missing:
         raise DataRequired(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from flask import Blueprint, Response, request
 
 from cds_service.errors import BadRequest
@@ -11,7 +13,7 @@ from cds_service.web.access import authenticate
 from cds_service.web.answering import commit, predict_from, stored_prediction
 from cds_service.web.context import json_response, language, read_json, runtime
 from cds_service.web.documents import explanation_document, prediction_document
-from cds_service.web.strict_json import hash_of
+from cds_service.web.strict_json import content_hash
 
 predictions = Blueprint("predictions", __name__)
 
@@ -21,12 +23,12 @@ def predict() -> Response:
     """The prediction for one flat record of vital signs, from the query or a JSON object; stored before it is sent."""
     process = runtime()
     actor = authenticate(process.settings)
-    record = _record()
+    record, request_hash = _record()
     snapshot = snapshot_from_record(
         record, at=process.now(), policy=process.settings.site.reading, tables=process.tables
     )
     prediction = predict_from(snapshot)
-    asked = Asked(actor=actor, service="predict", language=language(), request_hash=hash_of(record))
+    asked = Asked(actor=actor, service="predict", language=language(), request_hash=request_hash)
     return json_response(commit(prediction, asked, prediction_document(prediction)))
 
 
@@ -42,13 +44,14 @@ def explain_prediction(prediction_id: str) -> Response:
     return json_response(explanation_document(stored_prediction(prediction_id)))
 
 
-def _record() -> dict[str, object]:
+def _record() -> tuple[dict[str, object], bytes]:
+    """The flat record asked about, and the hash of what was sent."""
     if request.method == "GET":
         repeated = [name for name, values in request.args.lists() if len(values) > 1]
         if repeated:
-            raise BadRequest("given more than once", where=repeated[0][:40])
-        return dict(request.args)
-    document = read_json().document
-    if not isinstance(document, dict):
+            raise BadRequest("a name is given more than once", where="query")
+        return dict(request.args), sha256(request.query_string).digest()
+    parsed = read_json()
+    if not isinstance(parsed.document, dict):
         raise BadRequest("the body must be a JSON object of names and values")
-    return document
+    return parsed.document, content_hash(parsed)

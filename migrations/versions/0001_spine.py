@@ -39,7 +39,6 @@ def _create_predictions() -> None:
         sa.Column("language", sa.String(16), nullable=False),
         sa.Column("shown", sa.Boolean(), nullable=False),
         sa.Column("snapshot", sa.LargeBinary(), nullable=False),
-        sa.Column("features", sa.LargeBinary(), nullable=False),
         sa.Column("outcome", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_predictions"),
         sa.UniqueConstraint("tenant", "service", "hook_instance", name="uq_predictions_tenant_service_hook_instance"),

@@ -45,7 +45,6 @@ def an_entry(**changes: Any) -> PredictionEntry:
         "language": "en",
         "shown": True,
         "snapshot": b'{"readings":{}}',
-        "features": bytes(44),
         "outcome": b'{"news2":null}',
     }
     return PredictionEntry(**{**values, **changes})

@@ -38,7 +38,7 @@ def test_everything_of_an_entry_is_stored_before_submit_returns(engine: Engine, 
     stored = read_prediction(engine, entry.id, "north")
     assert reply == StoredReply(entry.id, entry.reply, entry.request_hash, replayed=False)
     assert stored is not None
-    assert (stored.snapshot, stored.features, stored.outcome) == (entry.snapshot, entry.features, entry.outcome)
+    assert (stored.snapshot, stored.outcome) == (entry.snapshot, entry.outcome)
     assert stored.created_at == NOW
     assert stored.created_at.utcoffset().total_seconds() == 0  # type: ignore[union-attr]
     assert (count(engine, audit), count(engine, identities)) == (1, 1)
