@@ -8,6 +8,7 @@ from math import isclose
 from types import MappingProxyType
 
 from cds_service.domain.patient import NotUsed, Reading, UnusedReading, Value
+from cds_service.fhir.meta import version_of
 from cds_service.fhir.observations import Candidate, Found
 from cds_service.fhir.times import moment_from_datetime
 
@@ -48,9 +49,10 @@ def _latest(candidates: list[Candidate]) -> list[Candidate]:
     for order in (_issued, _version):
         if len(top) == 1:
             break
-        keys = [order(candidate) for candidate in top]
-        if None not in keys:
-            top = [candidate for candidate, key in zip(top, keys, strict=True) if key == max(keys)]
+        keyed = [(key, candidate) for candidate in top if (key := order(candidate)) is not None]
+        if len(keyed) == len(top):
+            last = max(key for key, _ in keyed)
+            top = [candidate for key, candidate in keyed if key == last]
     return top[:1] if all(_same(top[0].value, other.value) for other in top) else top
 
 
@@ -60,9 +62,7 @@ def _issued(candidate: Candidate) -> float | None:
 
 
 def _version(candidate: Candidate) -> float | None:
-    meta = candidate.resource.meta
-    version = None if meta is None else meta.version_id
-    return float(version) if version is not None and version.isdecimal() and len(version) < 20 else None
+    return version_of(candidate.resource)
 
 
 def _same(one: Value, other: Value) -> bool:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import msgspec
+from msgspec import Raw
+
 from cds_service.domain.codes import ICD10, ICD10CM, SNOMED, CodeTables, chronic_category, is_chronic, is_palliative
 from cds_service.domain.patient import Condition
-from cds_service.fhir.shapes import CodeableConcept, Coding, Entry, Resource
+from cds_service.fhir.codes import concept_of, keys_of
+from cds_service.fhir.shapes import CodeableConcept, Entry, Resource
 from cds_service.fhir.text import bounded, source_name
 from cds_service.fhir.times import day_from_date
 
@@ -29,7 +33,10 @@ _SYSTEMS = (ICD10CM, ICD10, SNOMED)
 
 
 def read_condition(resource: Resource, full_url: str | None, tables: CodeTables) -> Condition | str:
-    """The recorded diagnosis, or a machine-readable remark why the resource is not one of the present."""
+    """The recorded diagnosis, or a machine-readable remark why the resource is not one of the present.
+
+    Raises msgspec.ValidationError when a code or status has another shape than FHIR's.
+    """
     verification = _codes(resource.verification_status)
     if verification & _WITHDRAWN:
         return "condition-refuted-or-in-error"
@@ -38,7 +45,8 @@ def read_condition(resource: Resource, full_url: str | None, tables: CodeTables)
     clinical = _codes(resource.clinical_status)
     if (clinical and not clinical & _PRESENT) or (not clinical and resource.abatement_date_time):
         return "condition-not-active"
-    coding = _best_coding(resource.code, tables)
+    pairs = _pairs(concept_of(resource.code))
+    coding = _best_coding(pairs, tables)
     if coding is None:
         return "condition-without-code"
     system, code = coding
@@ -48,23 +56,21 @@ def read_condition(resource: Resource, full_url: str | None, tables: CodeTables)
         source=source_name("Condition", resource.id, full_url),
         chronic=is_chronic(tables, system, code),
         chronic_category=chronic_category(tables, system, code),
-        palliative=any(is_palliative(s, c) for s, c in _pairs(resource.code)),
+        palliative=any(is_palliative(s, c) for s, c in pairs),
         recorded=day_from_date(resource.recorded_date) or day_from_date(resource.onset_date_time),
     )
 
 
-def _codes(concept: CodeableConcept | None) -> set[str | None]:
-    return set() if concept is None else {coding.code for coding in concept.coding or ()}
+def _codes(raw: Raw) -> set[str]:
+    return {code for _, code in keys_of(concept_of(raw))}
 
 
 def _pairs(concept: CodeableConcept | None) -> list[tuple[str, str]]:
-    codings: list[Coding] = [] if concept is None else concept.coding or []
-    return [(c.system, c.code) for c in codings if c.system and c.code and len(c.code) <= MAX_CODE]
+    return [(system, code) for system, code in keys_of(concept) if system and code and len(code) <= MAX_CODE]
 
 
-def _best_coding(concept: CodeableConcept | None, tables: CodeTables) -> tuple[str, str] | None:
+def _best_coding(pairs: list[tuple[str, str]], tables: CodeTables) -> tuple[str, str] | None:
     """The first coding the tables know, else the first of a system they are about, else the first."""
-    pairs = _pairs(concept)
     for system, code in pairs:
         if is_chronic(tables, system, code) is not None:
             return system, code
@@ -96,7 +102,10 @@ def read_conditions(entries: list[Entry], tables: CodeTables) -> tuple[tuple[Con
     for entry in entries:
         if entry.resource is None:
             continue
-        condition = read_condition(entry.resource, entry.full_url, tables)
+        try:
+            condition = read_condition(entry.resource, entry.full_url, tables)
+        except msgspec.ValidationError:
+            condition = "condition-unreadable"
         if isinstance(condition, str):
             remarks.add(condition)
         else:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+import msgspec
+
 from cds_service.domain.patient import Condition
+from cds_service.domain.vital_codes import LOINC, SNOMED
+from cds_service.fhir.codes import concept_of, keys_of, meaning_of
 from cds_service.fhir.conditions import PREGNANCY_LASTS, records_pregnancy
-from cds_service.fhir.observations import LOINC, SNOMED, UNKNOWN_TIME, Setting, standing_of
-from cds_service.fhir.shapes import CodeableConcept, Entry, Resource
+from cds_service.fhir.observations import UNKNOWN_TIME, Setting, standing_of
+from cds_service.fhir.shapes import Entry, Resource
 from cds_service.fhir.text import is_given
 from cds_service.fhir.values import sent_member
 
 # LOINC 82810-3 Pregnancy status, answers of its list and of US Core's pregnancy status value set.
-_PREGNANCY_STATUS = (LOINC, "82810-3")
 _PREGNANCY_ANSWERS = {
     (SNOMED, "77386006"): True,
     (SNOMED, "60001007"): False,
@@ -22,11 +25,6 @@ _PREGNANCY_ANSWERS = {
 }
 # "Not pregnant" says less the older it is; a cycle. Chosen by us.
 _NOT_PREGNANT_LASTS = timedelta(days=28)
-
-# SNOMED CT UK extension: the oxygen saturation parts of a NEWS2 score, by the scale that was used.
-_SCALES = {(SNOMED, "1104311000000102"): 1, (SNOMED, "1104321000000108"): 2}
-# A guide in circulation labels 1104321000000108 "systolic blood pressure score": a label given must name the scale.
-_LABELS = {1: ("scale 1", "scale 1 score"), 2: ("scale 2", "scale 2 score")}
 
 
 def read_pregnancy(
@@ -44,10 +42,10 @@ def _pregnancy_status(others: Iterable[Entry], setting: Setting) -> bool | None:
     newest: tuple[datetime, bool] | None = None
     for entry in others:
         resource = entry.resource
-        if resource is None or _PREGNANCY_STATUS not in _keys(resource.code):
+        if resource is None or not meaning_of(resource.code).is_pregnancy_status:
             continue
         time = _usable_time(entry, resource, setting)
-        answers = {_PREGNANCY_ANSWERS.get(key) for key in _keys(resource.value_codeable_concept)} - {None}
+        answers = _pregnancy_answers(resource)
         if time is None or len(answers) != 1:
             continue
         pregnant = True in answers
@@ -55,6 +53,14 @@ def _pregnancy_status(others: Iterable[Entry], setting: Setting) -> bool | None:
         if setting.at - time <= limit and (newest is None or (time, pregnant) > newest):
             newest = time, pregnant
     return None if newest is None else newest[1]
+
+
+def _pregnancy_answers(resource: Resource) -> set[bool]:
+    try:
+        keys = keys_of(concept_of(resource.value_codeable_concept))
+    except msgspec.ValidationError:
+        return set()
+    return {_PREGNANCY_ANSWERS[key] for key in keys if key in _PREGNANCY_ANSWERS}
 
 
 def read_spo2_scale(others: Iterable[Entry], setting: Setting) -> tuple[int, tuple[str, ...]]:
@@ -86,19 +92,14 @@ def _scales_of(resource: Resource) -> set[int]:
     return {
         scale
         for statement in (resource, *(resource.component or ()))
-        if sent_member(statement) and not is_given(statement.data_absent_reason)
-        for coding in (() if statement.code is None else statement.code.coding or ())
-        if (scale := _SCALES.get((coding.system or "", coding.code or ""))) is not None
-        and (coding.display is None or coding.display.rstrip().lower().endswith(_LABELS[scale]))
+        if (scale := meaning_of(statement.code).scale) is not None
+        and sent_member(statement)
+        and not is_given(statement.data_absent_reason)
     }
-
-
-def _keys(concept: CodeableConcept | None) -> list[tuple[str, str]]:
-    return [] if concept is None else [(c.system or "", c.code or "") for c in concept.coding or ()]
 
 
 def _usable_time(entry: Entry, resource: Resource, setting: Setting) -> datetime | None:
     """When a fact about this patient was recorded, None when the Observation cannot be used."""
     standing = standing_of(entry, resource, setting)
-    usable = standing.reason is None and standing.time is not UNKNOWN_TIME and standing.time <= setting.latest
+    usable = standing.refusal is None and standing.time is not UNKNOWN_TIME and standing.time <= setting.latest
     return standing.time if usable else None

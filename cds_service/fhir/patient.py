@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import msgspec
+from msgspec import Raw
 
 from cds_service.errors import InvalidResource
 from cds_service.fhir.bundle import Resources
+from cds_service.fhir.meta import version_of
 from cds_service.fhir.shapes import Entry, HumanName, Identifier, Reference, Resource
 from cds_service.fhir.text import MAX_NAME, bounded, is_given
 
+_REFERENCE = msgspec.json.Decoder(Reference).decode
 _NAMES = msgspec.json.Decoder(list[HumanName]).decode
 _IDENTIFIERS = msgspec.json.Decoder(list[Identifier]).decode
 
@@ -25,19 +28,23 @@ class Subject:
     patient_id: str
     resource: Resource | None
     full_url: str | None
-    _known: dict[str, bool] = field(default_factory=dict)
+    _known: dict[bytes, bool | None] = field(default_factory=dict)
 
-    def is_meant_by(self, reference: Reference | None) -> bool | None:
+    def is_meant_by(self, reference: Raw) -> bool | None:
         """Whether a subject names this patient; None when it says nothing that can be compared."""
-        text = None if reference is None else reference.reference
-        if not text or text.startswith("#"):
-            return None
-        known = self._known.get(text)
-        if known is None:
-            known = self._known[text] = self._matches(text)
-        return known
+        text = bytes(reference)
+        if text not in self._known:
+            self._known[text] = self._matches(reference)
+        return self._known[text]
 
-    def _matches(self, text: str) -> bool:
+    def _matches(self, reference: Raw) -> bool | None:
+        try:
+            literal = _REFERENCE(reference).reference if is_given(reference) else None
+        except msgspec.ValidationError:
+            return False
+        return None if not literal or literal.startswith("#") else self._is_named(literal)
+
+    def _is_named(self, text: str) -> bool:
         url = text.partition("/_history/")[0]
         if url == self.full_url or url == f"Patient/{self.patient_id}":
             return True
@@ -72,17 +79,12 @@ def _newer(one: Entry, other: Entry) -> Entry:
     first, second = one.resource, other.resource
     if first is None or second is None:
         return one
-    versions = [r.meta.version_id if r.meta is not None else None for r in (first, second)]
-    if versions[0] != versions[1] and all(version is not None and version.isdecimal() for version in versions):
-        return max((one, other), key=_version)
+    versions = version_of(first), version_of(second)
+    if versions[0] is not None and versions[1] is not None and versions[0] != versions[1]:
+        return one if versions[0] > versions[1] else other
     if (first.birth_date, first.gender) != (second.birth_date, second.gender):
         raise InvalidResource("two versions of the patient disagree", where="Patient")
     return one
-
-
-def _version(entry: Entry) -> int:
-    meta = None if entry.resource is None else entry.resource.meta
-    return int(meta.version_id[:20]) if meta is not None and meta.version_id else 0
 
 
 def identity_of(resource: Resource) -> tuple[str, tuple[tuple[str, str], ...]]:

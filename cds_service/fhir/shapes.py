@@ -2,8 +2,8 @@
 
 One `Resource` holds the members of Patient, Encounter, Condition, Observation and Bundle, so that an entry is
 decoded once whatever its type. Members whose shape differs between resource types or versions, or that are seldom
-needed, stay raw bytes. So does a quantity's number: its text is kept as it was sent, and a number of the wrong
-JSON type spoils that one reading only.
+needed, stay raw bytes. So do codes, whose bytes repeat from call to call and are read once, and a quantity's number,
+whose text is kept as it was sent.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ class Meta(Struct, gc=False, rename="camel"):
 class Statement(Struct, gc=False, kw_only=True, rename="camel"):
     """What Observation and Observation.component share: a code, and a value or the reason it is absent."""
 
-    code: CodeableConcept | None = None
+    code: Raw = Raw()
     value_quantity: Quantity | None = None
-    value_codeable_concept: CodeableConcept | None = None
+    value_codeable_concept: Raw = Raw()
     value_integer: Raw = Raw()
     value_boolean: bool | None = None
     value_string: str | None = None
@@ -86,9 +86,9 @@ class Resource(Statement, gc=False, kw_only=True, rename="camel"):
 
     resource_type: str | None = None
     id: str | None = None
-    meta: Meta | None = None
+    meta: Raw = Raw()
     status: str | None = None
-    subject: Reference | None = None
+    subject: Raw = Raw()
     # Patient
     birth_date: str | None = None
     gender: str | None = None
@@ -104,8 +104,8 @@ class Resource(Statement, gc=False, kw_only=True, rename="camel"):
     issued: str | None = None
     component: list[Statement] | None = None
     # Condition
-    clinical_status: CodeableConcept | None = None
-    verification_status: CodeableConcept | None = None
+    clinical_status: Raw = Raw()
+    verification_status: Raw = Raw()
     recorded_date: str | None = None
     onset_date_time: str | None = None
     abatement_date_time: str | None = None

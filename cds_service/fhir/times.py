@@ -24,6 +24,10 @@ AGE_THRESHOLDS = (16, 18)
 MAX_AGE_YEARS = 130
 
 
+# The longest text the pattern allows, with nine digits of a second, has 35 characters.
+_LONGEST = 40
+
+
 @lru_cache(maxsize=2048)
 def moment_from_datetime(text: str) -> tuple[datetime, bool] | None:
     """The UTC moment of a FHIR dateTime or instant, and whether it is only a partial date; None when unreadable.
@@ -31,6 +35,8 @@ def moment_from_datetime(text: str) -> tuple[datetime, bool] | None:
     A partial date (`2026`, `2026-03`, `2026-03-14`) becomes the earliest moment it can mean anywhere on earth,
     so that a reading is rather taken for too old than for current.
     """
+    if len(text) > _LONGEST:
+        return None
     try:
         if _DATE_TIME.fullmatch(text):
             return datetime.fromisoformat(text.replace(":60", ":59", 1)).astimezone(UTC), False

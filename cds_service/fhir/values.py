@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from msgspec import Raw, Struct
+from msgspec import Raw
 
-from cds_service.domain.patient import NotUsed, Value
-from cds_service.domain.vital_codes import CODE_ONLY, CODED_VALUES
+from cds_service.domain.patient import NotUsed
 from cds_service.domain.vitals import VITAL_SIGNS, VitalSign
-from cds_service.fhir.agreement import contradicts_value
-from cds_service.fhir.shapes import CodeableConcept, Quantity, Statement
+from cds_service.fhir.codes import Given, Meaning, Refusal, answer_of, coded_value, shown
+from cds_service.fhir.shapes import Quantity, Statement
 from cds_service.fhir.text import bounded, is_given
 
 UCUM = "http://unitsofmeasure.org"
@@ -19,33 +18,15 @@ _ALARMING = frozenset(
 )
 # Shares of one, UCUM `1`, are percentages of these; anything over one is not guessed at.
 _SHARES = frozenset({"spo2", "oxygen_concentration"})
+_SCORE = "{score}"
+_NO_NUMBER = Refusal(NotUsed.NOT_A_NUMBER, "valueQuantity.value")
+_NO_VALUE = Refusal(NotUsed.NO_VALUE)
 
-# Answers yes and no, SNOMED CT (UK NEWS2 profiles), and HL7 v2 table 0136.
-_SNOMED = "http://snomed.info/sct"
-_YES_NO = {
-    (_SNOMED, "373066001"): True,
-    (_SNOMED, "373067005"): False,
-    ("http://terminology.hl7.org/CodeSystem/v2-0136", "Y"): True,
-    ("http://terminology.hl7.org/CodeSystem/v2-0136", "N"): False,
-}
+# An integer longer than this is no reading, and Python refuses to read it from 4,300 digits on.
+_LONGEST_INTEGER = 20
 
 
-class Refusal(Struct, gc=False):
-    """Why a statement gives no value."""
-
-    reason: NotUsed
-    detail: str = ""
-    alarming: bool = False
-
-
-class Given(Struct, gc=False):
-    """A value in its canonical form, with remarks on it."""
-
-    value: Value
-    flags: tuple[str, ...] = ()
-
-
-def read_value(name: str, statement: Statement) -> Given | Refusal:
+def read_value(name: str, meaning: Meaning, statement: Statement) -> Given | Refusal:
     """The value a statement gives for this vital sign, or why it gives none."""
     if is_given(statement.data_absent_reason):
         return Refusal(NotUsed.NO_VALUE, "dataAbsentReason")
@@ -53,7 +34,7 @@ def read_value(name: str, statement: Statement) -> Given | Refusal:
     if sign.kind == "quantity":
         quantity = statement.value_quantity
         return _number_elsewhere(sign, statement) if quantity is None else _quantity(sign, quantity)
-    return _flag(statement) if sign.kind == "flag" else _coded(name, statement)
+    return _flag(meaning, statement) if sign.kind == "flag" else _coded(name, statement)
 
 
 def _quantity(sign: VitalSign, quantity: Quantity) -> Given | Refusal:
@@ -62,27 +43,15 @@ def _quantity(sign: VitalSign, quantity: Quantity) -> Given | Refusal:
     try:
         value = float(bytes(quantity.value))
     except ValueError:
-        return Refusal(NotUsed.NOT_A_NUMBER if is_given(quantity.value) else NotUsed.NO_VALUE, "valueQuantity.value")
+        return _NO_NUMBER if is_given(quantity.value) else _NO_VALUE
     unit = unit_of(quantity)
-    factors = sign.units.get(unit or "")
-    if factors is None:
+    scale = sign.units.get(unit or "")
+    if scale is None:
         return _in_other_unit(sign, value, unit)
-    return _plausible(sign, value * factors[0] + factors[1])
-
-
-def _in_other_unit(sign: VitalSign, value: float, unit: str | None) -> Given | Refusal:
-    if unit == "1" and sign.name in _SHARES and 0 <= value <= 1:
-        given = _plausible(sign, value * 100)
-        return Given(given.value, ("from-share",)) if isinstance(given, Given) else given
-    if unit:
-        return Refusal(NotUsed.UNKNOWN_UNIT, bounded(unit))
-    if _is_score(sign):
-        return _plausible(sign, value)
-    return Refusal(NotUsed.MISSING_UNIT)
-
-
-def _is_score(sign: VitalSign) -> bool:
-    return sign.unit in ("{score}", "1")
+    value = value * scale[0] + scale[1]
+    if sign.low <= value <= sign.high and (sign.usable_low is None or value >= sign.usable_low):
+        return Given(value)
+    return _implausible(sign, value)
 
 
 def unit_of(quantity: Quantity) -> str | None:
@@ -92,30 +61,41 @@ def unit_of(quantity: Quantity) -> str | None:
     return quantity.unit or quantity.code
 
 
+def _in_other_unit(sign: VitalSign, value: float, unit: str | None) -> Given | Refusal:
+    if unit == "1" and sign.name in _SHARES and 0 <= value <= 1:
+        given = _plausible(sign, value * 100)
+        return Given(given.value, ("from-share",)) if isinstance(given, Given) else given
+    if unit:
+        return Refusal(NotUsed.UNKNOWN_UNIT, bounded(unit))
+    return _plausible(sign, value) if sign.unit == _SCORE else Refusal(NotUsed.MISSING_UNIT)
+
+
 def _plausible(sign: VitalSign, value: float) -> Given | Refusal:
-    if not sign.low <= value <= sign.high:
-        return Refusal(
-            NotUsed.IMPLAUSIBLE, f"outside {sign.low:g} to {sign.high:g} {sign.unit}", sign.name in _ALARMING
-        )
-    if sign.usable_low is not None and value < sign.usable_low:
-        return Refusal(NotUsed.IMPLAUSIBLE, f"below {sign.usable_low:g} {sign.unit}", sign.name in _ALARMING)
-    return Given(value)
+    low = sign.low if sign.usable_low is None else sign.usable_low
+    return Given(value) if low <= value <= sign.high else _implausible(sign, value)
+
+
+def _implausible(sign: VitalSign, value: float) -> Refusal:
+    plausible = sign.low <= value <= sign.high
+    detail = f"under {sign.usable_low:g}" if plausible else f"outside {sign.low:g} to {sign.high:g}"
+    return Refusal(NotUsed.IMPLAUSIBLE, f"{detail} {sign.unit}", sign.name in _ALARMING)
 
 
 def _number_elsewhere(sign: VitalSign, statement: Statement) -> Given | Refusal:
     """A number that is no Quantity: an integer counts where no unit is needed, nothing else does."""
     if is_given(statement.value_integer):
-        if not _is_score(sign):
+        if sign.unit != _SCORE:
             return Refusal(NotUsed.MISSING_UNIT, "valueInteger")
-        try:
-            return _plausible(sign, float(int(bytes(statement.value_integer)[:20])))
-        except ValueError:
+        text = bytes(statement.value_integer)
+        if len(text) > _LONGEST_INTEGER or not text.lstrip(b"-").isdigit():
             return Refusal(NotUsed.NOT_A_NUMBER, "valueInteger")
+        return _plausible(sign, float(text))
     sent = sent_member(statement)
-    return Refusal(NotUsed.NOT_A_NUMBER, sent) if sent else Refusal(NotUsed.NO_VALUE)
+    return Refusal(NotUsed.NOT_A_NUMBER, sent) if sent else _NO_VALUE
 
 
 _RAW_MEMBERS = {
+    "valueCodeableConcept": "value_codeable_concept",
     "valueInteger": "value_integer",
     "valueRange": "value_range",
     "valueRatio": "value_ratio",
@@ -134,79 +114,51 @@ def sent_member(statement: Statement) -> str:
             return name
     typed = {
         "valueQuantity": statement.value_quantity,
-        "valueCodeableConcept": statement.value_codeable_concept,
         "valueBoolean": statement.value_boolean,
         "valueString": statement.value_string,
     }
     return next((name for name, value in typed.items() if value is not None), "")
 
 
-def _flag(statement: Statement) -> Given | Refusal:
+def _coded(name: str, statement: Statement) -> Given | Refusal:
+    if is_given(statement.value_codeable_concept):
+        return coded_value(name, statement.value_codeable_concept)
+    sent = sent_member(statement)
+    return Refusal(NotUsed.UNKNOWN_VALUE, sent) if sent else _NO_VALUE
+
+
+def _flag(meaning: Meaning, statement: Statement) -> Given | Refusal:
     """What a statement on oxygen says: by its code alone, or by the yes or no it answers to that code."""
-    said = _said_by_code(statement.code)
     answer = statement.value_boolean
-    concept = statement.value_codeable_concept
-    if concept is not None:
-        answers = {_YES_NO.get((c.system or "", c.code or "")) for c in concept.coding or ()} - {None}
+    if is_given(statement.value_codeable_concept):
+        answers = answer_of(statement.value_codeable_concept)
         if not answers:
-            return _coded("on_oxygen", statement)
+            return coded_value("on_oxygen", statement.value_codeable_concept)
         if len(answers) > 1:
             return Refusal(NotUsed.CODE_CONFLICT, "codings of the value disagree")
         answer = answers.pop()
     if answer is None:
-        sent = sent_member(statement)
-        if sent:
-            return Refusal(NotUsed.UNKNOWN_VALUE, sent)
-        return Refusal(NotUsed.NO_VALUE) if said is None else Given(said, ("stated-by-code",))
+        return _said_by_code(meaning.said, statement)
     if answer:
-        return Given(said is not False)
-    return Refusal(NotUsed.UNKNOWN_VALUE, "room air denied") if said is False else Given(False)
+        return Given(meaning.said is not False)
+    return Refusal(NotUsed.UNKNOWN_VALUE, "room air denied") if meaning.said is False else Given(False)
 
 
-def _said_by_code(concept: CodeableConcept | None) -> bool | None:
-    for coding in () if concept is None else concept.coding or ():
-        said = CODE_ONLY.get((coding.system or "", coding.code or ""))
-        if said is not None:
-            return bool(said[1])
-    return None
-
-
-def _coded(name: str, statement: Statement) -> Given | Refusal:
-    concept = statement.value_codeable_concept
-    if concept is None:
-        sent = sent_member(statement)
-        return Refusal(NotUsed.UNKNOWN_VALUE, sent) if sent else Refusal(NotUsed.NO_VALUE)
-    meanings = {m for m in (_meaning(name, c.system, c.code) for c in concept.coding or ()) if m is not None}
-    if not meanings:
-        return Refusal(NotUsed.UNKNOWN_VALUE, _first_code(concept))
-    if len(meanings) > 1:
-        return Refusal(NotUsed.CODE_CONFLICT, "codings of the value disagree")
-    value = meanings.pop()
-    if contradicts_value(name, value, concept):
-        return Refusal(NotUsed.CODE_CONFLICT, "code and text of the value disagree")
-    return Given(value)
-
-
-def _meaning(name: str, system: str | None, code: str | None) -> Value | None:
-    vital, value = CODED_VALUES.get((system or "", code or ""), (None, None))
-    return value if vital == name else None
-
-
-def _first_code(concept: CodeableConcept) -> str:
-    return next((bounded(c.code) for c in concept.coding or () if c.code), "text only")
+def _said_by_code(said: bool | None, statement: Statement) -> Given | Refusal:
+    sent = sent_member(statement)
+    if sent:
+        return Refusal(NotUsed.UNKNOWN_VALUE, sent)
+    return _NO_VALUE if said is None else Given(said, ("stated-by-code",))
 
 
 def original_of(statement: Statement) -> str:
     """Value and unit as they were sent, for a person to read: bounded and on one line."""
     quantity = statement.value_quantity
     if quantity is not None:
-        number = str(quantity.value, "utf-8", "replace")
-        text = f"{quantity.comparator or ''}{number} {quantity.unit or quantity.code or ''}".rstrip()
-        return bounded(text)
-    concept = statement.value_codeable_concept
-    if concept is not None:
-        shown = concept.text or next((c.display or c.code for c in concept.coding or () if c.display or c.code), None)
-        return bounded(shown or "")
+        text = f"{str(quantity.value, 'utf-8', 'replace')} {quantity.unit or quantity.code or ''}"
+        return bounded(text if quantity.comparator is None else f"{quantity.comparator}{text}").rstrip()
+    if is_given(statement.value_codeable_concept):
+        return shown(statement.value_codeable_concept)
     if statement.value_string is not None:
         return bounded(statement.value_string)
     if statement.value_boolean is not None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cds_service.domain.patient import NotUsed, UnusedReading
-from cds_service.fhir.observations import Found, Setting, vital_of
+from cds_service.fhir.codes import meaning_of
+from cds_service.fhir.meta import updated_of, version_of
+from cds_service.fhir.observations import Found, Setting
 from cds_service.fhir.shapes import Entry, Resource
 from cds_service.fhir.text import source_name
-from cds_service.fhir.times import moment_from_datetime
 from cds_service.fhir.values import original_of
 
 
@@ -42,7 +43,7 @@ def _current(same: list[Entry], setting: Setting, found: Found) -> list[Entry]:
 
 
 def _newest(same: list[Entry]) -> list[Entry]:
-    for order in (_version, _updated):
+    for order in (version_of, updated_of):
         keys = [order(entry.resource) for entry in same]
         known = [key for key in keys if key is not None]
         if len(known) == len(keys) and len(set(known)) > 1:
@@ -50,24 +51,13 @@ def _newest(same: list[Entry]) -> list[Entry]:
     return same
 
 
-def _version(resource: Resource | None) -> float | None:
-    version = resource.meta.version_id if resource is not None and resource.meta is not None else None
-    return float(version) if version is not None and version.isdecimal() and len(version) < 20 else None
-
-
-def _updated(resource: Resource | None) -> float | None:
-    updated = resource.meta.last_updated if resource is not None and resource.meta is not None else None
-    moment = moment_from_datetime(updated or "")
-    return None if moment is None else moment[0].timestamp()
-
-
 def _note_replaced(entry: Entry, resource: Resource, found: Found) -> None:
     for statement in (resource, *(resource.component or ())):
-        named = vital_of(statement.code)
-        if named is not None:
+        vital = meaning_of(statement.code).vital
+        if vital is not None:
             found.unused.append(
                 UnusedReading(
-                    name=named[0],
+                    name=vital,
                     reason=NotUsed.SUPERSEDED,
                     source=source_name("Observation", resource.id, entry.full_url),
                     original=original_of(statement),
