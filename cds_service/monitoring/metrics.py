@@ -1,0 +1,100 @@
+"""Counters and histograms of this process, in a registry of their own. Labels come from short closed lists only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from cds_service.domain.prediction import Prediction
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+
+# Around the 500 ms a hook may take (CDS Hooks 2.0.1, "should return quickly"), and the writer's two-second deadline.
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
+
+REQUESTS = Counter(
+    "cds_http_requests", "Requests answered, by route and status.", ["route", "status"], registry=REGISTRY
+)
+REQUEST_SECONDS = Histogram(
+    "cds_http_request_seconds",
+    "Seconds from a whole request to its answer, by route.",
+    ["route"],
+    registry=REGISTRY,
+    buckets=_SECONDS,
+)
+PREDICTIONS = Counter(
+    "cds_predictions",
+    "Predictions stored, by band of risk (or why there is none) and level of NEWS2.",
+    ["band", "news2"],
+    registry=REGISTRY,
+)
+NOT_USED = Counter(
+    "cds_readings_not_used", "Readings left out of every score, by reason.", ["reason"], registry=REGISTRY
+)
+
+_requests = lru_cache(maxsize=512)(REQUESTS.labels)
+_request_seconds = lru_cache(maxsize=128)(REQUEST_SECONDS.labels)
+_predictions = lru_cache(maxsize=128)(PREDICTIONS.labels)
+_not_used = lru_cache(maxsize=64)(NOT_USED.labels)
+
+
+class Writer(Protocol):
+    """The part of the database writer that is measured."""
+
+    restarts: int
+
+    def waiting(self) -> int:
+        """How many entries wait to be taken."""
+
+
+class _WriterCollector(Collector):
+    """Asks the writer when it is scraped, so that measuring costs its callers nothing."""
+
+    writer: Callable[[], Writer] | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        """Queue length and restarts of the writer in service; nothing before one is."""
+        if self.writer is None:
+            return
+        writer = self.writer()
+        yield GaugeMetricFamily("cds_writer_queue_length", "Entries waiting for the writer.", value=writer.waiting())
+        yield CounterMetricFamily("cds_writer_restarts", "Times the writer's thread was replaced.", writer.restarts)
+
+
+_writer_collector = _WriterCollector()
+REGISTRY.register(_writer_collector)
+
+
+def count_request(route: str, status: int, seconds: float) -> None:
+    """One request answered; `route` is the rule that matched, never the path sent."""
+    _requests(route, str(status)).inc()
+    _request_seconds(route).observe(seconds)
+
+
+def count_prediction(prediction: Prediction) -> None:
+    """One prediction stored, and each of its readings that was not used."""
+    band = prediction.risk.band if prediction.risk else prediction.risk_omitted
+    news2 = prediction.news2.level if prediction.news2 else prediction.news2_omitted
+    _predictions(band, news2).inc()
+    for reading in prediction.snapshot.not_used:
+        _not_used(reading.reason.value).inc()
+
+
+def observe_writer(writer: Callable[[], Writer]) -> None:
+    """Ask this writer at every scrape from now on."""
+    _writer_collector.writer = writer
+
+
+def exposition() -> bytes:
+    """Every metric in the Prometheus text format."""
+    return generate_latest(REGISTRY)
