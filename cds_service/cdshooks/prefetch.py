@@ -6,7 +6,7 @@ OperationOutcome, or the first of several pages.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -53,39 +53,13 @@ class Prefetch:
     notes: tuple[Note, ...]
 
 
-# Only what tells the states apart is decoded; the FHIR reader reads the rest.
-
-
-class _Issue(msgspec.Struct):
-    severity: str = ""
-
-
-class _Resource(msgspec.Struct):
-    resourceType: str = ""  # noqa: N815 -- FHIR's own spelling
-    issue: list[_Issue] = []
-
-
-class _Entry(msgspec.Struct):
-    resource: _Resource | None = None
-
-
-class _Link(msgspec.Struct):
-    relation: str = ""
-
-
-class _Head(msgspec.Struct):
-    resourceType: str = ""  # noqa: N815
-    entry: list[_Entry] | None = None
-    link: list[_Link] | None = None
-
-
-_DECODER = msgspec.json.Decoder(_Head | None)
-
-
-def read_prefetch(service: Service, hook: str, prefetch: Mapping[str, Any]) -> Prefetch:
+def read_prefetch(
+    service: Service, hook: str, prefetch: Mapping[str, Any], *, raw: Mapping[str, msgspec.Raw] | None = None
+) -> Prefetch:
     """The state of each key the service asked for; keys nobody asked for are left alone.
 
-    A value is plain JSON data, or its bytes (`msgspec.Raw`). Raises BadRequest for one that is neither object nor null.
+    A value is parsed JSON, or its bytes (`msgspec.Raw`). With `raw`, the same members as bytes, `parts` are taken from
+    there. Raises BadRequest for a value that is neither object nor null.
     """
     states: dict[str, PrefetchState] = {}
     parts: list[Any] = []
@@ -95,11 +69,9 @@ def read_prefetch(service: Service, hook: str, prefetch: Mapping[str, Any]) -> P
             states[key] = PrefetchState.ABSENT
             continue
         value = prefetch[key]
-        head = _head(key, value)
-        states[key] = state = _state(head)
-        notes += [Note(kind, key) for kind in _note_kinds(state, head)]
+        states[key] = state = _state(_parsed(key, value), key, notes)
         if state in _WITH_DATA:
-            parts.append(value)
+            parts.append(raw[key] if raw else value)
     return Prefetch(states, tuple(parts), tuple(notes))
 
 
@@ -111,48 +83,57 @@ def missing_required(service: Service, prefetch: Prefetch) -> tuple[str, ...]:
 
 
 _WITH_DATA = frozenset({PrefetchState.RESOURCE, PrefetchState.PAGED})
-_UNREADABLE = _Head(resourceType="?")
 
 
-def _head(key: str, value: Any) -> _Head | None:
-    """The head of one value; what is JSON but not FHIR's shape is left for the reader to explain."""
-    is_text = isinstance(value, msgspec.Raw | bytes)
-    if not (value is None or isinstance(value, Mapping) or (is_text and bytes(value).lstrip()[:1] in (b"{", b"n"))):
-        raise BadRequest("must be a FHIR resource or null", where=f"prefetch.{key}")
-    try:
-        return _DECODER.decode(value) if is_text else msgspec.convert(value, _Head | None)
-    except msgspec.ValidationError:
-        return _UNREADABLE
+def _parsed(key: str, value: Any) -> dict[str, Any] | None:
+    parsed = msgspec.json.decode(value) if isinstance(value, msgspec.Raw | bytes) else value
+    if parsed is None or isinstance(parsed, dict):
+        return parsed
+    raise BadRequest("must be a FHIR resource or null", where=f"prefetch.{key}")
 
 
-def _state(head: _Head | None) -> PrefetchState:
-    if head is None:
+def _state(value: dict[str, Any] | None, key: str, notes: list[Note]) -> PrefetchState:
+    """The state of one value; what a card must say of it is added to `notes`."""
+    if value is None:
         return PrefetchState.NULL
-    if head.resourceType == "OperationOutcome":
+    kind = value.get("resourceType")
+    if kind == "OperationOutcome":
+        notes.append(Note(NoteKind.QUERY_FAILED, key))
         return PrefetchState.OPERATION_OUTCOME
-    if head.resourceType != "Bundle":
-        return PrefetchState.RESOURCE
-    has_data = any(entry.resource and entry.resource.resourceType != "OperationOutcome" for entry in head.entry or ())
-    if has_data:
-        is_paged = any(link.relation == "next" for link in head.link or ())
-        return PrefetchState.PAGED if is_paged else PrefetchState.RESOURCE
-    return PrefetchState.OPERATION_OUTCOME if _reports_failure(head) else PrefetchState.EMPTY
+    return _bundle_state(value, key, notes) if kind == "Bundle" else PrefetchState.RESOURCE
 
 
-def _note_kinds(state: PrefetchState, head: _Head | None) -> Iterator[NoteKind]:
-    if state is PrefetchState.OPERATION_OUTCOME:
-        yield NoteKind.QUERY_FAILED
-    elif head is not None and _reports_failure(head):
-        yield NoteKind.QUERY_REPORTED
-    if state is PrefetchState.PAGED:
-        yield NoteKind.FIRST_PAGE_ONLY
+def _bundle_state(bundle: dict[str, Any], key: str, notes: list[Note]) -> PrefetchState:
+    resources = _resources(bundle)
+    if resources is None:
+        return PrefetchState.RESOURCE  # not FHIR's shape: the reader says what is wrong with it
+    outcomes = [item for item in resources if item.get("resourceType") == "OperationOutcome"]
+    has_failed = any(map(_is_failure, outcomes))
+    if len(outcomes) == len(resources):
+        if has_failed:
+            notes.append(Note(NoteKind.QUERY_FAILED, key))
+        return PrefetchState.OPERATION_OUTCOME if has_failed else PrefetchState.EMPTY
+    if has_failed:
+        notes.append(Note(NoteKind.QUERY_REPORTED, key))
+    if any(link.get("relation") == "next" for link in _objects(bundle.get("link"))):
+        notes.append(Note(NoteKind.FIRST_PAGE_ONLY, key))
+        return PrefetchState.PAGED
+    return PrefetchState.RESOURCE
 
 
-def _reports_failure(head: _Head) -> bool:
-    """Whether a Bundle holds an OperationOutcome that is more than a warning (FHIR IssueSeverity)."""
-    return any(
-        issue.severity in ("error", "fatal")
-        for entry in head.entry or ()
-        if entry.resource and entry.resource.resourceType == "OperationOutcome"
-        for issue in entry.resource.issue
-    )
+def _resources(bundle: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """The resources of a Bundle's entries; None where the shape is another."""
+    entries = bundle.get("entry") or []
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        return None
+    found = [entry["resource"] for entry in entries if entry.get("resource") is not None]
+    return found if all(isinstance(resource, dict) for resource in found) else None
+
+
+def _is_failure(outcome: dict[str, Any]) -> bool:
+    """Whether an OperationOutcome is more than a warning (FHIR IssueSeverity)."""
+    return any(issue.get("severity") in ("error", "fatal") for issue in _objects(outcome.get("issue")))
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -119,3 +119,27 @@ def test_fixtures_show_every_state(name: str, state: PrefetchState) -> None:
     prefetch = read_prefetch(VITALS_RISK, document["hook"], document.get("prefetch") or {})
 
     assert prefetch.states["observations"] is state
+
+
+def test_parts_are_handed_on_as_bytes_when_there_are_bytes() -> None:
+    raw = {"patient": msgspec.Raw(b'{"resourceType":"Patient"}'), "conditions": msgspec.Raw(b"null")}
+
+    prefetch = read_prefetch(VITALS_RISK, "patient-view", {"patient": PATIENT, "conditions": None}, raw=raw)
+
+    assert prefetch.parts == (raw["patient"],)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        a_bundle(link=7),
+        a_bundle(ENTRY, link=[7]),
+        {"resourceType": "Bundle", "entry": [7]},
+        {"resourceType": "Bundle", "entry": [{"resource": 7}]},
+        {"resourceType": 7},
+        a_bundle({"resource": {"resourceType": "OperationOutcome", "issue": 7}}),
+        a_bundle(ENTRY, link=7),
+    ],
+)
+def test_odd_shapes_are_left_for_the_reader(value: Any) -> None:
+    assert read_prefetch(VITALS_RISK, "patient-view", {"observations": value}).states
