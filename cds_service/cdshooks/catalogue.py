@@ -37,7 +37,7 @@ class Service:
 
 
 # Only reads, and searches by reference or one token with _sort and _count: the subset CDS Hooks 2.0.1 recommends
-# (docs/decisions/prefetch-templates.md says what that costs). Counts chosen by us: a day of hourly vital signs with
+# (docs/decisions/prefetch-templates.md weighs it). Counts chosen by us: a day of hourly vital signs with
 # their panels, a long problem list.
 _PATIENT: Templates = {"patient": "Patient/{{context.patientId}}"}
 _READINGS: Templates = {

@@ -42,7 +42,7 @@ class Envelope:
 
 
 class InvalidEnvelope(BadRequest):
-    """The request is not the CDS Hooks request this address serves; `issues` are (where, text) pairs, all of them told."""
+    """The request is not the CDS Hooks request this address serves; all its `issues` are told."""
 
     def __init__(self, issues: tuple[tuple[str, str], ...]) -> None:
         where, text = issues[0]
