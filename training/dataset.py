@@ -1,4 +1,4 @@
-"""The training data: reads the survey file, checks it is the one we know, and gives columns as serving computes them."""
+"""The training data: reads the survey file and gives columns exactly as serving computes them."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ ONNX_OPSET, ONNX_ML_OPSET, ONNX_IR = 17, 3, 8
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """One tree by node number; leaves have `left` -1 and their value in `limit`; `share` is a node's part of its parent."""
+    """One tree by node number; a leaf has `left` -1 and its value in `limit`; `share` is a node's part of its parent."""
 
     left: tuple[int, ...]
     right: tuple[int, ...]

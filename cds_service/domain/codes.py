@@ -23,9 +23,11 @@ _PALLIATIVE_SNOMED = frozenset({"103735009", "128462008"})
 
 _SHORTEST_PREFIX = 2
 _NOT_A_WORD = re.compile(r"[^a-z0-9]+")
-# Words that turn a complaint into its absence; text after one is not read.
+# Where what was denied ends, and the words that turn a complaint into its absence.
+_CLAUSE_END = re.compile(r"[.;\n]|\bbut\b|\bpero\b", re.IGNORECASE)
 _NEGATIONS = frozenset({"no", "not", "denies", "without", "niega", "sin"})
-_LONGEST_PHRASE = 5
+_LONGEST_PHRASE = 6
+_LONGEST_TEXT = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +95,21 @@ def _coded_complaint(tables: CodeTables, system: str, code: str) -> str | None:
 
 
 def _spoken_complaint(phrases: Mapping[str, str], text: str) -> str | None:
-    """The group of the longest phrase in the text, the earliest of equals; negated text is not read."""
-    words = normalised(text[:400])
+    """The group of the longest phrase in the text, the earliest of equals; what a clause denies is not read."""
+    found = [match for clause in _CLAUSE_END.split(text[:_LONGEST_TEXT]) for match in _matches(phrases, clause)]
+    return max(found, key=lambda match: match[0])[1] if found else None
+
+
+def _matches(phrases: Mapping[str, str], clause: str) -> list[tuple[int, str]]:
+    """(words, group) of every phrase in a clause that begins before or at its first word of negation."""
+    words = normalised(clause)
     negation = next((at for at, word in enumerate(words) if word in _NEGATIONS), len(words))
-    words = words[:negation]
-    for length in range(min(_LONGEST_PHRASE, len(words)), 0, -1):
-        for start in range(len(words) - length + 1):
-            group = phrases.get(" ".join(words[start : start + length]))
-            if group is not None:
-                return group
-    return None
+    return [
+        (length, phrases[phrase])
+        for start in range(min(negation + 1, len(words)))
+        for length in range(1, min(_LONGEST_PHRASE, len(words) - start) + 1)
+        if (phrase := " ".join(words[start : start + length])) in phrases
+    ]
 
 
 def _icd(tables: CodeTables, system: str, code: str) -> str | None:

@@ -7,8 +7,8 @@ Each group is filled the same way in training (reason-for-visit codes) and in se
 from __future__ import annotations
 
 # In order of the share admitted to intensive care among adult visits of 2015-2017 in the training data, smoothed
-# towards the mean by 40 visits (docs/decisions/0006-complaint-groups.md). The place in this order is the model's column,
-# so a change of it is a new version of the features and needs a new model.
+# towards the mean by 40 visits (docs/decisions/complaint-groups.md). The place in this order is the model's column, so
+# a change of it is a new version of the features and needs a new model.
 COMPLAINT_GROUPS = (
     "eye",
     "female-genital",

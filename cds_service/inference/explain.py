@@ -1,7 +1,7 @@
 """Exact path-dependent TreeSHAP of one patient from tables made in training: compare, pack bits, look up, add.
 
-A tree of depth 4 or less is cut into units of at most eight splits; the eight answers are one byte, and the table holds,
-for every byte, what the unit's leaves contribute to each column (docs/decisions/0005-shap-tables.md).
+A tree of depth 4 or less is cut into units of at most eight splits; the eight answers are one byte, and the table
+holds, for every byte, what the unit's leaves contribute to each column (docs/decisions/shap-tables.md).
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ ADULT_YEARS = 18
 EMERGENCY = "EMER"
 PARITY = 1e-4
 
-# A tier answers when any input that only it has is known; the last answers always (docs/decisions/0004-tiers.md).
+# A tier answers when any input that only it has is known; the last answers always (docs/decisions/tiers-of-inputs.md).
 TIERS: Mapping[str, tuple[str, ...]] = {
     "full": FEATURES,
     "vitals-8": FEATURES[:8],
@@ -117,7 +117,7 @@ class Predictor:
 
 
 def load_predictor(models_dir: Path, task: str = "risk", version: str | None = None) -> Predictor:
-    """The predictor of a published version, `CURRENT` by default; ConfigurationError when anything in it is not right."""
+    """The predictor of a published version, `CURRENT` by default; ConfigurationError when anything in it is wrong."""
     artifact = open_artifact(models_dir, task, version)
     try:
         return Predictor(artifact)

@@ -1,0 +1,83 @@
+"""`python -m training risk|codes`: trains or compiles an artifact and publishes it under `models/`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from cds_service.errors import ConfigurationError
+from training.codes import compile_code_tables
+from training.publish import staged, write_artifact
+from training.risk import train_risk
+
+_ROOT = Path(__file__).parents[1]
+PARAMS = Path(__file__).with_name("params.toml")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code: 0 published, 1 refused with one line why, 2 usage."""
+    options = _parser().parse_args(arguments)
+    target = options.out or _ROOT / "models" / options.task / options.version
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if options.task == "codes":
+            publish_codes(options.data, target, force=options.force)
+        else:
+            evaluation = train_risk(options.data, target, read_params(), force=options.force, report=_progress())
+            _print_summary(evaluation)
+    except ConfigurationError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    current = target.parent / "CURRENT"
+    if not current.exists():
+        current.write_text(f"{target.name}\n", encoding="ascii")
+    return 0
+
+
+def read_params() -> dict[str, Any]:
+    """The parameters of `params.toml`."""
+    return tomllib.loads(PARAMS.read_text(encoding="utf-8"))
+
+
+def publish_codes(data_dir: Path, target: Path, *, force: bool) -> None:
+    """Compile the code tables and publish them at `target`."""
+    files, described = compile_code_tables(data_dir)
+    with staged(target, force=force) as staging:
+        write_artifact(staging, files, described)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description="Train and publish artifacts.")
+    parser.add_argument("task", choices=("risk", "codes"))
+    parser.add_argument("--data", type=Path, default=_ROOT.parent / "shared" / "data" / "vitals", help="data directory")
+    parser.add_argument("--version", default="1.0.0", help="version to publish under models/TASK/")
+    parser.add_argument("--out", type=Path, help="another directory to publish to")
+    parser.add_argument("--force", action="store_true", help="replace a published version")
+    return parser
+
+
+def _progress() -> Any:
+    start = time.monotonic()
+
+    def report(text: str) -> None:
+        if sys.stderr.isatty():
+            print(f"{time.monotonic() - start:6.1f} s  {text}", file=sys.stderr)
+
+    return report
+
+
+def _print_summary(evaluation: dict[str, Any]) -> None:
+    for name, tier in evaluation["tiers"].items():
+        test, ratio = tier["test"], tier["by_year"]["2019"]["expected_over_observed"]["value"]
+        print(
+            f"{name:9s} AUROC {test['auroc']['value']:.4f} AUPRC {test['auprc']['value']:.4f} "
+            f"expected/observed 2019 {ratio:.2f}"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""The risk model from data to a published artifact, in straight stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cds_service.domain.complaints import COMPLAINT_GROUPS
+from cds_service.domain.features import FEATURES, FEATURES_VERSION, Matrix
+from cds_service.inference.predictor import TIERS, load_predictor
+from training.card import card_text
+from training.dataset import DATA_FILE, read_dataset
+from training.evaluate import evaluate, reference_histograms
+from training.fit import booster_margins, calibration_from_margins, fit_booster
+from training.publish import json_bytes, npz_bytes, provenance, staged, write_artifact
+from training.split import Split, split_by_year
+from training.trees import forest_from_booster, onnx_from_forest, shap_arrays
+
+GOLDEN_ROWS = 24
+# Made-up rows that every start is checked against: drawn evenly between these bounds, a third of the inputs missing.
+_GOLDEN_BOUNDS = {
+    "age": (18, 95),
+    "sex": (0, 2),
+    "heart_rate": (30, 190),
+    "temperature": (33, 41),
+    "systolic_bp": (60, 230),
+    "diastolic_bp": (30, 130),
+    "respiratory_rate": (6, 45),
+    "spo2": (70, 101),
+    "arrived_by_ambulance": (0, 2),
+    "complaint_group": (0, len(COMPLAINT_GROUPS)),
+    "chronic_count": (0, 9),
+}
+
+TERMS = "US government public-use file; NCHS terms: statistical reporting and analysis only, no re-identification, no linking"
+CITATION = (
+    "National Center for Health Statistics. National Hospital Ambulatory Medical Care Survey, emergency department "
+    "public-use files, 2015-2020. Tidied features: mboros1/nhamcs_model at 0295195."
+)
+
+Report = Callable[[str], None]
+
+
+def train_risk(
+    data_dir: Path, target: Path, params: Mapping[str, Any], *, force: bool, report: Report
+) -> dict[str, Any]:
+    """Publish a risk model at `target`; what its evaluation says. Nothing is fitted after the artifact is written."""
+    report(f"reading {DATA_FILE}")
+    data = read_dataset(data_dir)
+    split = split_by_year(data, params["split"])
+    with staged(target, force=force) as staging:
+        files = _model_files(split, params, report)
+        described = _described(split, params, data.sha256)
+        write_artifact(staging, files, described)
+        predictor = load_predictor(staging.parents[1], staging.parent.name, staging.name)
+        report("evaluating the artifact")
+        evaluation = evaluate(predictor, split, params["evaluation"])
+        files |= {
+            "evaluation.json": json_bytes(evaluation),
+            "reference.json": json_bytes(reference_histograms(split, predictor)),
+            "card.md": card_text(target.name, evaluation, data.sha256).encode(),
+        }
+        write_artifact(staging, files, described)
+    report(f"published {target}")
+    return evaluation
+
+
+def _model_files(split: Split, params: Mapping[str, Any], report: Report) -> dict[str, bytes]:
+    """Boosters, graphs, SHAP tables, calibration and golden rows of the three tiers."""
+    files: dict[str, bytes] = {}
+    arrays: dict[str, NDArray[Any]] = {}
+    calibration, margins, golden = {}, {}, golden_rows(params["golden_seed"])
+    for name, columns in TIERS.items():
+        report(f"fitting {name}: {len(columns)} inputs")
+        booster = fit_booster(split.fit, columns, tier_params(params, name))
+        forest = forest_from_booster(booster)
+        files |= {f"{name}.ubj": bytes(booster.save_raw("ubj")), f"{name}.onnx": onnx_from_forest(forest)}
+        arrays |= {f"{name}.{key}": array for key, array in shap_arrays(forest).items()}
+        calibration[name] = calibration_from_margins(booster_margins(booster, split.calibration.X), split.calibration.y)
+        margins[name] = [round(float(margin), 6) for margin in booster_margins(booster, golden)]
+    return files | {
+        "shap.npz": npz_bytes(arrays),
+        "calibration.json": json_bytes(calibration),
+        "golden.json": json_bytes({"rows": _as_lists(golden), "margins": margins}),
+    }
+
+
+def golden_rows(seed: int) -> Matrix:
+    """Made-up rows within the bounds above; no patient's."""
+    rng = np.random.default_rng(seed)
+    low, high = np.array([_GOLDEN_BOUNDS[name] for name in FEATURES]).T
+    rows = np.floor(rng.uniform(low, high, size=(GOLDEN_ROWS, len(FEATURES)))).astype(np.float32)
+    rows[rng.random(rows.shape) < 1 / 3] = np.nan
+    return rows
+
+
+def _as_lists(rows: Matrix) -> list[list[float | None]]:
+    return [[None if np.isnan(value) else float(value) for value in row] for row in rows]
+
+
+def _described(split: Split, params: Mapping[str, Any], data_sha256: str) -> dict[str, Any]:
+    """What the manifest says besides the files."""
+    return {
+        "features_version": FEATURES_VERSION,
+        "features": list(FEATURES),
+        "complaint_groups": list(COMPLAINT_GROUPS),
+        "tiers": {name: list(columns) for name, columns in TIERS.items()},
+        "outcome": "admission to a critical-care unit from this visit, among visits that ended in discharge or in it",
+        "base_rate": round(float(split.calibration.y.mean()), 6),
+        "params": dict(params),
+        "data": {DATA_FILE: data_sha256},
+        "terms": TERMS,
+        "citation": CITATION,
+        **provenance(),
+    }
+
+
+def tier_params(params: Mapping[str, Any], tier: str) -> dict[str, Any]:
+    """Parameters of one tier: the shared ones, with the tier's own over them."""
+    own = params["tiers"][tier]
+    return {
+        "booster": params["booster"] | own["booster"],
+        "rounds": own["rounds"],
+        "dropout": params["dropout"] | own.get("dropout", {}),
+        "monotone": params["monotone"],
+    }
