@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from cds_service.domain.codes import ICD10, ICD10CM, SNOMED, CodeTables, chronic_category, is_chronic, is_palliative
 from cds_service.domain.patient import Condition
@@ -32,49 +33,98 @@ MAX_CODE = 64
 _SYSTEMS = (ICD10CM, ICD10, SNOMED)
 
 
+class Diagnosis(Struct, gc=False, frozen=True):
+    """What the tables say of a diagnosis' code."""
+
+    system: str
+    code: str
+    chronic: bool | None
+    category: str | None
+    palliative: bool
+
+
+class _Memory:
+    """Diagnoses of one set of tables by the bytes of their code: the same few come again and again."""
+
+    def __init__(self, tables: CodeTables) -> None:
+        self.tables = tables
+        self.known: dict[bytes, Diagnosis | None] = {}
+
+
+_memory: list[_Memory] = []
+_REMEMBERED = 4096
+_LONGEST_REMEMBERED = 1024
+
+
 def read_condition(resource: Resource, full_url: str | None, tables: CodeTables) -> Condition | str:
     """The recorded diagnosis, or a machine-readable remark why the resource is not one of the present.
 
     Raises msgspec.ValidationError when a code or status has another shape than FHIR's.
     """
-    verification = _codes(resource.verification_status)
-    if verification & _WITHDRAWN:
-        return "condition-refuted-or-in-error"
-    if verification & _NOT_CONFIRMED:
-        return "condition-not-confirmed"
-    clinical = _codes(resource.clinical_status)
-    if (clinical and not clinical & _PRESENT) or (not clinical and resource.abatement_date_time):
-        return "condition-not-active"
-    pairs = _pairs(concept_of(resource.code))
-    coding = _best_coding(pairs, tables)
-    if coding is None:
+    why_not = _not_present(
+        bytes(resource.verification_status), bytes(resource.clinical_status), bool(resource.abatement_date_time)
+    )
+    if why_not:
+        return why_not
+    diagnosis = _diagnosis(resource.code, tables)
+    if diagnosis is None:
         return "condition-without-code"
-    system, code = coding
     return Condition(
-        system=bounded(system, MAX_CODE),
-        code=bounded(code, MAX_CODE),
+        system=diagnosis.system,
+        code=diagnosis.code,
         source=source_name("Condition", resource.id, full_url),
-        chronic=is_chronic(tables, system, code),
-        chronic_category=chronic_category(tables, system, code),
-        palliative=any(is_palliative(s, c) for s, c in pairs),
+        chronic=diagnosis.chronic,
+        chronic_category=diagnosis.category,
+        palliative=diagnosis.palliative,
         recorded=day_from_date(resource.recorded_date) or day_from_date(resource.onset_date_time),
     )
 
 
-def _codes(raw: Raw) -> set[str]:
-    return {code for _, code in keys_of(concept_of(raw))}
+@lru_cache(maxsize=256)
+def _not_present(verification: bytes, clinical: bytes, is_over: bool) -> str:
+    """Why a condition of these statuses is not a present, recorded one; empty when it is."""
+    verified, stated = _codes(verification), _codes(clinical)
+    if verified & _WITHDRAWN:
+        return "condition-refuted-or-in-error"
+    if verified & _NOT_CONFIRMED:
+        return "condition-not-confirmed"
+    present = stated & _PRESENT if stated else not is_over
+    return "" if present else "condition-not-active"
 
 
-def _pairs(concept: CodeableConcept | None) -> list[tuple[str, str]]:
-    return [(system, code) for system, code in keys_of(concept) if system and code and len(code) <= MAX_CODE]
+def _codes(text: bytes) -> set[str]:
+    return {code for _, code in keys_of(concept_of(Raw(text)))}
 
 
-def _best_coding(pairs: list[tuple[str, str]], tables: CodeTables) -> tuple[str, str] | None:
+def _diagnosis(code: Raw, tables: CodeTables) -> Diagnosis | None:
+    memory = _memory[0] if _memory else None
+    if memory is None or memory.tables is not tables or len(memory.known) > _REMEMBERED:
+        memory = _Memory(tables)
+        _memory[:] = [memory]
+    text = bytes(code)
+    if text not in memory.known:
+        diagnosis = _look_up(concept_of(code), tables)
+        if len(text) > _LONGEST_REMEMBERED:
+            return diagnosis
+        memory.known[text] = diagnosis
+    return memory.known[text]
+
+
+def _look_up(concept: CodeableConcept | None, tables: CodeTables) -> Diagnosis | None:
     """The first coding the tables know, else the first of a system they are about, else the first."""
-    for system, code in pairs:
-        if is_chronic(tables, system, code) is not None:
-            return system, code
-    return next((pair for pair in pairs if pair[0] in _SYSTEMS), pairs[0] if pairs else None)
+    pairs = [(system, code) for system, code in keys_of(concept) if system and code and len(code) <= MAX_CODE]
+    if not pairs:
+        return None
+    known = (pair for pair in pairs if is_chronic(tables, *pair) is not None)
+    familiar = (pair for pair in pairs if pair[0] in _SYSTEMS)
+    system, code = next(known, None) or next(familiar, None) or pairs[0]
+    return Diagnosis(
+        system=bounded(system, MAX_CODE),
+        code=bounded(code, MAX_CODE),
+        chronic=is_chronic(tables, system, code),
+        category=chronic_category(tables, system, code),
+        palliative=any(is_palliative(*pair) for pair in pairs),
+    )
 
 
 def records_pregnancy(condition: Condition, at: datetime) -> bool:
