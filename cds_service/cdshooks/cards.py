@@ -32,11 +32,11 @@ def cards_from_prediction(
     w = words(language)
     if has_nothing_to_say(prediction, notes, w):
         return []
-    t = w.t
+    t, card_id = w.t, str(prediction.id)
     model_card = f"{public_url}/models/risk/{quote(prediction.model_version, safe='')}/card"
     return [
         {
-            "uuid": str(prediction.id),
+            "uuid": card_id,
             "summary": summary(prediction, w),
             "detail": detail(prediction, w, notes),
             "indicator": indicator(prediction),
@@ -44,7 +44,7 @@ def cards_from_prediction(
             "links": [
                 {
                     "label": t("Reasons and feedback"),
-                    "url": f"{public_url}/predictions/{prediction.id}",
+                    "url": f"{public_url}/predictions/{card_id}",
                     "type": "absolute",
                 },
                 {"label": t("Model card"), "url": model_card, "type": "absolute"},
@@ -115,15 +115,13 @@ def _news2(news2: EarlyWarning, w: Words, *, named: bool) -> str:
 
 
 def _threshold(news2: EarlyWarning, w: Words) -> str:
-    t = w.t
-    reached = {
-        "high": t("reaches the emergency threshold"),
-        "medium": t("reaches the urgent threshold"),
-        "low-medium": t("a single 3 (%(parameters)s)") % {"parameters": ", ".join(map(w.name, news2.red))},
-    }.get(news2.level)
-    could = t("could reach the emergency threshold") if news2.upper_level == "high" != news2.level else None
-    phrases = ", ".join(phrase for phrase in (reached, could) if phrase)
-    return f": {phrases}" if phrases else ""
+    reached = w.thresholds.get(news2.level, "")
+    if news2.level == "low-medium":
+        reached %= {"parameters": ", ".join(map(w.name, news2.red))}
+    if news2.upper_level == "high" != news2.level:
+        could = w.t("could reach the emergency threshold")
+        return f": {reached}, {could}" if reached else f": {could}"
+    return f": {reached}" if reached else ""
 
 
 def _risk(risk: RiskEstimate, w: Words) -> str:

@@ -104,6 +104,14 @@ RESPONSES: Table = MappingProxyType(
     }
 )
 
+THRESHOLDS: Table = MappingProxyType(
+    {
+        "low-medium": msgid("a single 3 (%(parameters)s)"),
+        "medium": msgid("reaches the urgent threshold"),
+        "high": msgid("reaches the emergency threshold"),
+    }
+)
+
 NEWS2_OMITTED: Table = MappingProxyType(
     {
         "age-unknown": msgid("age unknown"),

@@ -21,6 +21,7 @@ from cds_service.cdshooks.tables import (
     RESPONSES,
     RISK_OMITTED,
     STATES,
+    THRESHOLDS,
     VALUES,
     VITALS,
     Table,
@@ -38,6 +39,7 @@ class Words:
     forms: Mapping[str, tuple[str, str, Mapping[Value, str]]]
     reasons: Table
     responses: Table
+    thresholds: Table
     news2_omitted: Table
     risk_omitted: Table
     remarks: Table
@@ -66,7 +68,10 @@ class Words:
         label, unit, coded = form or (quoted(name), "", _NO_VALUES)
         if coded and value in coded:
             return coded[value]
-        return f"{label} {quoted(value)}" if isinstance(value, str) else f"{label} {self.number(value)}{unit}"
+        if isinstance(value, str):
+            return f"{label} {quoted(value)}"
+        whole = int(value)  # most values are whole: no need of a call
+        return f"{label} {whole if whole == value else self.number(value)}{unit}"
 
     def age(self, minutes: float) -> str:
         """A span of time in its largest unit that still counts two or more: `95 min`, `3 h`, `92 days`."""
@@ -128,6 +133,7 @@ def words(language: str) -> Words:
         forms=_forms(t),
         reasons=translated(REASONS),
         responses=translated(RESPONSES),
+        thresholds=translated(THRESHOLDS),
         news2_omitted=translated(NEWS2_OMITTED),
         risk_omitted=translated(RISK_OMITTED),
         remarks=translated(REMARKS),
