@@ -1,4 +1,4 @@
-"""Cross-origin calls from browsers: a list of origins, the CDS Hooks addresses, and preflight without authentication."""
+"""Cross-origin calls from browsers: listed origins, the CDS Hooks addresses, preflight without authentication."""
 
 from __future__ import annotations
 

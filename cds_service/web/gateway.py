@@ -1,0 +1,195 @@
+"""Between granian and the WSGI application: a thread is taken only for a request that is here whole.
+
+A slow or half-sent request therefore costs memory up to the body limit and nothing else. The thread that ran the
+application also sends its answer; the request's coroutine is finished afterwards, when the loop is awake anyway,
+which saves waking it. Measured against the alternatives in docs/decisions/http-server.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, NamedTuple, Protocol
+
+from granian.rsgi import ProtocolClosed, ProtocolError
+
+from cds_service import logs
+from cds_service.errors import BadRequest, CdsError, TooLarge, Unavailable
+from cds_service.web.problems import Refusal, problem_body
+from cds_service.web.wsgi_call import Answer, Application, Scope, call
+
+log = logs.get_logger(__name__)
+
+# Chosen by us. Threads mostly wait for the database's commit, which takes a whole group of them at a time.
+THREADS = 64
+WAITING_LIMIT = 512  # requests whole but without a thread; at 1,000 answers a second half a second's work
+BODY_DEADLINE_S = 30.0
+BODIES_LIMIT_BYTES = (
+    256 * 1024 * 1024
+)  # declared lengths of all bodies on their way, so that senders cannot fill memory
+_TICK_S = 0.25
+
+
+class Exchange(Protocol):
+    """RSGI's protocol: the body of one request in, its answer out."""
+
+    async def __call__(self) -> bytes:
+        """The whole body."""
+
+    def __aiter__(self) -> Any:
+        """The body in pieces."""
+
+    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        """Send the answer; may be called from any thread."""
+
+
+class _Job(NamedTuple):
+    scope: Scope
+    exchange: Exchange
+    body: bytes
+    finished: asyncio.Future[None]
+
+
+class Gateway:
+    """RSGI application over a WSGI one: `start` gives that one when the worker begins, `drain` ends it."""
+
+    def __init__(
+        self,
+        start: Callable[[], tuple[Application, Callable[[], None]]],
+        *,
+        max_body_bytes: int,
+        threads: int = THREADS,
+        body_deadline_s: float = BODY_DEADLINE_S,
+    ) -> None:
+        self._start = start
+        self._max_body_bytes = max_body_bytes
+        self._threads = threads
+        self._body_deadline_s = body_deadline_s
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._answered: list[asyncio.Future[None]] = []
+        self._reading: dict[Exchange, tuple[float, Scope]] = {}
+        self._reserved_bytes = 0
+        self._unanswered = 0
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start application and threads in the worker's process."""
+        self._loop = loop
+        self._application, self._drain = self._start()
+        self._pool = [
+            threading.Thread(target=self._serve, name=f"cds-http-{n}", daemon=True) for n in range(self._threads)
+        ]
+        for thread in self._pool:
+            thread.start()
+        loop.call_later(_TICK_S, self._tick)
+
+    def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
+        """After SIGTERM: every request that was taken is answered, then the application is drained."""
+        for _ in self._pool:
+            self._jobs.put(None)
+        end = time.monotonic() + self._body_deadline_s
+        for thread in self._pool:
+            thread.join(max(0.0, end - time.monotonic()))
+        self._drain()
+
+    async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
+        """Receive the request whole, hand it to a thread, and end once it is answered."""
+        if self._answered:
+            self._finish_answered()
+        try:
+            body = await self._body(scope, exchange)
+            if self._jobs.qsize() >= WAITING_LIMIT:
+                raise Unavailable("too many requests are waiting", retry_after_s=1)
+        except CdsError as refusal:
+            send(exchange, refusal_answer(refusal, scope.path))
+            return
+        except (ProtocolClosed, ProtocolError):  # the sender is gone, or was told 408
+            return
+        finished = self._loop.create_future()
+        self._jobs.put(_Job(scope, exchange, body, finished))
+        await finished
+
+    async def _body(self, scope: Scope, exchange: Exchange) -> bytes:
+        """The whole body within its limits; ProtocolClosed when nobody waits for an answer any more."""
+        declared = scope.headers.get("content-length")
+        if declared is None and scope.headers.get("transfer-encoding") is None:
+            return b""
+        length = self._max_body_bytes if declared is None else _length(declared)
+        if length > self._max_body_bytes:
+            raise TooLarge(f"the body is larger than {self._max_body_bytes} bytes")
+        if self._reserved_bytes + length > BODIES_LIMIT_BYTES:
+            raise Unavailable("too many bodies are on their way", retry_after_s=1)
+        self._reserved_bytes += length
+        self._reading[exchange] = (time.monotonic() + self._body_deadline_s, scope)
+        try:
+            body = await exchange() if declared is not None else await self._pieces(exchange)
+        finally:
+            self._reserved_bytes -= length
+            in_time = self._reading.pop(exchange, None)
+        if in_time is None:
+            raise ProtocolClosed
+        return body
+
+    async def _pieces(self, exchange: Exchange) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in exchange:
+            size += len(piece)
+            if size > self._max_body_bytes:
+                raise TooLarge(f"the body is larger than {self._max_body_bytes} bytes")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def _tick(self) -> None:
+        """Finish what was answered, and tell senders whose time is up."""
+        self._finish_answered()
+        now = time.monotonic()
+        late = [exchange for exchange, (deadline, _) in self._reading.items() if deadline <= now]
+        for exchange in late:
+            _, scope = self._reading.pop(exchange)
+            send(exchange, refusal_answer(Refusal(408), scope.path))
+        self._loop.call_later(_TICK_S, self._tick)
+
+    def _finish_answered(self) -> None:
+        answered, self._answered = self._answered, []
+        for finished in answered:
+            if not finished.done():
+                finished.set_result(None)
+
+    def _serve(self) -> None:
+        """One thread: run the application on each request and send its answer."""
+        while (job := self._jobs.get()) is not None:
+            send(job.exchange, self._answer(job))
+            self._answered.append(job.finished)
+
+    def _answer(self, job: _Job) -> Answer:
+        try:
+            return call(self._application, job.scope, job.body)
+        except Exception as error:  # the application answers its own failures: this is the server's last word
+            log.error("application_failed", exception=type(error).__name__, frames=logs.frames(error))
+            return refusal_answer(CdsError("an unexpected error occurred"), job.scope.path)
+
+
+def send(exchange: Exchange, answer: Answer) -> None:
+    """Send the answer, unless the connection is gone."""
+    try:
+        exchange.response_bytes(answer.status, answer.headers, answer.body)
+    except (ProtocolClosed, ProtocolError):
+        log.info("answer_not_taken", status=answer.status)
+
+
+def refusal_answer(error: CdsError, path: str) -> Answer:
+    """The error as the application would have answered it at this path."""
+    body, media = problem_body(error, path)
+    headers = [("content-type", media), ("cache-control", "no-store"), ("x-content-type-options", "nosniff")]
+    if isinstance(error, Unavailable):
+        headers.append(("retry-after", str(error.retry_after_s)))
+    return Answer(error.status, headers, body)
+
+
+def _length(declared: str) -> int:
+    if not declared.isascii() or not declared.isdigit():
+        raise BadRequest("must be one whole number", where="Content-Length")
+    return int(declared[:20])

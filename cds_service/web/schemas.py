@@ -1,0 +1,89 @@
+"""What the addresses answer, and what `/predict` takes, as marshmallow schemas: the source of /openapi.json."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields
+
+
+class ProblemSchema(Schema):
+    """A failure outside FHIR and CDS Hooks (RFC 9457)."""
+
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True)
+    where = fields.String(metadata={"description": "the member, line or setting that is wrong"})
+
+
+class FhirSchema(Schema):
+    """A FHIR resource (R4, R4B)."""
+
+    resourceType = fields.String(required=True)  # noqa: N815 - FHIR's name
+
+
+class CardsSchema(Schema):
+    """CDS Hooks cards; an empty list says that the patient was looked at and there is nothing to say."""
+
+    cards = fields.List(fields.Dict(), required=True)
+
+
+class ServicesSchema(Schema):
+    """CDS Hooks discovery."""
+
+    services = fields.List(fields.Dict(), required=True)
+
+
+class RecordSchema(Schema):
+    """One flat record of a patient; canonical units unless `<name>_unit` says otherwise. Other vital signs likewise."""
+
+    age = fields.Float(metadata={"description": "years"})
+    sex = fields.String(metadata={"description": "male or female"})
+    heart_rate = fields.Float(metadata={"description": "/min"})
+    respiratory_rate = fields.Float(metadata={"description": "/min"})
+    temperature = fields.Float(metadata={"description": "Cel"})
+    systolic_bp = fields.Float(metadata={"description": "mm[Hg]"})
+    diastolic_bp = fields.Float(metadata={"description": "mm[Hg]"})
+    spo2 = fields.Float(metadata={"description": "%"})
+
+
+class DriverSchema(Schema):
+    """One input's share in the risk, in log-odds."""
+
+    feature = fields.String(required=True)
+    value = fields.Raw(required=True, allow_none=True)
+    contribution = fields.Float(required=True)
+
+
+class PredictionSchema(Schema):
+    """One prediction as it is stored."""
+
+    id = fields.UUID(required=True)
+    at = fields.AwareDateTime(required=True)
+    news2 = fields.Dict(required=True)
+    risk = fields.Dict(required=True)
+    states = fields.List(fields.Dict(), required=True)
+    used = fields.List(fields.Dict(), required=True)
+    not_used = fields.List(fields.Dict(), required=True)
+    would_help = fields.List(fields.String(), required=True)
+    remarks = fields.List(fields.String(), required=True)
+    model = fields.Dict(required=True)
+    site_hash = fields.String(required=True)
+    disclaimer = fields.String(required=True)
+
+
+class ExplanationSchema(Schema):
+    """Why a prediction says what it says."""
+
+    id = fields.UUID(required=True)
+    unit = fields.String(required=True)
+    drivers = fields.List(fields.Nested(DriverSchema), required=True)
+    omitted = fields.String(required=True, allow_none=True)
+    news2_points = fields.Dict(required=True)
+    model = fields.Dict(required=True)
+
+
+class HealthSchema(Schema):
+    """Whether the service is alive or ready; `problems` by part."""
+
+    status = fields.String(required=True)
+    problems = fields.Dict(keys=fields.String(), values=fields.String())

@@ -1,0 +1,73 @@
+"""How `cds serve` serves: granian in front, worker processes that hold a runtime each, drained on SIGTERM."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from flask import Flask
+from granian.constants import HTTPModes, Interfaces, TaskImpl
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server import Server
+
+from cds_service import logs
+from cds_service.runtime import Runtime
+from cds_service.settings import Settings
+from cds_service.web.gateway import Gateway
+from cds_service.web.wsgi_call import Application
+
+# Chosen by us: four times the thousand half-sent requests the service must shrug off.
+CONNECTIONS_LIMIT = 4096
+HEADER_DEADLINE_MS = 10_000
+HEADER_LIMIT_BYTES = 64 * 1024
+DRAIN_LIMIT_S = 20
+
+
+def serve(settings: Settings, create_app: Callable[[Runtime], Flask]) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code of the process."""
+    serve_gateway(partial(_gateway, settings, create_app), settings.http_bind, workers=settings.workers)
+    return 0
+
+
+def serve_gateway(load: Callable[..., Any], bind: tuple[str, int], *, workers: int = 1) -> None:
+    """Run granian over the gateway each worker process loads; returns when all are drained."""
+    _allow_open_files()
+    Server(
+        "cds_service",
+        address=bind[0],
+        port=bind[1],
+        interface=Interfaces.RSGI,
+        workers=workers,
+        http=HTTPModes.http1,
+        websockets=False,
+        task_impl=TaskImpl.rust,
+        backlog=CONNECTIONS_LIMIT,
+        backpressure=CONNECTIONS_LIMIT,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_DEADLINE_MS, max_buffer_size=HEADER_LIMIT_BYTES),
+        log_level=LogLevels.error,
+        respawn_failed_workers=True,
+        workers_kill_timeout=DRAIN_LIMIT_S,
+    ).serve(target_loader=load, wrap_loader=False)
+
+
+def _gateway(settings: Settings, create_app: Callable[[Runtime], Flask]) -> Gateway:
+    logs.configure(settings.log_file)
+
+    def start() -> tuple[Application, Callable[[], None]]:
+        runtime = Runtime.from_settings(settings)
+        runtime.start()
+        return create_app(runtime).wsgi_app, runtime.drain
+
+    return Gateway(start, max_body_bytes=settings.max_body_bytes)
+
+
+def _allow_open_files() -> None:
+    """Raise the soft limit of open files to what as many connections need, as far as the hard one allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * CONNECTIONS_LIMIT
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
