@@ -26,6 +26,9 @@ def hook_requests(count: int, first: int = 0, path: str = _PATH) -> list[bytes]:
     body = hook_body()
     instance = json.loads(body)["hookInstance"].encode()
     return [
-        post(path, body.replace(instance, str(UUID(int=n + 1, version=4)).encode()).replace(_PATIENT.encode(), b"%08x" % n))
+        post(
+            path,
+            body.replace(instance, str(UUID(int=n + 1, version=4)).encode()).replace(_PATIENT.encode(), b"%08x" % n),
+        )
         for n in range(first, first + count)
     ]

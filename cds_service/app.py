@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from flask import Flask
 
 from cds_service import logs
+from cds_service.monitoring import metrics
 from cds_service.runtime import Runtime
 from cds_service.settings import Settings
-from cds_service.web import cors, health, problems
+from cds_service.web import cors, edge, health, problems
 from cds_service.web.fhir import fhir
 from cds_service.web.hooks import hooks
 from cds_service.web.models import models
-from cds_service.web.openapi import openapi
 from cds_service.web.predictions import predictions
 
 
@@ -23,9 +23,11 @@ def create_app(runtime: Runtime) -> Flask:
     app = Flask("cds_service", static_folder=None)
     app.extensions["cds"] = runtime
     app.config["MAX_CONTENT_LENGTH"] = runtime.settings.max_body_bytes
+    metrics.observe_writer(lambda: runtime.writer)
     problems.register_error_handlers(app)
+    edge.watch_requests(app)
     cors.allow_origins(app, runtime.settings.cors_origins)
-    for blueprint in (hooks, fhir, predictions, models, health.blueprint, openapi):
+    for blueprint in (hooks, fhir, predictions, models, health.blueprint):
         app.register_blueprint(blueprint)
     return app
 

@@ -11,11 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cds_service import __version__
-from cds_service.errors import CdsError, ConfigurationError
+from cds_service.app import create_app
+from cds_service.errors import CdsError, ConfigurationError, Unavailable
+from cds_service.inference.artifact import open_artifact
 from cds_service.runtime import Runtime
 from cds_service.services.example import moved_to_now
 from cds_service.settings import Settings
 from cds_service.storage import schema
+from cds_service.storage.sessions import open_engine
 from cds_service.web import serving
 
 Command = Callable[[argparse.Namespace, Settings], int]
@@ -34,10 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def serve(arguments: argparse.Namespace, settings: Settings) -> int:
     """Serve HTTP until SIGTERM or SIGINT; refuses to start on a database or model that will not do."""
-    Runtime.verify(settings)
+    _refuse_to_start(settings)
     if arguments.try_file:
         _offer_example(Path(arguments.try_file), settings)
-    return serving.serve(settings)
+    return serving.serve(settings, create_app)
 
 
 def migrate(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -54,6 +57,15 @@ def check(arguments: argparse.Namespace, settings: Settings) -> int:
     lines = [f"{part}: {problem or 'ok'}" for part, problem in findings.items()]
     _say(arguments, {"ok": ok, "problems": {k: v for k, v in findings.items() if v}}, "\n".join(lines))
     return 0 if ok else 1
+
+
+def _refuse_to_start(settings: Settings) -> None:
+    """Raise ConfigurationError for what no waiting mends; a database that is away is waited for by the service."""
+    open_artifact(settings.models_dir, "risk", None)
+    try:
+        schema.check_revision(open_engine(settings.database_url))
+    except Unavailable as error:
+        print(f"cds: {error}; answering 503 until it is there", file=sys.stderr)
 
 
 def _offer_example(source: Path, settings: Settings) -> None:

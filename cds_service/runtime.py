@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -9,7 +10,7 @@ from sqlalchemy import Engine
 
 from cds_service import logs
 from cds_service.domain.codes import CodeTables
-from cds_service.errors import ConfigurationError, Unavailable
+from cds_service.errors import CdsError, ConfigurationError, Unavailable
 from cds_service.inference.codes import load_code_tables
 from cds_service.inference.predictor import Predictor, load_predictor
 from cds_service.settings import Settings
@@ -53,7 +54,6 @@ class Runtime:
             schema.check_revision(self.engine)
         except Unavailable as error:
             log.warning("database_unavailable_at_start", reason=error.text)
-        self.writer.start()
         log.info("service_started", model=self.predictor.version, site=self.settings.site.hash)
 
     def drain(self, timeout_s: float = 10.0) -> None:
@@ -62,6 +62,15 @@ class Runtime:
         committed = self.writer.drain(timeout_s)
         self.engine.dispose()
         log.info("service_drained", complete=committed)
+
+    @classmethod
+    def findings(cls, settings: Settings) -> dict[str, str]:
+        """What keeps a service of these settings from starting, by part; an empty text where nothing does."""
+        return {
+            "risk model": _problem(lambda: load_predictor(settings.models_dir)),
+            "code tables": _problem(lambda: load_code_tables(settings.models_dir)),
+            "database": _problem(lambda: schema.check_revision(open_engine(settings.database_url))),
+        }
 
     def problems(self) -> dict[str, str]:
         """What keeps this process from answering now, by part; empty when it is ready."""
@@ -83,3 +92,11 @@ class Runtime:
         """The moment of the request, UTC, to the millisecond."""
         moment = datetime.now(UTC)
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _problem(check: Callable[[], object]) -> str:
+    try:
+        check()
+    except CdsError as error:
+        return str(error)
+    return ""

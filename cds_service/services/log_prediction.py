@@ -25,9 +25,7 @@ class Asked:
     hook_instance: str | None = None
 
 
-def entry_from_prediction(
-    prediction: Prediction, asked: Asked, *, reply: bytes, shown: bool
-) -> PredictionEntry:
+def entry_from_prediction(prediction: Prediction, asked: Asked, *, reply: bytes, shown: bool) -> PredictionEntry:
     """The values of the prediction's row; the writer adds patient key, identity and audit."""
     return PredictionEntry(
         id=prediction.id,

@@ -54,9 +54,7 @@ def call_service(service_id: str) -> Response:
         hook_instance=str(call.hook_instance),
     )
     prediction = predict_from(
-        snapshot_from_fhir(
-            prefetch.parts, patient_id=call.patient_id, encounter_id=call.encounter_id, at=process.now()
-        )
+        snapshot_from_fhir(prefetch.parts, patient_id=call.patient_id, encounter_id=call.encounter_id, at=process.now())
     )
     cards = cards_from_prediction(
         prediction, language=asked.language, public_url=process.settings.public_url, notes=prefetch.notes
@@ -66,11 +64,10 @@ def call_service(service_id: str) -> Response:
 
 def _required_data(service: Service, call: Envelope, text: bytes) -> Prefetch:
     """What the client sent of the templates; DataRequired where nobody gives what cannot be done without."""
-    prefetch = read_prefetch(service, call.hook, _BODY.decode(text).prefetch or {})
+    prefetch = read_prefetch(service, call.hook, call.prefetch, raw=_BODY.decode(text).prefetch or {})
     missing = missing_required(service, prefetch)
     if missing:
         raise DataRequired(
             "send this prefetch: no FHIR server is configured to read it from", where=f"prefetch.{missing[0]}"
         )
     return prefetch
-
