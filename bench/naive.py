@@ -1,4 +1,4 @@
-"""The naive design, kept to compare with: fhir.resources, a DataFrame, predict_proba, shap, one ORM commit a request."""
+"""The naive design, to compare with: fhir.resources, a DataFrame, predict_proba, shap, one ORM commit a request."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def memory_mib(pid: int) -> list[float]:
     for one in tree(pid):
         for line in Path(f"/proc/{one}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
-                found.append(int(line.split()[1]) / 1024)
+                found += [int(line.split()[1]) / 1024]
     return found
 
 

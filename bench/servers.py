@@ -1,7 +1,8 @@
-"""The servers compared: the service, the bare floor and the naive design, each started the way `cds serve` is."""
+"""The servers compared: the service, the bare floor and the naive design, each behind the same HTTP server."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,17 @@ from pathlib import Path
 from bench.processes import free_port, server
 
 _ROOT = Path(__file__).parents[1]
+_CDS = (sys.executable, "-m", "cds_service.cli")
+_GATEWAY = """
+from {module} import create
+from cds_service.web.gateway import Gateway
+from cds_service.web.serving import serve_gateway
+
+def load():
+    return Gateway(lambda: (create().wsgi_app, lambda: None), max_body_bytes=1 << 20)
+
+serve_gateway(load, ("127.0.0.1", {port}))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,27 +33,32 @@ class Running:
     port: int
 
 
-@contextmanager
-def service(directory: Path, **settings: str) -> Iterator[Running]:
-    """`cds serve` over a fresh, migrated database in `directory`."""
-    port = free_port()
-    env = {
+def settings(directory: Path, port: int, **more: str) -> dict[str, str]:
+    """The environment of a service whose files are in `directory`."""
+    return {
         "CDS_CLIENT_AUTH": "off",
         "CDS_HTTP_BIND": f"127.0.0.1:{port}",
         "CDS_DATABASE_URL": f"sqlite:///{directory}/cds.db",
         "CDS_MODELS_DIR": str(_ROOT / "models"),
         "CDS_LOG_FILE": str(directory / "service.log"),
-        **settings,
+        **more,
     }
-    command = [sys.executable, "-m", "cds_service.cli"]
-    with server([*command, "serve", "--migrate"], port, env, directory / "output.log") as process:
+
+
+@contextmanager
+def service(directory: Path, **more: str) -> Iterator[Running]:
+    """`cds serve` over the migrated database in `directory`."""
+    port = free_port()
+    env = settings(directory, port, **more)
+    subprocess.run([*_CDS, "migrate"], env=env, check=True, stdout=subprocess.DEVNULL, cwd=_ROOT)
+    with server([*_CDS, "serve"], port, env, directory / "output.log") as process:
         yield Running(process.pid, port)
 
 
 @contextmanager
-def factory(target: str, directory: Path, **env: str) -> Iterator[Running]:
-    """Any Flask factory behind the same server and adapter as the service."""
+def application(module: str, directory: Path, **env: str) -> Iterator[Running]:
+    """The Flask application of `module.create()` behind the service's own HTTP server."""
     port = free_port()
-    code = f"from cds_service.web.serving import serve_factory; serve_factory({target!r}, '127.0.0.1:{port}')"
+    code = _GATEWAY.format(module=module, port=port)
     with server([sys.executable, "-c", code], port, env, directory / "output.log") as process:
         yield Running(process.pid, port)

@@ -19,5 +19,5 @@ class Actor:
     environment: str
 
 
-# The caller when client authentication is off, which start allows on loopback only. Nothing it sends is production data.
+# The caller when client authentication is off, which start allows on loopback only: nothing it sends is production.
 LOCAL = Actor(name="local", kind="client", role="client", tenant="local", environment="test")

@@ -1,0 +1,68 @@
+"""Server CPU of one full hook call, as a ratio to a bare Flask view on the same server, and to the naive design."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+
+from bench import servers
+from bench.bodies import hook_requests
+from bench.client import run
+from bench.processes import cpu_seconds, memory_mib
+from bench.report import Figure
+
+_ROOT = Path(__file__).parents[1]
+_ROUNDS = 5
+_CALLS = 2000
+_CONNECTIONS = 16
+
+
+def measure(calls: int = _CALLS) -> list[Figure]:
+    """Median over interleaved rounds, so that what else the machine does falls on all alike."""
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        directory = Path(name)
+        homes = {part: directory / part for part in ("full", "strict", "bare", "naive")}
+        for home in homes.values():
+            home.mkdir()
+        running = {
+            "bare": stack.enter_context(servers.application("bench.bare", homes["bare"])),
+            "full": stack.enter_context(servers.service(homes["full"])),
+            "strict": stack.enter_context(servers.service(homes["strict"], CDS_FHIR_VALIDATION="strict")),
+            "naive": stack.enter_context(
+                servers.application(
+                    "bench.naive",
+                    homes["naive"],
+                    BENCH_DATABASE=str(homes["naive"] / "naive.db"),
+                    BENCH_MODEL=str(_ROOT / "models" / "risk" / "1.0.0" / "full.ubj"),
+                )
+            ),
+        }
+        costs: dict[str, list[float]] = {part: [] for part in running}
+        for number in range(_ROUNDS):
+            for part, one in running.items():
+                costs[part].append(_cost(part, one, number, calls))
+        memory = max(memory_mib(running["full"].pid))
+    cpu = {part: median(found[1:]) for part, found in costs.items()}
+    return [
+        Figure("bare Flask view, server CPU per call", cpu["bare"] * 1e6, "µs"),
+        Figure("full call, server CPU per call", cpu["full"] * 1e6, "µs"),
+        Figure("full call / bare view", cpu["full"] / cpu["bare"], "times", at_most=4.0),
+        Figure("strict mode / bare view", cpu["strict"] / cpu["bare"], "times", at_most=12.0),
+        Figure("naive design / full call", cpu["naive"] / cpu["full"], "times", at_least=12.0),
+        Figure("worker memory under load", memory, "MiB", at_most=150.0),
+    ]
+
+
+def _cost(part: str, one: servers.Running, number: int, calls: int) -> float:
+    """Server CPU seconds per answered call of one round; every call must be answered with 200."""
+    calls = calls // 10 if part == "naive" else calls
+    path = {"bare": "/bare", "naive": "/naive"}.get(part, "/cds-services/vitals-risk")
+    requests = hook_requests(calls, first=number * calls, path=path)
+    before = cpu_seconds(one.pid)
+    result = run(one.port, requests, _CONNECTIONS)
+    used = cpu_seconds(one.pid) - before
+    if result.statuses != {200: calls}:
+        raise RuntimeError(f"{part} answered {result.statuses}")
+    return used / calls
