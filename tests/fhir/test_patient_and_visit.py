@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from cds_service.domain.codes import ICD10CM
+from cds_service.domain.vital_codes import LOINC, SNOMED
+from tests.fhir.builders import (
+    ago,
+    bundle,
+    component,
+    concept,
+    condition,
+    encounter,
+    observation,
+    patient,
+    read,
+    read_parts,
+    text,
+)
+
+ARRIVAL = "http://hl7.org/fhir/StructureDefinition/encounter-modeOfArrival"
+ARRIVAL_CODES = "http://terminology.hl7.org/CodeSystem/v2-0430"
+
+
+@pytest.mark.parametrize(
+    ("birth_date", "years", "remark"),
+    [
+        pytest.param("1954-11-02", 71, None, id="whole date"),
+        pytest.param("2010-03-14", 16, None, id="sixteenth birthday"),
+        pytest.param("2010-03-15", 15, None, id="day before it"),
+        pytest.param("2008-02-29", 18, None, id="born on a leap day"),
+        pytest.param("1954", 71, "birth-date-partial", id="year only"),
+        pytest.param("1954-11", 71, "birth-date-partial", id="month only"),
+        pytest.param("2010", None, "age-uncertain", id="year around sixteen"),
+        pytest.param("2008-03", None, "age-uncertain", id="month around eighteen"),
+        pytest.param("2009", 16, "birth-date-partial", id="year between sixteen and eighteen"),
+        pytest.param("2027-01-01", None, "birth-date-in-future", id="not born"),
+        pytest.param("1800-01-01", None, "birth-date-implausible", id="226 years"),
+        pytest.param("1954-13-01", None, "birth-date-unreadable", id="thirteenth month"),
+        pytest.param("1954-11-02T00:00:00Z", None, "birth-date-unreadable", id="date with a time"),
+        pytest.param(None, None, "birth-date-missing", id="no birth date"),
+    ],
+)
+def test_age_from_a_birth_date(birth_date: str | None, years: int | None, remark: str | None) -> None:
+    snapshot = read(patient(birthDate=birth_date))
+
+    assert (None if snapshot.age_years is None else int(snapshot.age_years)) == years
+    assert snapshot.remarks == (() if remark is None else (remark,))
+
+
+def test_whole_birth_date_is_part_of_the_identity() -> None:
+    names = [{"family": "Alias"}, {"use": "official", "given": ["Ana", "María"], "family": "Pérez"}]
+    sent = patient(name=names, identifier=[{"system": "urn:oid:1.2", "value": "77"}, {"system": "urn:x"}])
+
+    identity = read(sent).identity
+
+    assert (identity.name, identity.birth_date) == ("Ana María Pérez", date(1954, 11, 2))
+    assert identity.identifiers == (("urn:oid:1.2", "77"),)
+
+
+@pytest.mark.parametrize(("gender", "sex"), [("male", "male"), ("female", "female"), ("other", None), (None, None)])
+def test_sex_is_male_female_or_unknown(gender: str | None, sex: str | None) -> None:
+    assert read(patient(gender=gender)).sex == sex
+
+
+def test_r5_encounter_is_read_like_r4() -> None:
+    act = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+    reason = [{"value": [{"concept": concept((ICD10CM, "R06.02"))}]}]
+    r5 = encounter(**{"class": [concept((act, "EMER"))], "reason": reason})
+
+    snapshot = read(r5)
+
+    assert (snapshot.encounter_class, snapshot.complaint_group) == ("EMER", "shortness-of-breath")
+
+
+def test_reason_gives_the_complaint_group() -> None:
+    coded = read(encounter(reasonCode=[concept(("urn:local", "X")), concept((ICD10CM, "R06.02"))]))
+    spoken = read(encounter(reasonCode=[{"text": "Dolor torácico desde ayer"}]))
+
+    assert (coded.complaint_group, spoken.complaint_group) == ("shortness-of-breath", "chest-pain")
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"), [("A", True), ("H", True), ("C", False), ("F", False), ("P", False), ("U", None)]
+)
+def test_way_of_arrival(code: str, expected: bool | None) -> None:
+    extension = [{"url": "urn:other"}, {"url": ARRIVAL, "valueCoding": {"system": ARRIVAL_CODES, "code": code}}]
+
+    assert read(encounter(extension=extension)).arrived_by_ambulance is expected
+
+
+@pytest.mark.parametrize(
+    ("visits", "encounter_id", "found", "remark"),
+    [
+        pytest.param([encounter(), encounter(id="e2", status="finished")], None, "EMER", None, id="the one under way"),
+        pytest.param([encounter(), encounter(id="e2")], None, None, "several-encounters", id="two under way"),
+        pytest.param([encounter(), encounter(id="e2")], "e2", "EMER", None, id="the one named"),
+        pytest.param([encounter(status="finished")], "e1", "EMER", None, id="named and over"),
+        pytest.param([encounter(status="finished")], None, None, "no-encounter-under-way", id="over and not named"),
+        pytest.param([encounter()], "e9", None, "encounter-not-found", id="named and not sent"),
+        pytest.param([encounter(status="cancelled")], "e1", None, "encounter-withdrawn", id="cancelled"),
+        pytest.param(
+            [encounter(**{"class": {"code": "Ward 7"}})], None, None, "encounter-class-unknown", id="local class"
+        ),
+        pytest.param([encounter(**{"class": "EMER"})], None, None, "encounter-unreadable", id="class of wrong type"),
+        pytest.param([encounter(subject={"reference": "Patient/p2"})], None, None, None, id="another patient's"),
+    ],
+)
+def test_which_visit_is_meant(
+    visits: list[dict[str, object]], encounter_id: str | None, found: str | None, remark: str | None
+) -> None:
+    snapshot = read(*visits, encounter_id=encounter_id)
+
+    assert snapshot.encounter_class == found
+    assert remark is None or remark in snapshot.remarks
+
+
+def test_conditions_are_counted_by_category() -> None:
+    snapshot = read(condition("E11.9"), condition("44054006", system=SNOMED), condition("I10"), condition("J18.9"))
+
+    assert snapshot.chronic_count == 2
+    assert [c.chronic for c in snapshot.conditions or ()] == [True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("sent", "remark"),
+    [
+        (condition("E11.9", clinical="resolved"), "condition-not-active"),
+        (condition("E11.9", clinical="inactive"), "condition-not-active"),
+        (condition("E11.9", verified="refuted"), "condition-refuted-or-in-error"),
+        (condition("E11.9", verified="entered-in-error"), "condition-refuted-or-in-error"),
+        (condition("E11.9", verified="differential"), "condition-not-confirmed"),
+        (condition("E11.9") | {"clinicalStatus": None, "abatementDateTime": "2020"}, "condition-not-active"),
+        (condition("E11.9") | {"code": {"text": "sugar"}}, "condition-without-code"),
+        (condition("E11.9") | {"code": "E11.9"}, "condition-unreadable"),
+        (condition("E11.9") | {"clinicalStatus": "active"}, "condition-unreadable"),
+    ],
+)
+def test_condition_that_is_no_present_diagnosis(sent: dict[str, object], remark: str) -> None:
+    snapshot = read(sent)
+
+    assert (snapshot.conditions, snapshot.chronic_count, snapshot.remarks) == ((), 0, (remark,))
+
+
+def test_another_patients_condition_is_left_out() -> None:
+    snapshot = read(condition("E11.9") | {"subject": {"reference": "Patient/p2"}})
+
+    assert (snapshot.conditions, snapshot.remarks) == (None, ("condition-of-other-patient",))
+
+
+def test_no_list_of_conditions_differs_from_an_empty_one() -> None:
+    link = [{"relation": "self", "url": "https://ehr.example.org/fhir/Condition?patient=p1"}]
+
+    none_read = read()
+    none_there = read_parts(text(patient()), text(bundle(link=link)))
+
+    assert (none_read.conditions, none_read.chronic_count) == (None, None)
+    assert (none_there.conditions, none_there.chronic_count) == ((), 0)
+
+
+def test_metastases_are_a_palliative_record() -> None:
+    (found,) = read(condition("C78.7")).conditions or ()
+
+    assert found.palliative
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        pytest.param(condition("Z34.02"), True, id="supervision of pregnancy"),
+        pytest.param(condition("O14.1"), True, id="pre-eclampsia"),
+        pytest.param(condition("77386006", system=SNOMED), True, id="pregnant, SNOMED CT"),
+        pytest.param(condition("O80") | {"recordedDate": "2021-05-01"}, None, id="birth years ago"),
+        pytest.param(condition("Z34.02", verified="refuted"), None, id="refuted"),
+        pytest.param(condition("I10"), None, id="nothing recorded"),
+    ],
+)
+def test_pregnancy_from_conditions(sent: dict[str, object], expected: bool | None) -> None:
+    assert read(sent).pregnant is expected
+
+
+def _status(code: str, at: str, system: str = SNOMED, **members: object) -> dict[str, object]:
+    return observation((LOINC, "82810-3"), at=at, valueCodeableConcept=concept((system, code)), **members)
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        pytest.param([_status("77386006", ago(days=60))], True, id="pregnant"),
+        pytest.param([_status("LA15173-0", ago(days=60), LOINC)], True, id="pregnant, LOINC answer"),
+        pytest.param([_status("60001007", ago(days=2))], False, id="not pregnant"),
+        pytest.param([_status("60001007", ago(days=60))], None, id="not pregnant, two months ago"),
+        pytest.param([_status("77386006", ago(days=400))], None, id="pregnant last year"),
+        pytest.param([_status("77386006", ago(days=60)), _status("60001007", ago(days=2))], False, id="no longer"),
+        pytest.param([_status("77386006", ago(days=2), status="entered-in-error")], None, id="in error"),
+        pytest.param([_status("60001007", ago(days=2)), condition("Z34.02")], True, id="records disagree"),
+    ],
+)
+def test_pregnancy_status_observation(sent: list[dict[str, object]], expected: bool | None) -> None:
+    assert read(*sent).pregnant is expected
+
+
+def _news2(scale_code: str, **members: object) -> dict[str, object]:
+    part = {"code": concept((SNOMED, scale_code)), "valueQuantity": component("x", 0, "{score}")["valueQuantity"]}
+    return observation(
+        (SNOMED, "1104051000000101"), **{"component": [part], "performer": [{"display": "Dr R"}]} | members
+    )
+
+
+@pytest.mark.parametrize(
+    ("sent", "scale", "remark"),
+    [
+        pytest.param([], 1, None, id="nothing recorded"),
+        pytest.param([condition("J44.9")], 1, None, id="COPD is no decision"),
+        pytest.param([_news2("1104321000000108")], 2, None, id="recorded, dated, attributed"),
+        pytest.param([_news2("1104311000000102")], 1, None, id="scale 1 recorded"),
+        pytest.param([_news2("1104321000000108", performer=None)], 1, "spo2-scale-record-unattributed", id="by nobody"),
+        pytest.param(
+            [_news2("1104321000000108", effectiveDateTime=ago(days=2))], 1, "spo2-scale-record-not-current", id="old"
+        ),
+        pytest.param(
+            [_news2("1104321000000108"), _news2("1104311000000102")], 1, "spo2-scale-records-disagree", id="both"
+        ),
+        pytest.param([_news2("1104321000000108", status="entered-in-error")], 1, None, id="in error"),
+        pytest.param([_news2("1104321000000108", component=None)], 1, None, id="total without its parts"),
+    ],
+)
+def test_scale_two_only_by_a_recorded_decision(sent: list[dict[str, object]], scale: int, remark: str | None) -> None:
+    snapshot = read(*sent)
+
+    assert snapshot.spo2_scale == scale
+    assert remark is None or remark in snapshot.remarks
+
+
+def test_scale_code_with_another_label_is_not_a_decision() -> None:
+    sent = _news2("1104321000000108")
+    sent["component"][0]["code"] = concept(
+        (SNOMED, "1104321000000108"), display="NEWS2 - systolic blood pressure score"
+    )
+
+    assert read(sent).spo2_scale == 1
