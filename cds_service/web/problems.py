@@ -78,6 +78,8 @@ def problem_body(error: CdsError, path: str) -> tuple[bytes, str]:
     }
     if error.where:
         problem["where"] = error.where
+    if error.details:
+        problem["errors"] = [{"where": where, "detail": text} for where, text in error.details]
     return orjson.dumps(problem), "application/problem+json"
 
 

@@ -13,6 +13,7 @@ class ProblemSchema(Schema):
     status = fields.Integer(required=True)
     detail = fields.String(required=True)
     where = fields.String(metadata={"description": "the member, line or setting that is wrong"})
+    errors = fields.List(fields.Dict(), metadata={"description": "every further thing that is wrong, with its place"})
 
 
 class FhirSchema(Schema):
