@@ -76,9 +76,12 @@ _sink = _Sink()
 def configure(path: Path | None = None) -> None:
     """Send events to `path`, else to standard output; ConfigurationError when the file cannot be written."""
     try:
-        _sink.out = None if path is None else path.open("ab")
+        out = None if path is None else path.open("ab")
     except OSError as error:
         raise ConfigurationError(f"cannot be written: {error.strerror}", where="CDS_LOG_FILE") from None
+    before, _sink.out = _sink.out, out
+    if before is not None:
+        before.close()
 
 
 def get_logger(name: str) -> FilteringBoundLogger:

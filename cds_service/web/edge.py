@@ -19,6 +19,7 @@ def watch_requests(app: Flask) -> None:
     """Give each request its id, refuse compressed bodies, and count each answer by route and status."""
     app.before_request(_begin)
     app.after_request(_end)
+    app.teardown_request(_forget)
 
 
 def _begin() -> None:
@@ -36,3 +37,8 @@ def _end(response: Response) -> Response:
     count_request(route, response.status_code, perf_counter() - g.started)
     response.headers["X-Request-ID"] = logs.request_id.get()
     return response
+
+
+def _forget(_error: BaseException | None) -> None:
+    """Threads outlive requests: what this one logs next is not about this request."""
+    logs.request_id.set("")
