@@ -62,17 +62,22 @@ def read_resources(parts: Iterable[bytes | Raw], *, listed: Iterable[str] = ()) 
     shelves = resources.shelves()
     for number, part in enumerate(parts):
         try:
-            resource = _DECODE(part)
-        except msgspec.ValidationError:
-            _read_apart(part, resources, number)
+            _read_part(part, resources, shelves, number)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise InvalidResource("is not JSON", where=f"resource {number + 1}") from None
         except RecursionError:
             raise InvalidResource("is nested too deeply", where=f"resource {number + 1}") from None
-        else:
-            if resource is not None:
-                _sort(resource, resources, shelves, number)
     return resources
+
+
+def _read_part(part: bytes | Raw, resources: Resources, shelves: dict[str | None, list[Entry]], number: int) -> None:
+    try:
+        resource = _DECODE(part)
+    except msgspec.ValidationError:
+        _read_apart(part, resources, number)
+        return
+    if resource is not None:
+        _sort(resource, resources, shelves, number)
 
 
 def _sort(resource: Resource, resources: Resources, shelves: dict[str | None, list[Entry]], number: int) -> None:
