@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from cds_service.domain.features import FEATURES, Matrix
 from cds_service.domain.policy import AssessmentPolicy
-from cds_service.inference.predictor import TIERS, Predictor, Tier
+from cds_service.inference.predictor import Predictor
+from cds_service.inference.tiers import TIERS, Tier
 from training.dataset import Dataset
 from training.metrics import auprc, auroc, expected_over_observed, logit, with_intervals, workload
 from training.split import Split

@@ -16,6 +16,9 @@ from training.dataset import Dataset
 ALWAYS_KNOWN = ("age", "sex")
 """Never dropped out: without an age there is no estimate, and nearly every record has a sex."""
 
+CONTEXT = FEATURES[8:]
+"""What the full tier has over eight vitals; one of them is enough for it to answer, so they are lost more often."""
+
 
 def fit_booster(data: Dataset, columns: tuple[str, ...], params: Mapping[str, Any]) -> xgb.Booster:
     """Trees over the first columns of the matrix, monotone where `params` say so."""
@@ -41,8 +44,14 @@ def _with_dropout(
     X: Matrix, y: NDArray[np.int8], params: Mapping[str, Any]
 ) -> tuple[Matrix, NDArray[np.int8], NDArray[np.float64]]:
     """The rows, and copies of them in which inputs were lost at random; both together weigh as much as the rows."""
-    chance = np.array([0.0 if name in ALWAYS_KNOWN else params["share"] for name in FEATURES[: X.shape[1]]])
+    chance = np.array([_loss_chance(name, params) for name in FEATURES[: X.shape[1]]])
     lost = np.random.default_rng(params["seed"]).random(X.shape) < chance
     copies = np.where(lost, np.float32(np.nan), X)
     weights = np.repeat([1.0, params["weight"]], len(y)) / (1.0 + params["weight"])
     return np.vstack([X, copies]), np.concatenate([y, y]), weights
+
+
+def _loss_chance(name: str, params: Mapping[str, Any]) -> float:
+    if name in ALWAYS_KNOWN:
+        return 0.0
+    return float(params["context_share"] if name in CONTEXT else params["share"])

@@ -11,14 +11,17 @@ from numpy.typing import NDArray
 
 from cds_service.domain.complaints import COMPLAINT_GROUPS
 from cds_service.domain.features import FEATURES, FEATURES_VERSION, Matrix
-from cds_service.inference.predictor import TIERS, load_predictor
+from cds_service.inference.predictor import load_predictor
+from cds_service.inference.tiers import TIERS
 from training.card import card_text
 from training.dataset import DATA_FILE, read_dataset
 from training.evaluate import evaluate, reference_histograms
 from training.fit import booster_margins, calibration_from_margins, fit_booster
+from training.graph import onnx_from_forest
 from training.publish import json_bytes, npz_bytes, provenance, staged, write_artifact
+from training.shap_tables import shap_arrays
 from training.split import Split, split_by_year
-from training.trees import forest_from_booster, onnx_from_forest, shap_arrays
+from training.trees import forest_from_booster
 
 GOLDEN_ROWS = 24
 # Made-up rows that every start is checked against: drawn evenly between these bounds, a third of the inputs missing.
@@ -36,7 +39,10 @@ _GOLDEN_BOUNDS = {
     "chronic_count": (0, 9),
 }
 
-TERMS = "US government public-use file; NCHS terms: statistical reporting and analysis only, no re-identification, no linking"
+TERMS = (
+    "US government public-use file. NCHS terms: statistical reporting and analysis only, no re-identification, "
+    "no linking with other data."
+)
 CITATION = (
     "National Center for Health Statistics. National Hospital Ambulatory Medical Care Survey, emergency department "
     "public-use files, 2015-2020. Tidied features: mboros1/nhamcs_model at 0295195."

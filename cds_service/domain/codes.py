@@ -21,7 +21,7 @@ _ICD = frozenset({ICD10CM, ICD10})
 _PALLIATIVE_ICD = ("Z515", "C77", "C78", "C79")
 _PALLIATIVE_SNOMED = frozenset({"103735009", "128462008"})
 
-_SHORTEST_PREFIX = 2
+_SHORTEST_PREFIX = 1
 _NOT_A_WORD = re.compile(r"[^a-z0-9]+")
 # Where what was denied ends, and the words that turn a complaint into its absence.
 _CLAUSE_END = re.compile(r"[.;\n]|\bbut\b|\bpero\b", re.IGNORECASE)

@@ -47,6 +47,7 @@ class AssessmentPolicy:
     """Where the bands of risk lie and how tight a NEWS2 set must be.
 
     A probability at or over `high` is band `high`, at or over `moderate` band `moderate`, else `low`.
+    The defaults are chosen by us for their workload (docs/decisions/risk-bands.md), to be approved by a site.
     """
 
     moderate: float = 0.03

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
 from math import exp, isnan
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from cds_service.domain.complaints import COMPLAINT_GROUPS
@@ -21,39 +15,16 @@ from cds_service.domain.policy import AssessmentPolicy
 from cds_service.domain.prediction import Driver, RiskEstimate
 from cds_service.errors import ConfigurationError
 from cds_service.inference.artifact import Artifact, open_artifact
-from cds_service.inference.explain import ShapTable, shap_table_from_arrays
+from cds_service.inference.tiers import load_tiers, tier_of_row, tier_of_rows
 
 ADULT_YEARS = 18
 EMERGENCY = "EMER"
-PARITY = 1e-4
+# Golden margins may differ by this much of log-odds between processors; a wrong graph differs by far more.
+GOLDEN_TOLERANCE = 1e-4
 
-# A tier answers when any input that only it has is known; the last answers always (docs/decisions/tiers-of-inputs.md).
-TIERS: Mapping[str, tuple[str, ...]] = {
-    "full": FEATURES,
-    "vitals-8": FEATURES[:8],
-    "vitals-6": FEATURES[:6],
-}
-_AGE, _SEX = FEATURES.index("age"), FEATURES.index("sex")
+_SEX = FEATURES.index("sex")
 _COMPLAINT = FEATURES.index("complaint_group")
 _VITALS = slice(2, 8)
-
-
-@dataclass(frozen=True, slots=True)
-class Tier:
-    """One model: its columns, ONNX session, SHAP table and calibration (slope and intercept on the margin)."""
-
-    name: str
-    n_columns: int
-    session: ort.InferenceSession
-    shap: ShapTable
-    slope: float
-    intercept: float
-
-    def margins(self, matrix: Matrix) -> NDArray[np.float32]:
-        """Raw log-odds of each row, shape (n,)."""
-        inputs = {"x": np.ascontiguousarray(matrix[:, : self.n_columns])}
-        margins: NDArray[np.float32] = self.session.run(["margin"], inputs)[0][:, 0]
-        return margins
 
 
 class Predictor:
@@ -64,7 +35,7 @@ class Predictor:
         self.version: str = artifact.manifest["version"]
         self.base_rate: float = artifact.manifest["base_rate"]
         self.card_path: Path = artifact.directory / "card.md"
-        self.tiers = _tiers(artifact)
+        self.tiers = load_tiers(artifact)
         self._check_golden_rows(artifact)
 
     def estimate(self, snapshot: PatientSnapshot, policy: AssessmentPolicy) -> RiskEstimate | str:
@@ -79,7 +50,7 @@ class Predictor:
         row = matrix[0].tolist()
         if all(isnan(value) for value in row[_VITALS]):
             return "no-vitals"
-        tier = self.tiers[_tier_of(row)]
+        tier = self.tiers[tier_of_row(row)]
         margin = float(tier.margins(matrix)[0])
         probability = 1.0 / (1.0 + exp(-(tier.slope * margin + tier.intercept)))
         return RiskEstimate(
@@ -110,7 +81,7 @@ class Predictor:
             rows = matrix[:, : tier.n_columns]
             tables = [float(tier.shap.contributions(row).sum()) + tier.shap.bias for row in rows]
             for found in (tier.margins(matrix), np.array(tables)):
-                if not np.allclose(found, golden["margins"][name], rtol=0, atol=PARITY):
+                if not np.allclose(found, golden["margins"][name], rtol=0, atol=GOLDEN_TOLERANCE):
                     raise ConfigurationError(
                         f"tier {name} does not give its golden margins", where=str(artifact.directory)
                     )
@@ -125,18 +96,6 @@ def load_predictor(models_dir: Path, task: str = "risk", version: str | None = N
         raise ConfigurationError(
             f"does not hold what a {task} model must: {problem}", where=str(artifact.directory)
         ) from problem
-
-
-def tier_of_rows(matrix: Matrix) -> NDArray[np.str_]:
-    """The tier each row is scored by, shape (n,)."""
-    known = ~np.isnan(matrix)
-    return np.where(known[:, 8:].any(axis=1), "full", np.where(known[:, 6:8].any(axis=1), "vitals-8", "vitals-6"))
-
-
-def _tier_of(row: list[float]) -> str:
-    if not all(isnan(value) for value in row[8:]):
-        return "full"
-    return "vitals-6" if isnan(row[6]) and isnan(row[7]) else "vitals-8"
 
 
 def _unsuitable(snapshot: PatientSnapshot) -> str | None:
@@ -157,7 +116,8 @@ def _band(probability: float, policy: AssessmentPolicy) -> str:
 
 def _drivers(row: list[float], contributions: list[float]) -> tuple[Driver, ...]:
     """The tier's inputs with their contributions, largest first; equal ones in the order of FEATURES."""
-    order = sorted(range(len(contributions)), key=lambda index: -abs(contributions[index]))
+    sizes = [abs(contribution) for contribution in contributions]
+    order = sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)
     return tuple(Driver(FEATURES[index], _shown(index, row[index]), contributions[index]) for index in order)
 
 
@@ -176,43 +136,3 @@ def _require_same_features(artifact: Artifact) -> None:
         raise ConfigurationError(
             "was trained on other features than this service computes", where=str(artifact.directory)
         )
-
-
-def _tiers(artifact: Artifact) -> Mapping[str, Tier]:
-    calibration = artifact.json("calibration.json")
-    arrays = _arrays(artifact)
-    return {
-        name: Tier(
-            name=name,
-            n_columns=len(columns),
-            session=_session(artifact, f"{name}.onnx", len(columns)),
-            shap=shap_table_from_arrays(arrays, name),
-            slope=float(calibration[name]["slope"]),
-            intercept=float(calibration[name]["intercept"]),
-        )
-        for name, columns in TIERS.items()
-    }
-
-
-def _arrays(artifact: Artifact) -> Mapping[str, NDArray[Any]]:
-    """The arrays of `shap.npz`; objects (pickles) are never loaded."""
-    try:
-        with np.load(io.BytesIO(artifact.files["shap.npz"]), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, ValueError, OSError) as problem:
-        raise ConfigurationError("is not a plain array archive", where=f"{artifact.directory}/shap.npz") from problem
-
-
-def _session(artifact: Artifact, name: str, n_columns: int) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        session = ort.InferenceSession(artifact.files[name], options, providers=["CPUExecutionProvider"])
-    except Exception as problem:  # onnxruntime raises bare subclasses of Exception of its C extension
-        raise ConfigurationError(
-            "is not a graph ONNX Runtime can run", where=f"{artifact.directory}/{name}"
-        ) from problem
-    if [i.shape[-1] for i in session.get_inputs()] != [n_columns]:
-        raise ConfigurationError(f"does not take {n_columns} columns", where=f"{artifact.directory}/{name}")
-    return session

@@ -1,0 +1,46 @@
+"""Writes a forest as the ONNX graph that serving runs."""
+
+from __future__ import annotations
+
+import onnx
+from onnx import TensorProto, helper
+
+from training.trees import Forest
+
+ONNX_OPSET, ONNX_ML_OPSET, ONNX_IR = 17, 3, 8
+"""Versions of the written graph: the oldest that hold a regression tree ensemble, so that any runtime reads it."""
+
+
+def onnx_from_forest(forest: Forest) -> bytes:
+    """A graph with input `x` (n, n_columns) and output `margin` (n, 1), NaN taking each split's own default branch."""
+    nodes = [(t, n) for t, tree in enumerate(forest.trees) for n in range(len(tree.left))]
+    trees = forest.trees
+    leaves = [(t, n) for t, n in nodes if trees[t].is_leaf(n)]
+    attributes = {
+        "n_targets": 1,
+        "base_values": [forest.base_margin],
+        "nodes_treeids": [t for t, _ in nodes],
+        "nodes_nodeids": [n for _, n in nodes],
+        "nodes_featureids": [0 if trees[t].is_leaf(n) else trees[t].column[n] for t, n in nodes],
+        "nodes_values": [0.0 if trees[t].is_leaf(n) else trees[t].limit[n] for t, n in nodes],
+        "nodes_modes": ["LEAF" if trees[t].is_leaf(n) else "BRANCH_LT" for t, n in nodes],
+        "nodes_truenodeids": [max(trees[t].left[n], 0) for t, n in nodes],
+        "nodes_falsenodeids": [max(trees[t].right[n], 0) for t, n in nodes],
+        "nodes_missing_value_tracks_true": [int(trees[t].missing_left[n]) for t, n in nodes],
+        "target_treeids": [t for t, _ in leaves],
+        "target_nodeids": [n for _, n in leaves],
+        "target_ids": [0] * len(leaves),
+        "target_weights": [trees[t].limit[n] for t, n in leaves],
+    }
+    node = helper.make_node("TreeEnsembleRegressor", ["x"], ["margin"], domain="ai.onnx.ml", **attributes)
+    graph = helper.make_graph(
+        [node],
+        "risk",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, forest.n_columns])],
+        [helper.make_tensor_value_info("margin", TensorProto.FLOAT, [None, 1])],
+    )
+    opsets = [helper.make_opsetid("", ONNX_OPSET), helper.make_opsetid("ai.onnx.ml", ONNX_ML_OPSET)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=ONNX_IR)
+    onnx.checker.check_model(model)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
