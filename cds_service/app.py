@@ -15,7 +15,10 @@ from cds_service.web import cors, edge, health, problems
 from cds_service.web.fhir import fhir
 from cds_service.web.hooks import hooks
 from cds_service.web.models import models
+from cds_service.web.openapi import openapi
 from cds_service.web.predictions import predictions
+
+BLUEPRINTS = (hooks, fhir, predictions, models, health.blueprint, openapi)
 
 
 def create_app(runtime: Runtime) -> Flask:
@@ -27,7 +30,7 @@ def create_app(runtime: Runtime) -> Flask:
     problems.register_error_handlers(app)
     edge.watch_requests(app)
     cors.allow_origins(app, runtime.settings.cors_origins)
-    for blueprint in (hooks, fhir, predictions, models, health.blueprint):
+    for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app
 

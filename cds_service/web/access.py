@@ -21,9 +21,9 @@ _CLIENT = Access("client")
 
 # By Flask endpoint. Discovery and health tell nothing of any patient.
 ACCESS: dict[str, Access] = {
-    "hooks.discovery": _OPEN,
+    "hooks.list_services": _OPEN,
     "hooks.call_service": _CLIENT,
-    "fhir.assess_bundle": _CLIENT,
+    "fhir.assess_posted_bundle": _CLIENT,
     "fhir.read_risk_assessment": _CLIENT,
     "predictions.predict": _CLIENT,
     "predictions.read_prediction": _CLIENT,
