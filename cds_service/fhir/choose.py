@@ -25,7 +25,8 @@ def choose_readings(found: Found) -> Mapping[str, Reading]:
     readings: dict[str, Reading] = {}
     for name, candidates in found.candidates.items():
         if len(candidates) == 1:
-            readings[name] = _reading(candidates[0])
+            only = candidates[0]
+            readings[name] = Reading(name, only.value, only.time, only.source, only.original, only.flags)
             continue
         chosen = _latest(candidates)
         if len(chosen) == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 from msgspec import Raw
@@ -24,6 +25,8 @@ _WITHDRAWN = frozenset({"entered-in-error", "cancelled"})
 _ARRIVAL = "http://hl7.org/fhir/StructureDefinition/encounter-modeOfArrival"
 _ARRIVAL_CODES = "http://terminology.hl7.org/CodeSystem/v2-0430"
 _BY_AMBULANCE = {"A": True, "H": True, "C": False, "F": False, "O": False, "P": False}
+
+_LONGEST_REMEMBERED = 1024
 
 _CLASS = msgspec.json.Decoder(Coding | list[CodeableConcept]).decode
 _CONCEPTS = msgspec.json.Decoder(list[CodeableConcept]).decode
@@ -74,9 +77,15 @@ def _choose(entries: list[Entry], encounter_id: str | None) -> Resource | str:
 
 
 def _class_code(raw: Raw) -> str | None:
+    text = bytes(raw)
     if not is_given(raw):
         return None
-    sent = _CLASS(raw)
+    return _known_class(text) if len(text) <= _LONGEST_REMEMBERED else _known_class.__wrapped__(text)
+
+
+@lru_cache(maxsize=64)
+def _known_class(text: bytes) -> str | None:
+    sent = _CLASS(text)
     codings = [sent] if isinstance(sent, Coding) else [c for concept in sent for c in concept.coding or ()]
     return next((c.code for c in codings if c.system in _ACT_CODE and c.code in _CLASSES), None)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -28,7 +27,7 @@ _NOT_PREGNANT_LASTS = timedelta(days=28)
 
 
 def read_pregnancy(
-    others: Iterable[Entry], conditions: tuple[Condition, ...] | None, setting: Setting
+    others: list[Entry], conditions: tuple[Condition, ...] | None, setting: Setting
 ) -> tuple[bool | None, tuple[str, ...]]:
     """Whether a pregnancy is recorded; a status and a diagnosis that disagree count as pregnant, with a remark."""
     status = _pregnancy_status(others, setting)
@@ -38,7 +37,7 @@ def read_pregnancy(
     return (True if diagnosed else status), ()
 
 
-def _pregnancy_status(others: Iterable[Entry], setting: Setting) -> bool | None:
+def _pregnancy_status(others: list[Entry], setting: Setting) -> bool | None:
     newest: tuple[datetime, bool] | None = None
     for entry in others:
         resource = entry.resource
@@ -63,8 +62,10 @@ def _pregnancy_answers(resource: Resource) -> set[bool]:
     return {_PREGNANCY_ANSWERS[key] for key in keys if key in _PREGNANCY_ANSWERS}
 
 
-def read_spo2_scale(others: Iterable[Entry], setting: Setting) -> tuple[int, tuple[str, ...]]:
+def read_spo2_scale(others: list[Entry], setting: Setting) -> tuple[int, tuple[str, ...]]:
     """The SpO2 scale a clinician recorded for NEWS2, 1 unless a current, dated, attributed record says 2."""
+    if not others:
+        return 1, ()
     limit = setting.policy.age_limit("spo2", setting.encounter_class)
     recorded: dict[datetime, set[int]] = {}
     remarks: list[str] = []

@@ -62,19 +62,21 @@ class Setting:
 
     def untimely(self, name: str, time: datetime) -> Refusal | None:
         """Why a reading of that time is not one of now, or None."""
-        oldest = self.oldest.get(name)
-        if oldest is None:
-            oldest = self.oldest[name] = self.at - self.policy.age_limit(name, self.encounter_class)
+        oldest = self.oldest.get(name) or self._oldest(name)
         if oldest <= time <= self.latest:
             return None
         if time > self.latest:
             return Refusal(NotUsed.FUTURE)
         return Refusal(NotUsed.STALE, f"older than {(self.at - oldest).total_seconds() / 3600:g} h")
 
+    def _oldest(self, name: str) -> datetime:
+        oldest = self.oldest[name] = self.at - self.policy.age_limit(name, self.encounter_class)
+        return oldest
+
 
 @dataclass(slots=True)
 class Found:
-    """Candidates by vital sign, readings not used, Observations that may hold other facts, remarks."""
+    """Candidates by vital sign, readings not used, Observations that state other facts, remarks."""
 
     candidates: dict[str, list[Candidate]] = field(default_factory=dict)
     unused: list[UnusedReading] = field(default_factory=list)
@@ -91,9 +93,8 @@ def read_observation(entry: Entry, setting: Setting, found: Found) -> None:
     if not own.readable:
         found.remarks.add("observation-unreadable")
     standing: Standing | None = None
-    if own.vital is None:
-        found.others.append(entry)
-    else:
+    states_fact = own.is_pregnancy_status or own.scale is not None
+    if own.vital is not None:
         standing = standing_of(entry, resource, setting)
         _read_statement(own.vital, own, resource, standing, setting, found)
     for component in resource.component or ():
@@ -104,6 +105,10 @@ def read_observation(entry: Entry, setting: Setting, found: Found) -> None:
                 _note_unused(meaning.vital, component, standing, _AVERAGE, found)
             else:
                 _read_statement(meaning.vital, meaning, component, standing, setting, found)
+        elif meaning.scale is not None:
+            states_fact = True
+    if states_fact:
+        found.others.append(entry)
 
 
 def standing_of(entry: Entry, resource: Resource, setting: Setting) -> Standing:
@@ -159,7 +164,7 @@ def _read_statement(
     if isinstance(value, Refusal):
         _note_unused(name, statement, standing, value, found)
         return
-    flags = standing.flags + value.flags
+    flags = standing.flags + value.flags if value.flags else standing.flags
     if name == "consciousness" and value.value == "A" and not meaning.asks_for_confusion:
         flags += ("confusion-not-asked",)
     candidate = Candidate(

@@ -33,9 +33,10 @@ class Subject:
     def is_meant_by(self, reference: Raw) -> bool | None:
         """Whether a subject names this patient; None when it says nothing that can be compared."""
         text = bytes(reference)
-        if text not in self._known:
-            self._known[text] = self._matches(reference)
-        return self._known[text]
+        known = self._known
+        if text not in known:
+            known[text] = self._matches(reference)
+        return known[text]
 
     def _matches(self, reference: Raw) -> bool | None:
         try:

@@ -24,6 +24,7 @@ AGE_THRESHOLDS = (16, 18)
 MAX_AGE_YEARS = 130
 
 
+_LONGEST_DATE = len("2026-03-14")
 # The longest text the pattern allows, with nine digits of a second, has 35 characters.
 _LONGEST = 40
 
@@ -57,8 +58,13 @@ def _first_day(text: str) -> date | None:
 
 def day_from_date(text: str | None) -> date | None:
     """The day of a FHIR date or dateTime, the first one of a partial date; None when absent or unreadable."""
+    return None if text is None else _day(text[:10])
+
+
+@lru_cache(maxsize=2048)
+def _day(text: str) -> date | None:
     try:
-        return _first_day((text or "")[:10])
+        return _first_day(text)
     except ValueError:
         return None
 
@@ -80,14 +86,12 @@ def age_from_birth_date(text: str | None, *, at: datetime) -> Age:
     """
     if text is None:
         return Age(remark="birth-date-missing")
-    try:
-        first = _first_day(text)
-    except ValueError:
-        first = None
+    first = _day(text) if len(text) <= _LONGEST_DATE else None
     if first is None:
         return Age(remark="birth-date-unreadable")
     last = _last_day(first, len(text))
-    youngest, oldest = _years_between(last, at.date()), _years_between(first, at.date())
+    oldest = _years_between(first, at.date())
+    youngest = oldest if first is last else _years_between(last, at.date())
     if youngest < 0:
         return Age(remark="birth-date-in-future")
     if oldest > MAX_AGE_YEARS:

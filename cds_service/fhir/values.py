@@ -8,7 +8,7 @@ from cds_service.domain.patient import NotUsed
 from cds_service.domain.vitals import VITAL_SIGNS, VitalSign
 from cds_service.fhir.codes import Given, Meaning, Refusal, answer_of, coded_value, shown
 from cds_service.fhir.shapes import Quantity, Statement
-from cds_service.fhir.text import bounded, is_given
+from cds_service.fhir.text import MAX_ORIGINAL, bounded, is_given
 
 UCUM = "http://unitsofmeasure.org"
 
@@ -28,7 +28,7 @@ _LONGEST_INTEGER = 20
 
 def read_value(name: str, meaning: Meaning, statement: Statement) -> Given | Refusal:
     """The value a statement gives for this vital sign, or why it gives none."""
-    if is_given(statement.data_absent_reason):
+    if len(statement.data_absent_reason) and is_given(statement.data_absent_reason):
         return Refusal(NotUsed.NO_VALUE, "dataAbsentReason")
     sign = VITAL_SIGNS[name]
     if sign.kind == "quantity":
@@ -38,13 +38,14 @@ def read_value(name: str, meaning: Meaning, statement: Statement) -> Given | Ref
 
 
 def _quantity(sign: VitalSign, quantity: Quantity) -> Given | Refusal:
+    """The number in the canonical unit; the unit is UCUM's code when the system is UCUM, else what the user saw."""
     if quantity.comparator is not None:
         return Refusal(NotUsed.COMPARATOR)
     try:
         value = float(bytes(quantity.value))
     except ValueError:
         return _NO_NUMBER if is_given(quantity.value) else _NO_VALUE
-    unit = unit_of(quantity)
+    unit = quantity.code if quantity.system == UCUM and quantity.code else quantity.unit or quantity.code
     scale = sign.units.get(unit or "")
     if scale is None:
         return _in_other_unit(sign, value, unit)
@@ -52,13 +53,6 @@ def _quantity(sign: VitalSign, quantity: Quantity) -> Given | Refusal:
     if sign.low <= value <= sign.high and (sign.usable_low is None or value >= sign.usable_low):
         return Given(value)
     return _implausible(sign, value)
-
-
-def unit_of(quantity: Quantity) -> str | None:
-    """UCUM's code when the system is UCUM, else the unit as the user saw it."""
-    if quantity.system == UCUM and quantity.code:
-        return quantity.code
-    return quantity.unit or quantity.code
 
 
 def _in_other_unit(sign: VitalSign, value: float, unit: str | None) -> Given | Refusal:
@@ -155,8 +149,8 @@ def original_of(statement: Statement) -> str:
     """Value and unit as they were sent, for a person to read: bounded and on one line."""
     quantity = statement.value_quantity
     if quantity is not None:
-        text = f"{str(quantity.value, 'utf-8', 'replace')} {quantity.unit or quantity.code or ''}"
-        return bounded(text if quantity.comparator is None else f"{quantity.comparator}{text}").rstrip()
+        text = f"{quantity.comparator or ''}{bytes(quantity.value).decode()} {quantity.unit or quantity.code or ''}"
+        return text if len(text) <= MAX_ORIGINAL and text.isprintable() and text[-1] != " " else bounded(text.rstrip())
     if is_given(statement.value_codeable_concept):
         return shown(statement.value_codeable_concept)
     if statement.value_string is not None:
