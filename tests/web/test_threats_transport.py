@@ -219,3 +219,11 @@ def test_82_sigterm_lets_the_request_in_flight_finish_then_drains() -> None:
     assert status(answers[0]) == 200
     assert output.rstrip().endswith(b"drained")
     assert server.process.returncode == 0
+
+
+def test_83_workers_end_after_their_parent_was_killed() -> None:
+    with served() as server:
+        server.process.kill()
+        output, _ = server.process.communicate(timeout=20)  # ends only when the worker closed its copy of the pipe
+
+    assert output.rstrip().endswith(b"drained")
