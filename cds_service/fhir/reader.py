@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from cds_service.domain.codes import CodeTables
-from cds_service.domain.patient import Identity, NotUsed, PatientSnapshot, UnusedReading
+from cds_service.domain.patient import Condition, Identity, NotUsed, PatientSnapshot, Reading, UnusedReading
 from cds_service.domain.policy import ReadingPolicy
 from cds_service.domain.vital_codes import VITAL_CODES
 from cds_service.fhir.bundle import MAX_ENTRIES, Resources, Spoiled, read_resources
@@ -49,26 +50,16 @@ def snapshot_from_resources(
     Raises InvalidResource for another Patient, or none when there must be one.
     """
     subject = find_subject(resources, patient_id)
-    remarks = set(resources.remarks)
-    visit = read_visit(mine(resources.encounters, subject, remarks), encounter_id=encounter_id, tables=tables)
-    own_conditions = mine(resources.conditions, subject, remarks)
-    conditions = None
-    if own_conditions or "Condition" in resources.listed:
-        conditions, condition_remarks = read_conditions(own_conditions, tables)
-        remarks |= condition_remarks
+    found = Found(remarks=set(resources.remarks))
+    visits = mine(resources.encounters, subject, found.remarks)
+    visit = read_visit(visits, encounter_id=encounter_id, tables=tables)
+    conditions = _conditions(resources, subject, found, tables)
     setting = Setting(subject, at, policy, visit.encounter_class, at + policy.future_tolerance)
-    found = Found(remarks=remarks)
-    for entry in current_versions(resources.observations, setting, found):
-        read_observation(entry, setting, found)
-    for spoiled in resources.spoiled:
-        _note_spoiled(spoiled, found)
-    readings = choose_readings(found)
+    readings = _readings(resources, setting, found)
     pregnant, pregnancy_remarks = read_pregnancy(found.others, conditions, setting)
     scale, scale_remarks = read_spo2_scale(found.others, setting)
     age = _age(subject, at)
-    if age.remark is not None:
-        remarks.add(age.remark)
-    remarks.update(visit.remarks, pregnancy_remarks, scale_remarks)
+    found.remarks.update(visit.remarks, pregnancy_remarks, scale_remarks, age.remarks)
     return PatientSnapshot(
         at=at,
         identity=_identity(subject, age),
@@ -83,13 +74,33 @@ def snapshot_from_resources(
         encounter_class=visit.encounter_class,
         complaint_group=visit.complaint_group,
         arrived_by_ambulance=visit.arrived_by_ambulance,
-        remarks=tuple(sorted(remarks)),
+        remarks=tuple(sorted(found.remarks)),
     )
+
+
+def _conditions(
+    resources: Resources, subject: Subject, found: Found, tables: CodeTables
+) -> tuple[Condition, ...] | None:
+    """The patient's present conditions, None when neither a Condition nor a list of them was sent."""
+    own = mine(resources.conditions, subject, found.remarks)
+    if not own and "Condition" not in resources.listed:
+        return None
+    conditions, remarks = read_conditions(own, tables)
+    found.remarks |= remarks
+    return conditions
+
+
+def _readings(resources: Resources, setting: Setting, found: Found) -> Mapping[str, Reading]:
+    for entry in current_versions(resources.observations, setting, found):
+        read_observation(entry, setting, found)
+    for spoiled in resources.spoiled:
+        _note_spoiled(spoiled, found)
+    return choose_readings(found)
 
 
 def _age(subject: Subject, at: datetime) -> Age:
     if subject.resource is None:
-        return Age(remark="patient-not-sent")
+        return Age(remarks=("patient-not-sent",))
     return age_from_birth_date(subject.resource.birth_date, at=at)
 
 

@@ -71,11 +71,11 @@ def _day(text: str) -> date | None:
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """Age at a moment; `years` is None where `remark` says why. `birth_date` only when the whole date is known."""
+    """Age at a moment; `years` is None where `remarks` say why. `birth_date` only when the whole date is known."""
 
     years: float | None = None
     birth_date: date | None = None
-    remark: str | None = None
+    remarks: tuple[str, ...] = ()
 
 
 def age_from_birth_date(text: str | None, *, at: datetime) -> Age:
@@ -85,22 +85,22 @@ def age_from_birth_date(text: str | None, *, at: datetime) -> Age:
     else the age is unknown.
     """
     if text is None:
-        return Age(remark="birth-date-missing")
+        return Age(remarks=("birth-date-missing",))
     first = _day(text) if len(text) <= _LONGEST_DATE else None
     if first is None:
-        return Age(remark="birth-date-unreadable")
+        return Age(remarks=("birth-date-unreadable",))
     last = _last_day(first, len(text))
     oldest = _years_between(first, at.date())
     youngest = oldest if first is last else _years_between(last, at.date())
     if youngest < 0:
-        return Age(remark="birth-date-in-future")
+        return Age(remarks=("birth-date-in-future",))
     if oldest > MAX_AGE_YEARS:
-        return Age(remark="birth-date-implausible")
+        return Age(remarks=("birth-date-implausible",))
     if first == last:
         return Age(years=oldest, birth_date=first)
     if any(youngest < threshold <= oldest for threshold in AGE_THRESHOLDS):
-        return Age(remark="age-uncertain")
-    return Age(years=_years_between(first + (last - first) // 2, at.date()), remark="birth-date-partial")
+        return Age(remarks=("age-uncertain",))
+    return Age(years=_years_between(first + (last - first) // 2, at.date()), remarks=("birth-date-partial",))
 
 
 def _last_day(first: date, length: int) -> date:
