@@ -11,12 +11,13 @@ import msgspec
 from cds_service import logs
 from cds_service.domain.patient import PatientSnapshot
 from cds_service.domain.prediction import Prediction
+from cds_service.fhir.conformance import require_valid
 from cds_service.fhir.reader import read_resources, snapshot_from_resources
 from cds_service.monitoring import metrics
 from cds_service.services.assess import assess
-from cds_service.storage.prediction_log import new_prediction_id
 from cds_service.services.log_prediction import Asked, entry_from_prediction
 from cds_service.services.read_prediction import read_stored_prediction
+from cds_service.storage.prediction_log import new_prediction_id
 from cds_service.web.access import authenticate
 from cds_service.web.context import runtime
 
@@ -27,8 +28,14 @@ _encode = msgspec.json.Encoder().encode
 def snapshot_from_fhir(
     parts: Sequence[Any], *, patient_id: str | None, encounter_id: str | None, at: datetime
 ) -> PatientSnapshot:
-    """The canonical record of FHIR resources or Bundles, read under this site's rules."""
+    """The canonical record of FHIR resources or Bundles, read under this site's rules.
+
+    In strict mode every part must be valid FHIR first; InvalidResource lists what is not.
+    """
     process = runtime()
+    if process.settings.fhir_validation == "strict":
+        for part in parts:
+            require_valid(bytes(part))
     return snapshot_from_resources(
         read_resources(parts),
         patient_id=patient_id,
