@@ -22,6 +22,7 @@ _PALLIATIVE_ICD = ("Z515", "C77", "C78", "C79")
 _PALLIATIVE_SNOMED = frozenset({"103735009", "128462008"})
 
 _SHORTEST_PREFIX = 1
+_ICD_SHAPE = re.compile(r"[A-Z][0-9][0-9A-Z]{1,5}")
 _NOT_A_WORD = re.compile(r"[^a-z0-9]+")
 # Where what was denied ends, and the words that turn a complaint into its absence.
 _CLAUSE_END = re.compile(r"[.;\n]|\bbut\b|\bpero\b", re.IGNORECASE)
@@ -119,7 +120,9 @@ def _icd(tables: CodeTables, system: str, code: str) -> str | None:
 
 
 def _bare(code: str) -> str:
-    return code.replace(".", "").upper()
+    """The code without its point, or nothing when it has not the shape of one, as where words were sent as a code."""
+    bare = code.strip().replace(".", "").upper()
+    return bare if _ICD_SHAPE.fullmatch(bare) else ""
 
 
 def _longest(table: Mapping[str, _T], code: str) -> _T | None:

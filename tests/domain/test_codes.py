@@ -66,7 +66,7 @@ def test_every_group_of_the_model_is_in_the_table_and_no_other():
 def test_every_group_is_reached_from_each_vocabulary(group):
     entry = COMPLAINTS[group]
 
-    assert complaint_group(TABLES, [(ICD10CM, entry["icd10cm"][0])], None) == group
+    assert complaint_group(TABLES, [(ICD10CM, entry["icd10cm"][0].ljust(3, "0"))], None) == group
     for language in ("en", "es"):
         reached = {complaint_group(TABLES, [], phrase) for phrase in entry[language]}
         assert reached == {group}, language
@@ -107,6 +107,10 @@ def test_chief_complaints_as_clinicians_write_them(text, group):
 
 def test_a_code_comes_before_the_text():
     assert complaint_group(TABLES, [("urn:local", "1"), (ICD10CM, "R07.9")], "fever") == "chest-pain"
+
+
+def test_words_sent_as_a_code_are_read_as_words():
+    assert complaint_group(TABLES, [(ICD10CM, "Chest pain")], "Chest pain") == "chest-pain"
 
 
 def test_the_longest_prefix_wins():
