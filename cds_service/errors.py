@@ -1,17 +1,17 @@
 """Every failure the service names, with the HTTP status and FHIR issue code it turns into at the edge.
 
-    CdsError
-    ├── BadRequest        400  the request cannot be read or does not say what it must
-    │   ├── MalformedJson 400  not strict JSON
-    │   └── InvalidResource 422  JSON, but not a FHIR resource that can be used
-    ├── Unauthorized      401  who calls is not known; never says why
-    ├── NotFound          404
-    ├── Conflict          409  the same key with other content
-    ├── DataRequired      412  data the answer needs, and nobody would give it
-    ├── TooLarge          413
-    ├── UnsupportedMedia  415
-    ├── Unavailable       503  database, model or queue away; carries Retry-After
-    └── ConfigurationError     start is refused; never reaches a request
+CdsError
+├── BadRequest        400  the request cannot be read or does not say what it must
+│   ├── MalformedJson 400  not strict JSON
+│   └── InvalidResource 422  JSON, but not a FHIR resource that can be used
+├── Unauthorized      401  who calls is not known; never says why
+├── NotFound          404
+├── Conflict          409  the same key with other content
+├── DataRequired      412  data the answer needs, and nobody would give it
+├── TooLarge          413
+├── UnsupportedMedia  415
+├── Unavailable       503  database, model or queue away; carries Retry-After
+└── ConfigurationError     start is refused; never reaches a request
 """
 
 from __future__ import annotations

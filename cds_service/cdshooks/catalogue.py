@@ -69,7 +69,7 @@ VITALS_RISK = Service(
             "encounter-discharge": {**_PATIENT, **_THIS_ENCOUNTER, **_READINGS},
         }
     ),
-    required=frozenset({"observations"}),
+    required=frozenset({"patient", "observations"}),
 )
 
 SERVICES: Mapping[str, Service] = MappingProxyType({VITALS_RISK.id: VITALS_RISK})

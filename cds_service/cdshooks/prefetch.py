@@ -52,6 +52,11 @@ class Prefetch:
     parts: tuple[Any, ...]
     notes: tuple[Note, ...]
 
+    @property
+    def empty_types(self) -> tuple[str, ...]:
+        """Resource types whose list was asked for and is empty, which is not the same as not read."""
+        return ("Condition",) if self.states.get("conditions") is PrefetchState.EMPTY else ()
+
 
 def read_prefetch(
     service: Service, hook: str, prefetch: Mapping[str, Any], *, raw: Mapping[str, msgspec.Raw] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,10 +26,16 @@ _encode = msgspec.json.Encoder().encode
 
 
 def snapshot_from_fhir(
-    parts: Sequence[Any], *, patient_id: str | None, encounter_id: str | None, at: datetime
+    parts: Sequence[Any],
+    *,
+    patient_id: str | None,
+    encounter_id: str | None,
+    at: datetime,
+    listed: Collection[str] = (),
 ) -> PatientSnapshot:
     """The canonical record of FHIR resources or Bundles, read under this site's rules.
 
+    `listed` names resource types that were asked for and came back as an empty list.
     In strict mode every part must be valid FHIR first; InvalidResource lists what is not.
     """
     process = runtime()
@@ -37,7 +43,7 @@ def snapshot_from_fhir(
         for part in parts:
             require_valid(bytes(part))
     return snapshot_from_resources(
-        read_resources(parts),
+        read_resources(parts, listed=listed),
         patient_id=patient_id,
         encounter_id=encounter_id,
         at=at,

@@ -54,7 +54,13 @@ def call_service(service_id: str) -> Response:
         hook_instance=str(call.hook_instance),
     )
     prediction = predict_from(
-        snapshot_from_fhir(prefetch.parts, patient_id=call.patient_id, encounter_id=call.encounter_id, at=process.now())
+        snapshot_from_fhir(
+            prefetch.parts,
+            patient_id=call.patient_id,
+            encounter_id=call.encounter_id,
+            at=process.now(),
+            listed=prefetch.empty_types,
+        )
     )
     cards = cards_from_prediction(
         prediction, language=asked.language, public_url=process.settings.public_url, notes=prefetch.notes

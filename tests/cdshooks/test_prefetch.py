@@ -94,7 +94,7 @@ def test_value_that_is_no_resource_is_refused(value: Any) -> None:
     ids=["absent", "null", "empty", "failed", "data"],
 )
 def test_only_an_absent_key_counts_as_missing(value: Any, missing: tuple[str, ...]) -> None:
-    sent = {} if value is ... else {"observations": value}
+    sent = {"patient": PATIENT} if value is ... else {"patient": PATIENT, "observations": value}
 
     assert missing_required(VITALS_RISK, read_prefetch(VITALS_RISK, "patient-view", sent)) == missing
 
