@@ -11,7 +11,8 @@ from bench.client import post
 from cds_service.services.example import moved_to_now
 
 _EXAMPLE = Path(__file__).parents[1] / "fixtures" / "hooks" / "try.json"
-_PATIENT = "8f2c71d4"
+_INSTANCE = b"0d2f4c1e-6a3b-4f51-9b7e-51d1c4a8e702"
+_PATIENT = b"8f2c71d4"
 _PATH = "/cds-services/vitals-risk"
 
 
@@ -24,11 +25,14 @@ def hook_body() -> bytes:
 def hook_requests(count: int, first: int = 0, path: str = _PATH) -> list[bytes]:
     """So many calls, no two of the same patient or hookInstance."""
     body = hook_body()
-    instance = json.loads(body)["hookInstance"].encode()
-    return [
-        post(
-            path,
-            body.replace(instance, str(UUID(int=n + 1, version=4)).encode()).replace(_PATIENT.encode(), b"%08x" % n),
-        )
-        for n in range(first, first + count)
-    ]
+    return [post(path, numbered(body, n)) for n in range(first, first + count)]
+
+
+def hook_instance(n: int) -> str:
+    """The hookInstance of the n-th call."""
+    return str(UUID(int=n + 1, version=4))
+
+
+def numbered(body: bytes, n: int) -> bytes:
+    """The body as the n-th call sends it: its own patient and hookInstance, the same bytes every time."""
+    return body.replace(_INSTANCE, hook_instance(n).encode()).replace(_PATIENT, b"%08x" % n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,10 +28,15 @@ serve_gateway(load, ("127.0.0.1", {port}))
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that listens: its process id and port."""
+    """A server that listens: its process, which may have children, and port."""
 
-    pid: int
+    process: subprocess.Popen[bytes]
     port: int
+
+    @property
+    def pid(self) -> int:
+        """The id of the process that was started."""
+        return self.process.pid
 
 
 def settings(directory: Path, port: int, **more: str) -> dict[str, str]:
@@ -48,11 +54,23 @@ def settings(directory: Path, port: int, **more: str) -> dict[str, str]:
 @contextmanager
 def service(directory: Path, **more: str) -> Iterator[Running]:
     """`cds serve` over the migrated database in `directory`."""
-    port = free_port()
-    env = settings(directory, port, **more)
+    migrate(directory)
+    with served(directory, **more) as process:
+        yield process
+
+
+def migrate(directory: Path) -> None:
+    """Run `cds migrate` on the database in `directory`."""
+    env = {**os.environ, **settings(directory, 1)}
     subprocess.run([*_CDS, "migrate"], env=env, check=True, stdout=subprocess.DEVNULL, cwd=_ROOT)
-    with server([*_CDS, "serve"], port, env, directory / "output.log") as process:
-        yield Running(process.pid, port)
+
+
+@contextmanager
+def served(directory: Path, **more: str) -> Iterator[Running]:
+    """`cds serve` over the database in `directory` as it is."""
+    port = free_port()
+    with server([*_CDS, "serve"], port, settings(directory, port, **more), directory / "output.log") as process:
+        yield Running(process, port)
 
 
 @contextmanager
@@ -61,4 +79,4 @@ def application(module: str, directory: Path, **env: str) -> Iterator[Running]:
     port = free_port()
     code = _GATEWAY.format(module=module, port=port)
     with server([sys.executable, "-c", code], port, env, directory / "output.log") as process:
-        yield Running(process.pid, port)
+        yield Running(process, port)
