@@ -18,7 +18,7 @@ _PATH = "/cds-services/vitals-risk"
 
 def hook_body() -> bytes:
     """The bundled example with fresh times, compact."""
-    text = moved_to_now(_EXAMPLE.read_text(encoding="utf-8"), datetime.now(UTC))
+    text = moved_to_now(_EXAMPLE.read_text(encoding="utf-8"), datetime.now(UTC), hook_instance=_INSTANCE.decode())
     return json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False).encode()
 
 

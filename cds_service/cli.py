@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 from cds_service import __version__
 from cds_service.app import create_app
@@ -75,7 +76,7 @@ def _offer_example(source: Path, settings: Settings) -> None:
     except OSError as error:
         raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(source)) from error
     target = settings.var_dir / "try.json"
-    target.write_text(moved_to_now(text, datetime.now(UTC)), encoding="utf-8")
+    target.write_text(moved_to_now(text, datetime.now(UTC), hook_instance=str(uuid4())), encoding="utf-8")
     print(
         f"Try it from another terminal:\n\n  curl -s {settings.public_url}/cds-services/vitals-risk "
         f"-H 'Content-Type: application/json' -d @{os.path.relpath(target)}\n",
