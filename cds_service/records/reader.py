@@ -221,14 +221,15 @@ def _observed_at(value: Any, at: datetime) -> datetime:
     if value is None:
         return at
     try:
-        observed = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
+        said = datetime.fromisoformat(value) if isinstance(value, str) else None
+        observed = said.astimezone(at.tzinfo) if said is not None and said.tzinfo is not None else None
+    except (ValueError, OverflowError):  # no time, or one that is in year 0 or 10000 in another zone
         observed = None
-    if observed is None or observed.tzinfo is None:
+    if observed is None:
         raise BadRequest("send an ISO 8601 time with its zone", where="observed_at")
     if observed > at + timedelta(minutes=5):
         raise BadRequest("lies in the future", where="observed_at")
-    return observed.astimezone(at.tzinfo)
+    return observed
 
 
 def _number(name: str, value: Any) -> float:

@@ -55,15 +55,17 @@ def assess(
         risk=risk,
         risk_omitted=risk_omitted,
         states=state_tags(snapshot=snapshot, news2=news2, risk=risk),
-        would_help=_would_help(snapshot, news2),
+        would_help=_would_help(snapshot, warning),
         model_version=predictor.version,
         site_hash=site_hash,
     )
 
 
-def _would_help(snapshot: PatientSnapshot, news2: EarlyWarning | None) -> tuple[str, ...]:
-    if news2 is not None:
-        return tuple(name for name in _MOST_HELPFUL if name in news2.unknown)
+def _would_help(snapshot: PatientSnapshot, warning: EarlyWarning | str) -> tuple[str, ...]:
+    if isinstance(warning, EarlyWarning):
+        return tuple(name for name in _MOST_HELPFUL if name in warning.unknown)
+    if warning == "no-inputs":
+        return _MOST_HELPFUL
     if snapshot.age_years is None:
         return ("age",)
     return ()

@@ -1,0 +1,137 @@
+"""The service as tests see it: a migrated database and a runtime of their own, the model loaded once, a clock held."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from cds_service import logs
+from cds_service.app import create_app
+from cds_service.domain.codes import CodeTables
+from cds_service.inference.codes import load_code_tables
+from cds_service.inference.predictor import Predictor, load_predictor
+from cds_service.runtime import Runtime
+from cds_service.settings import Settings
+from cds_service.storage.identity import Keyring
+from cds_service.storage.schema import migrate
+from cds_service.storage.sessions import open_engine
+from cds_service.storage.writer import GroupWriter
+
+REPOSITORY = Path(__file__).parents[1]
+NOW = datetime(2026, 3, 14, 8, 40, tzinfo=UTC)  # the readings of fixtures/hooks are 15 minutes old
+PUBLIC_URL = "https://cds.example.org/base"
+ORIGIN = "https://ehr.example.org"
+SECRET = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+# What the patient of fixtures/hooks could be known by, and a reading of theirs: none of it belongs in a log.
+PATIENT_DATA = (
+    "Ferrer",
+    "Tom\\u00e1s",
+    "Tomás",
+    "1288992",
+    "1954-11-02",
+    "Shortness of breath",
+    "Observation/",
+    "breaths",
+)
+
+
+@dataclass
+class Clock:
+    """The moment the service believes it is."""
+
+    moment: datetime = NOW
+
+
+@dataclass(frozen=True)
+class Service:
+    """One started service: its runtime, its application, and where its database and log are."""
+
+    runtime: Runtime
+    app: Flask
+    database: Path
+    log: Path
+
+    @property
+    def client(self) -> FlaskClient:
+        """A client of its own: Flask's test client is not for several threads."""
+        return self.app.test_client()
+
+
+def environment(directory: Path, **more: str) -> dict[str, str]:
+    """The settings of a service in `directory`, on loopback and open to it."""
+    return {
+        "CDS_DATABASE_URL": f"sqlite:///{directory}/cds.db",
+        "CDS_CLIENT_AUTH": "off",
+        "CDS_SECRET_KEY": SECRET,
+        "CDS_PUBLIC_URL": PUBLIC_URL,
+        "CDS_CORS_ORIGINS": ORIGIN,
+        "CDS_MODELS_DIR": str(REPOSITORY / "models"),
+        **more,
+    }
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database migrated once; each test gets a copy."""
+    path = tmp_path_factory.mktemp("template") / "cds.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def predictor() -> Predictor:
+    return load_predictor(REPOSITORY / "models")
+
+
+@pytest.fixture(scope="session")
+def tables() -> CodeTables:
+    return load_code_tables(REPOSITORY / "models")
+
+
+@contextmanager
+def started(
+    directory: Path, empty_database: Path, predictor: Predictor, tables: CodeTables, **more: str
+) -> Iterator[Service]:
+    """A service in `directory` until the block ends; then its log is searched for the patient."""
+    database, log = directory / "cds.db", directory / "log.jsonl"
+    shutil.copy(empty_database, database)
+    settings = Settings.from_environment(environment(directory, **more))
+    logs.configure(log)
+    engine, keyring = open_engine(settings.database_url), Keyring(settings.secret_key)
+    runtime = Runtime(settings, predictor, tables, engine, keyring, GroupWriter(engine, keyring))
+    runtime.start()
+    try:
+        yield Service(runtime, create_app(runtime), database, log)
+    finally:
+        runtime.drain()
+        logs.configure(None)
+    written = log.read_text(encoding="utf-8")
+    assert [data for data in PATIENT_DATA if data in written] == []
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    held = Clock()
+    monkeypatch.setattr(Runtime, "now", staticmethod(lambda: held.moment))
+    return held
+
+
+@pytest.fixture
+def service(
+    tmp_path: Path, empty_database: Path, predictor: Predictor, tables: CodeTables, clock: Clock
+) -> Iterator[Service]:
+    with started(tmp_path, empty_database, predictor, tables) as service:
+        yield service
+
+
+@pytest.fixture
+def client(service: Service) -> FlaskClient:
+    return service.client
