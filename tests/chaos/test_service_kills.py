@@ -1,0 +1,106 @@
+"""THREATS 82 and 83 for the whole service: SIGKILL under load loses nothing acknowledged and doubles nothing."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bench.processes import tree
+from bench.servers import Running, migrate, served
+from tests.chaos.ledger import Ledger, Load, assert_sound, lost_or_changed, repeat_all
+from tests.storage.builders import eventually
+
+KILLS = 54
+CLIENTS = 6
+REPEATED = 40  # acknowledged hooks asked again each round, mixed with what stayed unanswered
+
+
+def kill_tree(service: Running) -> None:
+    """SIGKILL for every process of the service at once: they are one process group, begun by us."""
+    members = tree(service.pid)
+    os.killpg(service.pid, signal.SIGKILL)
+    service.process.wait(10)
+
+    assert eventually(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in members))
+
+
+@contextmanager
+def loaded(service: Running, ledger: Ledger, repeats: list[int]) -> Iterator[None]:
+    """Clients at work once the first answer came, until the block has ended the service."""
+    before = sum(ledger.statuses.values())
+    load = Load(ledger, service.port, clients=CLIENTS, repeats=repeats)
+    try:
+        assert eventually(lambda: sum(ledger.statuses.values()) > before, within_s=20)
+        yield
+    finally:
+        load.stopping = True
+        load.join()
+    assert load.timeouts == 0
+
+
+@pytest.mark.slow
+def test_82_nothing_acknowledged_is_lost_or_doubled_by_killing_the_whole_service(tmp_path: Path) -> None:
+    """In every ninth round while starting, else a random moment after the first answer."""
+    chance = random.Random(20260314)
+    ledger = Ledger()
+    migrate(tmp_path)
+    for number in range(KILLS):
+        known = sorted(ledger.acknowledged)
+        repeats = ledger.unanswered() + chance.sample(known, min(REPEATED, len(known)))
+        chance.shuffle(repeats)
+        with served(tmp_path) as service:
+            if number % 9 == 8:
+                time.sleep(chance.uniform(0.0, 0.5))
+                kill_tree(service)
+                continue
+            with loaded(service, ledger, repeats):
+                time.sleep(chance.uniform(0.0, 0.4))
+                kill_tree(service)
+        assert lost_or_changed(tmp_path, ledger) == [], f"round {number}"
+
+    assert len(ledger.acknowledged) > 10 * KILLS
+    assert set(ledger.statuses) == {200}
+    assert_sound(tmp_path, ledger)
+    with served(tmp_path) as service:
+        repeat_all(tmp_path, ledger, service.port)
+
+
+@pytest.mark.slow
+def test_83_a_killed_worker_is_replaced_and_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
+    ledger = Ledger()
+    migrate(tmp_path)
+    with served(tmp_path) as service:
+        for _ in range(3):
+            workers = [pid for pid in tree(service.pid) if pid != service.pid]
+            with loaded(service, ledger, ledger.unanswered()):
+                time.sleep(0.2)
+                for pid in workers:
+                    os.kill(pid, signal.SIGKILL)
+
+            assert service.process.poll() is None
+        repeat_all(tmp_path, ledger, service.port)
+
+
+@pytest.mark.slow
+def test_83_a_service_started_beside_the_orphans_of_a_killed_one_shares_the_database(tmp_path: Path) -> None:
+    ledger = Ledger()
+    migrate(tmp_path)
+    with served(tmp_path) as service:
+        members = tree(service.pid)
+        with loaded(service, ledger, []):
+            os.kill(service.pid, signal.SIGKILL)
+            service.process.wait(10)
+            with served(tmp_path) as successor:
+                repeats = Load(ledger, successor.port, clients=2, repeats=range(ledger.asked), new=False)
+                repeats.join()
+
+        assert eventually(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in members), within_s=20)
+    with served(tmp_path) as service:
+        repeat_all(tmp_path, ledger, service.port)
