@@ -46,6 +46,7 @@ class GroupWriter:
         self._queue: SimpleQueue[Pending | None] = SimpleQueue()
         self._closing = False
         self._available = False
+        self._away = ""  # why the database took nothing when it was last asked; callers need not wait to hear it
         self._busy = False
         self.restarts = 0
         self._thread = self._start()
@@ -88,6 +89,8 @@ class GroupWriter:
             raise Unavailable("shutting down", where="writer")
         if self._queue.qsize() >= QUEUE_LIMIT:
             raise Unavailable("too many entries are waiting", where="writer")
+        if self._away:
+            raise Unavailable(self._away, where="database")
         self._queue.put(pending)
         if not pending.done.acquire(timeout=self._deadline_s):
             pending.abandoned = True
@@ -145,13 +148,15 @@ class GroupWriter:
             self._commit.write(self._link, group)
             failure = None
         except Unavailable as error:
-            failure = error.text
+            failure = self._away = error.text
         finally:
             self._settle(group, failure)
 
     def _settle(self, group: list[Pending], failure: str | None) -> None:
         self._available = failure is None
-        if failure is not None:
+        if failure is None:
+            self._away = ""
+        else:
             self._identities.forget()
         for pending in group:
             if failure is not None:
@@ -165,6 +170,6 @@ class GroupWriter:
         try:
             with self._link.transaction() as cursor:
                 self._take_note.run(cursor)
-            self._available = True
-        except Unavailable:
-            self._available = False
+            self._available, self._away = True, ""
+        except Unavailable as error:
+            self._available, self._away = False, error.text

@@ -28,10 +28,13 @@ log = logs.get_logger(__name__)
 # Chosen by us. Threads mostly wait for the database's commit, which takes a whole group of them at a time.
 THREADS = 64
 WAITING_LIMIT = 512  # requests whole but without a thread; at 1,000 answers a second half a second's work
+WAITING_DEADLINE_S = 2.0  # as long as the writer may take: who waited this long for a thread is told to come back
 BODY_DEADLINE_S = 30.0
 BODIES_LIMIT_BYTES = (
     256 * 1024 * 1024
 )  # declared lengths of all bodies on their way, so that senders cannot fill memory
+# Answered by a thread of their own: a service that is busy or waits for its database is alive, and says what is wrong.
+_HEALTH = frozenset({"/livez", "/readyz", "/metrics"})
 _TICK_S = 0.25
 
 
@@ -53,6 +56,7 @@ class _Job(NamedTuple):
     exchange: Exchange
     body: bytes
     finished: asyncio.Future[None]
+    deadline: float
 
 
 class Gateway:
@@ -71,6 +75,7 @@ class Gateway:
         self._threads = threads
         self._body_deadline_s = body_deadline_s
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._health_jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._answered: list[asyncio.Future[None]] = []
         self._reading: dict[Exchange, tuple[float, Scope]] = {}
         self._reserved_bytes = 0
@@ -80,8 +85,10 @@ class Gateway:
         self._loop = loop
         self._parent = os.getppid()
         self._application, self._drain = self._start()
+        queues = [self._health_jobs, *[self._jobs] * self._threads]
         self._pool = [
-            threading.Thread(target=self._serve, name=f"cds-http-{n}", daemon=True) for n in range(self._threads)
+            threading.Thread(target=self._serve, args=(jobs,), name=f"cds-http-{n}", daemon=True)
+            for n, jobs in enumerate(queues)
         ]
         for thread in self._pool:
             thread.start()
@@ -89,7 +96,8 @@ class Gateway:
 
     def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
         """After SIGTERM: every request that was taken is answered, then the application is drained."""
-        for _ in self._pool:
+        self._health_jobs.put(None)
+        for _ in range(self._threads):
             self._jobs.put(None)
         end = time.monotonic() + self._body_deadline_s
         for thread in self._pool:
@@ -102,7 +110,8 @@ class Gateway:
             self._finish_answered()
         try:
             body = await self._body(scope, exchange)
-            if self._jobs.qsize() >= WAITING_LIMIT:
+            jobs = self._health_jobs if scope.path in _HEALTH else self._jobs
+            if jobs.qsize() >= WAITING_LIMIT:
                 raise Unavailable("too many requests are waiting", retry_after_s=1)
         except CdsError as refusal:
             send(exchange, refusal_answer(refusal, scope.path))
@@ -110,7 +119,7 @@ class Gateway:
         if body is None:
             return
         finished = self._loop.create_future()
-        self._jobs.put(_Job(scope, exchange, body, finished))
+        jobs.put(_Job(scope, exchange, body, finished, time.monotonic() + WAITING_DEADLINE_S))
         await finished
 
     async def _body(self, scope: Scope, exchange: Exchange) -> bytes | None:
@@ -169,13 +178,15 @@ class Gateway:
             if not finished.done():
                 finished.set_result(None)
 
-    def _serve(self) -> None:
+    def _serve(self, jobs: SimpleQueue[_Job | None]) -> None:
         """One thread: run the application on each request and send its answer."""
-        while (job := self._jobs.get()) is not None:
+        while (job := jobs.get()) is not None:
             send(job.exchange, self._answer(job))
             self._answered.append(job.finished)
 
     def _answer(self, job: _Job) -> Answer:
+        if job.deadline <= time.monotonic():
+            return refusal_answer(Unavailable("too many requests are waiting", retry_after_s=1), job.scope.path)
         try:
             return call(self._application, job.scope, job.body)
         except Exception as error:  # the application answers its own failures: this is the server's last word
