@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from bench.processes import free_port, server
 from cds_service import logs
 from cds_service.app import create_app
 from cds_service.domain.codes import CodeTables
@@ -135,3 +138,48 @@ def service(
 @pytest.fixture
 def client(service: Service) -> FlaskClient:
     return service.client
+
+
+@dataclass(frozen=True)
+class Live:
+    """`cds serve` in a process of its own, on a free loopback port, with a database of its own."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    directory: Path
+
+
+@contextmanager
+def live_service(directory: Path, **more: str) -> Iterator[Live]:
+    """`cds migrate`, then `cds serve` until the block ends; then its log is searched for the patient."""
+    port = free_port()
+    log = directory / "log.jsonl"
+    own = {"CDS_HTTP_BIND": f"127.0.0.1:{port}", "CDS_LOG_FILE": str(log), **more}
+    variables = environment(directory, **own)
+    run_cds("migrate", variables=variables)
+    with server([*CDS, "serve"], port, variables, directory / "output.txt") as process:
+        yield Live(process, port, directory)
+    written = log.read_text(encoding="utf-8") + (directory / "output.txt").read_text(encoding="utf-8")
+    assert [data for data in (*PATIENT_DATA, "Traceback") if data in written] == []
+
+
+CDS = (sys.executable, "-m", "cds_service.cli")
+
+
+def run_cds(*arguments: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """One `cds` command with exactly these settings, to its end."""
+    return subprocess.run(
+        [*CDS, *arguments],
+        env={"PATH": "/usr/bin:/bin", **variables},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with live_service(tmp_path_factory.mktemp("live")) as live:
+        yield live

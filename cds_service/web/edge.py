@@ -36,6 +36,7 @@ def _end(response: Response) -> Response:
     route = rule.rule if rule is not None else "(none)"
     count_request(route, response.status_code, perf_counter() - g.started)
     response.headers["X-Request-ID"] = logs.request_id.get()
+    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 

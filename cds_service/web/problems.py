@@ -67,9 +67,9 @@ def problem_response(error: CdsError, path: str) -> Response:
 
 
 def problem_body(error: CdsError, path: str) -> tuple[bytes, str]:
-    """Body and media type of the error for the address at `path`."""
+    """Body and media type of the error for the address at `path`; what it repeats of a request is no HTML."""
     if is_fhir_path(path):
-        return orjson.dumps(operation_outcome(error)), "application/fhir+json"
+        return _dumps(operation_outcome(error)), "application/fhir+json"
     problem: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(error.status).phrase,
@@ -80,12 +80,17 @@ def problem_body(error: CdsError, path: str) -> tuple[bytes, str]:
         problem["where"] = error.where
     if error.details:
         problem["errors"] = [{"where": where, "detail": text} for where, text in error.details]
-    return orjson.dumps(problem), "application/problem+json"
+    return _dumps(problem), "application/problem+json"
 
 
 def is_fhir_path(path: str) -> bool:
     """Whether the address answers failures with an OperationOutcome."""
     return any(path == prefix or path.startswith(f"{prefix}/") for prefix in _FHIR_PATHS)
+
+
+def _dumps(document: object) -> bytes:
+    """JSON in which the characters that could start HTML are escaped; it means the same."""
+    return orjson.dumps(document).replace(b"<", b"\\u003c").replace(b">", b"\\u003e").replace(b"&", b"\\u0026")
 
 
 def _known(error: CdsError) -> Response:
