@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp, isnan
+from math import exp, isfinite, isnan
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from cds_service.domain.features import FEATURES, FEATURES_VERSION, Matrix, colu
 from cds_service.domain.patient import PatientSnapshot
 from cds_service.domain.policy import AssessmentPolicy
 from cds_service.domain.prediction import Driver, RiskEstimate
-from cds_service.errors import ConfigurationError
+from cds_service.errors import ConfigurationError, Unavailable
 from cds_service.inference.artifact import Artifact, open_artifact
 from cds_service.inference.tiers import load_tiers, tier_of_row, tier_of_rows
 
@@ -41,7 +41,8 @@ class Predictor:
     def estimate(self, snapshot: PatientSnapshot, policy: AssessmentPolicy) -> RiskEstimate | str:
         """Risk with its drivers, or why there is none.
 
-        `age-unknown`, `under-18`, `encounter-class-unknown`, `not-emergency` or `no-vitals`.
+        `age-unknown`, `under-18`, `encounter-class-unknown`, `not-emergency` or `no-vitals`. Raises Unavailable when the
+        model fails: a patient is never called well by a model that did not answer.
         """
         reason = _unsuitable(snapshot)
         if reason is not None:
@@ -52,6 +53,8 @@ class Predictor:
             return "no-vitals"
         tier = self.tiers[tier_of_row(row)]
         margin = float(tier.margins(matrix)[0])
+        if not isfinite(margin):
+            raise Unavailable("the risk model gave no number", where="model")
         probability = 1.0 / (1.0 + exp(-(tier.slope * margin + tier.intercept)))
         return RiskEstimate(
             probability=probability,

@@ -14,7 +14,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from cds_service.domain.features import FEATURES, Matrix
-from cds_service.errors import ConfigurationError
+from cds_service.errors import ConfigurationError, Unavailable
 from cds_service.inference.artifact import Artifact
 from cds_service.inference.explain import ShapTable, shap_table_from_arrays
 
@@ -38,9 +38,12 @@ class Tier:
     intercept: float
 
     def margins(self, matrix: Matrix) -> NDArray[np.float32]:
-        """Raw log-odds of each row, shape (n,)."""
+        """Raw log-odds of each row, shape (n,); Unavailable when the model fails."""
         inputs = {"x": np.ascontiguousarray(matrix[:, : self.n_columns])}
-        margins: NDArray[np.float32] = self.session.run(["margin"], inputs)[0][:, 0]
+        try:
+            margins: NDArray[np.float32] = self.session.run(["margin"], inputs)[0][:, 0]
+        except Exception as problem:  # onnxruntime raises bare subclasses of Exception of its C extension
+            raise Unavailable(f"the risk model failed: {type(problem).__name__}", where="model") from problem
         return margins
 
 

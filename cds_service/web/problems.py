@@ -96,6 +96,8 @@ def _dumps(document: object) -> bytes:
 def _known(error: CdsError) -> Response:
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, Unavailable):
         return _unexpected(error)
+    if isinstance(error, Unavailable):
+        log.warning("unavailable", where=error.where, reason=error.text)
     return problem_response(error, request.path)
 
 

@@ -53,16 +53,16 @@ def card(client: FlaskClient, body: object, **headers: str) -> Json:
     return only
 
 
-def observation(code: str, value: object, **members: Any) -> Json:
+def observation(loinc: str, value: object, /, **members: Any) -> Json:
     """An Observation of the patient, 15 minutes old; members replace its own, and None leaves one out."""
     built = {
         "resourceType": "Observation",
-        "id": f"o-{code}",
+        "id": f"o-{loinc}",
         "status": "final",
-        "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
+        "code": {"coding": [{"system": "http://loinc.org", "code": loinc}]},
         "subject": {"reference": f"Patient/{PATIENT}"},
         "effectiveDateTime": minutes_ago(15),
-        "valueQuantity": {"value": value, "system": "http://unitsofmeasure.org", "code": UNITS[code]},
+        "valueQuantity": {"value": value, "system": "http://unitsofmeasure.org", "code": UNITS[loinc]},
         **members,
     }
     return {name: member for name, member in built.items() if member is not None}
