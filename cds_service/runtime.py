@@ -78,13 +78,13 @@ class Runtime:
         if self.draining:
             found["process"] = "draining"
         if not self.writer.healthy():
-            found["writer"] = "stopped"
+            found["writer"] = "takes no writes"
         try:
             schema.check_revision(self.engine)
         except Unavailable:
             found["database"] = "unavailable"
         except ConfigurationError:
-            found["database"] = "schema is not current"
+            found["database"] = "no current schema found"
         return found
 
     @staticmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection
 
 from cds_service.errors import Unavailable
-from cds_service.storage.sessions import database_file, reason
+from cds_service.storage.sessions import database_file, file_identity, reason
 
 # SQLite takes its write lock at once, so that no statement later in the transaction can find it taken.
 _BEGIN = {"sqlite": "BEGIN IMMEDIATE"}
@@ -81,8 +80,7 @@ class WriterLink:
         """Device and inode: rows written to a file that was deleted or replaced would be acknowledged and lost."""
         if self._file is None:
             return None
-        try:
-            found = os.stat(self._file)
-        except OSError as error:
-            raise Unavailable("the database file is away", where="database") from error
-        return found.st_dev, found.st_ino
+        found = file_identity(self._file)
+        if found is None:
+            raise Unavailable("the database file is away", where="database")
+        return found

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -41,6 +43,15 @@ def database_file(engine: Engine) -> Path | None:
     """The SQLite file behind the engine, None for a server."""
     name = engine.get_execution_options().get(_FILE)
     return None if name is None else Path(name)
+
+
+def file_identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode of the file at the path now, None when there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextmanager
@@ -80,15 +91,23 @@ def _open_sqlite(url: URL, *, create: bool, busy_timeout_s: float) -> Engine:
         execution_options={_FILE: str(path)},
         hide_parameters=True,
     )
-    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "connect", partial(_prepare_sqlite, path))
+    event.listen(engine, "checkout", partial(_refuse_stale, path))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+def _prepare_sqlite(path: Path, connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
+    entry.info[_FILE] = file_identity(path)
     connection.isolation_level = None  # SQLAlchemy says when a transaction begins, not the driver
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _refuse_stale(path: Path, _connection: object, entry: ConnectionPoolEntry, _proxy: object) -> None:
+    """Have the pool open another connection when the file at the path is no longer the one this one reads."""
+    if entry.info.get(_FILE) != file_identity(path):
+        raise DisconnectionError("the database file was taken away or replaced")
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -55,7 +55,9 @@ class Ledger:
 class Load:
     """Clients on keep-alive connections of their own; each first repeats what is in `repeats`, then asks anew."""
 
-    def __init__(self, ledger: Ledger, port: int, *, clients: int, repeats: Iterable[int] = (), new: bool = True) -> None:
+    def __init__(
+        self, ledger: Ledger, port: int, *, clients: int, repeats: Iterable[int] = (), new: bool = True
+    ) -> None:
         self._ledger = ledger
         self._port = port
         self._new = new
