@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import signal
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -35,6 +37,7 @@ def serve(settings: Settings, create_app: Callable[[Runtime], Flask]) -> int:
 def serve_gateway(load: Callable[..., Any], bind: tuple[str, int], *, workers: int = 1) -> None:
     """Run granian over the gateway each worker process loads; returns when all are drained."""
     _allow_open_files()
+    os.register_at_fork(after_in_child=_end_on_signal)
     Server(
         "cds_service",
         address=bind[0],
@@ -62,6 +65,12 @@ def _gateway(settings: Settings, create_app: Callable[[Runtime], Flask]) -> Gate
         return create_app(runtime).wsgi_app, runtime.drain
 
     return Gateway(start, max_body_bytes=settings.max_body_bytes)
+
+
+def _end_on_signal() -> None:
+    """Until granian sets a worker's own handlers it holds its parent's, which would swallow the signal to end."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _allow_open_files() -> None:

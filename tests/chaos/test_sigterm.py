@@ -1,0 +1,102 @@
+"""THREATS 82: SIGTERM under load answers what was accepted, loses no row, and ends with 0."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from sqlite3 import connect
+from threading import Thread
+
+import pytest
+
+from bench.bodies import hook_instance
+from bench.processes import tree
+from bench.servers import Running, migrate, served
+from tests.chaos.asking import ask, ask_hook
+from tests.chaos.ledger import Ledger, Load, assert_sound, repeat_all, stored_replies
+from tests.storage.builders import eventually
+
+ROUNDS = 6
+EXIT_IN_TIME_S = 10
+IN_FLIGHT = 20
+pytestmark = pytest.mark.slow
+
+
+def test_82_sigterm_under_load_answers_all_that_was_accepted_and_ends_with_0(tmp_path: Path) -> None:
+    """What has a row was answered, what was answered has its row: nothing is stored that nobody was told of."""
+    chance = random.Random(20260315)
+    ledger = Ledger()
+    migrate(tmp_path)
+    for _ in range(ROUNDS):
+        with served(tmp_path) as service:
+            load = Load(ledger, service.port, clients=8)
+            time.sleep(0.3 + chance.uniform(0.0, 0.3))
+            service.process.send_signal(signal.SIGTERM)
+
+            assert service.process.wait(EXIT_IN_TIME_S) == 0
+            load.join()
+        assert load.timeouts == 0
+        assert set(stored_replies(tmp_path)) == {hook_instance(number) for number in ledger.acknowledged}
+    assert set(ledger.statuses) == {200}
+    assert_sound(tmp_path, ledger)
+    with served(tmp_path) as service:
+        repeat_all(tmp_path, ledger, service.port)
+
+
+@contextmanager
+def write_locked(directory: Path) -> Iterator[None]:
+    """Calls wait in the writer meanwhile."""
+    with closing(connect(directory / "cds.db", isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+def test_82_calls_waiting_in_the_writer_are_answered_while_new_ones_are_turned_away(tmp_path: Path) -> None:
+    ledger = Ledger()
+    migrate(tmp_path)
+    with served(tmp_path) as service:
+        assert ask_hook(service.port, ledger).status == 200
+        with write_locked(tmp_path):
+            askers = [Thread(target=ask_hook, args=(service.port, ledger)) for _ in range(IN_FLIGHT)]
+            for asker in askers:
+                asker.start()
+            assert eventually(lambda: ledger.asked == IN_FLIGHT + 1)
+            time.sleep(0.2)
+            service.process.send_signal(signal.SIGTERM)
+            time.sleep(0.2)
+            ready = readiness(service)
+        for asker in askers:
+            asker.join()
+        assert service.process.wait(EXIT_IN_TIME_S) == 0
+
+    assert ready in (0, 503)
+    assert ledger.statuses == {200: IN_FLIGHT + 1}
+    assert_sound(tmp_path, ledger)
+    assert '"service_drained"' in (tmp_path / "service.log").read_text().splitlines()[-1]
+
+
+def readiness(service: Running) -> int:
+    """The status of /readyz, 0 when the connection is refused or closed."""
+    try:
+        return ask(service.port, "/readyz").status
+    except OSError:
+        return 0
+
+
+def test_82_sigterm_is_heard_while_a_worker_is_being_replaced(tmp_path: Path) -> None:
+    migrate(tmp_path)
+    for after_s in (0.0, 0.005, 0.01, 0.02):
+        with served(tmp_path) as service:
+            assert ask(service.port, "/livez").status == 200
+            for pid in tree(service.pid)[1:]:
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(after_s)
+            service.process.send_signal(signal.SIGTERM)
+
+            assert service.process.wait(EXIT_IN_TIME_S) in (0, 1)
