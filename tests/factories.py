@@ -69,5 +69,5 @@ def a_risk(band: str = "low", *, probability: float = 0.012) -> RiskEstimate:
 
 def code_tables(**given: Any) -> CodeTables:
     """Code tables that know nothing but what is given."""
-    known: dict[str, Any] = dict.fromkeys(("chronic", "categories", "snomed_to_icd10", "complaints"), {})
+    known: dict[str, Any] = {"chronic": {}, "categories": {}, "snomed_to_icd10": {}, "complaints": {}}
     return CodeTables(**{"version": "test", **known, "complaint_words": {}, **given})

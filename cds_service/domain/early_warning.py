@@ -18,8 +18,8 @@ from cds_service.domain.prediction import EarlyWarning
 PARAMETERS = ("respiratory_rate", "spo2", "on_oxygen", "systolic_bp", "pulse", "consciousness", "temperature")
 
 YOUNGEST_YEARS = 16
-# Ages in which an unrecorded pregnancy is worth a word; chosen by us.
-_FERTILE_YEARS = (16, 55)
+# Ages, in completed years, in which an unrecorded pregnancy is worth a word; chosen by us.
+_FERTILE_YEARS = range(16, 56)
 
 URGENT = 5
 EMERGENCY = 7
@@ -49,12 +49,14 @@ def early_warning(snapshot: PatientSnapshot, *, spread_limit: timedelta) -> Earl
     if omitted is not None:
         return omitted
     inputs = _inputs(snapshot.readings)
-    points = _points(inputs, scale=snapshot.spo2_scale)
+    scale = 2 if snapshot.spo2_scale == 2 else 1
+    points = _points(inputs, scale=scale)
     unknown = tuple(name for name in PARAMETERS if points[name] is None)
     if len(unknown) == len(PARAMETERS):
         return "no-inputs"
-    lower = sum(known for known in points.values() if known is not None)
-    upper = lower + sum(_MOST[name] for name in unknown)
+    lower = sum(filter(None, points.values()))
+    most = _most(points, inputs, scale=scale)
+    upper = sum(most.values())
     red = tuple(name for name in PARAMETERS if points[name] == RED)
     spread = _spread(inputs)
     return EarlyWarning(
@@ -64,8 +66,8 @@ def early_warning(snapshot: PatientSnapshot, *, spread_limit: timedelta) -> Earl
         red=red,
         unknown=unknown,
         level=_level(lower, has_red=bool(red)),
-        upper_level=_level(upper, has_red=bool(red) or any(_MOST[name] == RED for name in unknown)),
-        scale=snapshot.spo2_scale,
+        upper_level=_level(upper, has_red=RED in most.values()),
+        scale=scale,
         spread_min=spread.total_seconds() / 60,
         composed=spread > spread_limit,
         remarks=_remarks(snapshot, inputs),
@@ -102,6 +104,14 @@ def _points(inputs: Mapping[str, Reading | None], *, scale: int) -> dict[str, in
         "consciousness": _consciousness(inputs["consciousness"]),
         "temperature": _scored(inputs["temperature"], _TEMPERATURE, per_unit=10),
     }
+
+
+def _most(points: Mapping[str, int | None], inputs: Mapping[str, Reading | None], *, scale: int) -> dict[str, int]:
+    """The points with the most each unknown can add. Where oxygen is unknown, being on it adds the most."""
+    most = {name: _MOST[name] if known is None else known for name, known in points.items()}
+    if points["spo2"] is None:
+        most["spo2"] = _saturation(inputs["spo2"], scale=scale, on_oxygen=True) or most["spo2"]
+    return most
 
 
 def _scored(reading: Reading | None, band: _Band, per_unit: int = 1) -> int | None:
@@ -153,7 +163,7 @@ def _remarks(snapshot: PatientSnapshot, inputs: Mapping[str, Reading | None]) ->
             remarks.append("consciousness-from-gcs")
         if consciousness.name == "gcs_total" or "confusion-not-asked" in consciousness.flags:
             remarks.append("confusion-not-asked")
-    age = snapshot.age_years or 0
-    if snapshot.sex == "female" and snapshot.pregnant is None and _FERTILE_YEARS[0] <= age <= _FERTILE_YEARS[1]:
+    is_fertile = int(snapshot.age_years or 0) in _FERTILE_YEARS
+    if snapshot.sex == "female" and snapshot.pregnant is None and is_fertile:
         remarks.append("pregnancy-unknown")
     return tuple(remarks)

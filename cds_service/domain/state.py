@@ -3,9 +3,11 @@
 The rules are ours (docs/reference/states.md), on top of NEWS2's published thresholds (RCP 2017). Version 1.
 
 - acute: NEWS2 of 5 or more, a single 3, or the high band of risk.
-- not-ill: all seven NEWS2 inputs known and scoring 0, low risk, and no impossible value left out.
-- mild: neither, but something is abnormal: a point of NEWS2 while acute is excluded, or more than low risk.
-- not-determinable: too little is known for any of the three.
+- not-determinable: not acute by what is known, but an unknown input of NEWS2 could still reach 5 or be a 3, an
+  impossible value was left out that may be an emergency, there is no NEWS2 (children, pregnancy, age unknown), or all
+  that is known is normal but not enough of it is.
+- mild: acute is excluded, and something is abnormal: a point of NEWS2, or more than low risk.
+- not-ill: all seven NEWS2 inputs known and scoring 0, and low risk. Where the risk model does not apply it is not said.
 - chronic, terminal: only from a recorded condition, whatever the vital signs say.
 """
 
@@ -32,21 +34,27 @@ def _acuity(snapshot: PatientSnapshot, news2: EarlyWarning | None, risk: RiskEst
     is_high = risk is not None and risk.band == "high"
     has_trigger = news2 is not None and (news2.lower >= URGENT or bool(news2.red))
     if is_high or has_trigger:
-        return StateTag("acute", ("score",) * has_trigger + ("model",) * is_high)
-    if news2 is None or risk is None or news2.upper >= URGENT:
-        return _known_abnormal(news2, risk)
-    if news2.lower or risk.band != "low":
-        return StateTag("mild", ("score",) * bool(news2.lower) + ("model",) * (risk.band != "low"))
-    if news2.complete and not any(reading.alarming for reading in snapshot.not_used):
-        return StateTag("not-ill", ("score", "model"))
-    return StateTag("not-determinable", ("rule",))
+        return StateTag("acute", _basis(score=has_trigger, model=is_high))
+    if news2 is None or _may_be_acute(snapshot, news2):
+        return _NOT_DETERMINABLE
+    is_raised = risk is not None and risk.band != "low"
+    if news2.lower or is_raised:
+        return StateTag("mild", _basis(score=news2.lower > 0, model=is_raised))
+    if risk is not None and news2.complete:
+        return StateTag("not-ill", _basis(score=True, model=True))
+    return _NOT_DETERMINABLE
 
 
-def _known_abnormal(news2: EarlyWarning | None, risk: RiskEstimate | None) -> StateTag:
-    """Without a risk or with a wide NEWS2: mild only where acute is excluded and something is abnormal."""
-    if news2 is not None and risk is None and news2.upper < URGENT and news2.lower:
-        return StateTag("mild", ("score",))
-    return StateTag("not-determinable", ("rule",))
+_NOT_DETERMINABLE = StateTag("not-determinable", ("rule",))
+
+
+def _basis(*, score: bool, model: bool) -> tuple[str, ...]:
+    return ("score",) * score + ("model",) * model
+
+
+def _may_be_acute(snapshot: PatientSnapshot, news2: EarlyWarning) -> bool:
+    """Whether what is unknown, or an impossible value that was left out, could hide a trigger."""
+    return news2.upper_level != "low" or any(reading.alarming for reading in snapshot.not_used)
 
 
 def _recorded(conditions: tuple[Condition, ...]) -> Iterator[StateTag]:
