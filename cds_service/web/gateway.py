@@ -30,9 +30,10 @@ THREADS = 64
 WAITING_LIMIT = 512  # requests whole but without a thread; at 1,000 answers a second half a second's work
 WAITING_DEADLINE_S = 2.0  # as long as the writer may take: who waited this long for a thread is told to come back
 BODY_DEADLINE_S = 30.0
-BODIES_LIMIT_BYTES = (
-    256 * 1024 * 1024
-)  # declared lengths of all bodies on their way, so that senders cannot fill memory
+# Declared lengths of all large bodies on their way, so that senders cannot fill memory. Small ones are not counted:
+# as many as there can be connections fit into as much again, and half-sent large bodies stop no ordinary call.
+BODIES_LIMIT_BYTES = 256 * 1024 * 1024
+SMALL_BODY_BYTES = 64 * 1024
 # Answered by a thread of their own: a service that is busy or waits for its database is alive, and says what is wrong.
 _HEALTH = frozenset({"/livez", "/readyz", "/metrics"})
 _TICK_S = 0.25
@@ -130,16 +131,17 @@ class Gateway:
         length = self._max_body_bytes if declared is None else _length(declared)
         if length > self._max_body_bytes:
             raise TooLarge(f"the body is larger than {self._max_body_bytes} bytes")
-        if self._reserved_bytes + length > BODIES_LIMIT_BYTES:
-            raise Unavailable("too many bodies are on their way", retry_after_s=1)
-        self._reserved_bytes += length
+        reserved = length if length > SMALL_BODY_BYTES else 0
+        if reserved and self._reserved_bytes + reserved > BODIES_LIMIT_BYTES:
+            raise Unavailable("too many large bodies are on their way", retry_after_s=1)
+        self._reserved_bytes += reserved
         self._reading[exchange] = (time.monotonic() + self._body_deadline_s, scope)
         try:
             body = await exchange() if declared is not None else await self._pieces(exchange)
         except (ProtocolClosed, ProtocolError):
             body = None
         finally:
-            self._reserved_bytes -= length
+            self._reserved_bytes -= reserved
             in_time = self._reading.pop(exchange, None)
         if body is None and in_time is not None:
             raise BadRequest("the body broke off before its end")
