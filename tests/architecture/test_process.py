@@ -1,0 +1,77 @@
+"""What a serving process holds: none of the training stack, and the heavy readers only when they are asked for."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY, environment
+
+NEVER = (
+    "xgboost", "sklearn", "shap", "pandas", "scipy", "onnx", "optuna", "training", "matplotlib",
+    "pydantic", "fhir", "alembic", "mako", "babel", "httpx", "pytest",
+)  # fmt: skip
+
+# A whole service in a process of its own: every address is called once, then it says what it has imported.
+PROBE = """
+import json, os, sys
+from pathlib import Path
+from cds_service.app import create_started_app
+app = create_started_app(os.environ)
+client = app.test_client()
+body = json.loads(Path("fixtures/hooks/patient-view-full.json").read_text())
+answers = [client.post("/cds-services/vitals-risk", json=body)]
+twin = Path("fixtures/twins/sepsis-from-nursing-home/bundle.json").read_bytes()
+answers.append(client.post("/fhir/$assess", data=twin, content_type="application/json"))
+answers.append(client.get("/predict?age=50&heart_rate=120"))
+for path in ("/cds-services", "/livez", "/readyz", "/metrics", "/openapi.json", "/models/risk/1.0.0/card"):
+    answers.append(client.get(path))
+answers.append(client.post("/cds-services/vitals-risk", data=b"{"))
+app.extensions["cds"].drain()
+found = sorted({name.partition(".")[0] for name in sys.modules})
+print(json.dumps({"statuses": [answer.status_code for answer in answers], "modules": found}))
+"""
+
+
+def probe(directory: Path, empty_database: Path, **more: str) -> dict[str, list[str]]:
+    (directory / "cds.db").write_bytes(empty_database.read_bytes())
+    variables = environment(directory, CDS_LOG_FILE=str(directory / "log.jsonl"), **more)
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE],
+        env=variables,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, list[str]] = json.loads(done.stdout)
+    return found
+
+
+def test_a_serving_process_imports_neither_training_nor_full_fhir_models(tmp_path: Path, empty_database: Path) -> None:
+    found = probe(tmp_path, empty_database)
+
+    assert found["statuses"] == [200] * 9 + [415]
+    assert [name for name in NEVER if name in found["modules"]] == []
+
+
+def test_strict_mode_brings_the_full_models_and_nothing_of_training(tmp_path: Path, empty_database: Path) -> None:
+    found = probe(tmp_path, empty_database, CDS_FHIR_VALIDATION="strict")
+
+    assert "fhir" in found["modules"]
+    assert [name for name in ("xgboost", "sklearn", "pandas", "training") if name in found["modules"]] == []
+
+
+@pytest.mark.parametrize("module", ["cds_service.domain.early_warning", "cds_service.domain.state"])
+def test_the_domain_needs_nothing_but_itself(module: str) -> None:
+    others = (*NEVER, "flask", "sqlalchemy", "msgspec", "onnxruntime")
+    code = f"import sys, {module}; print([name for name in {others} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
