@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema, fields
+from marshmallow import INCLUDE, Schema, fields
 
 
 class ProblemSchema(Schema):
@@ -17,7 +17,12 @@ class ProblemSchema(Schema):
 
 
 class FhirSchema(Schema):
-    """A FHIR resource (R4, R4B)."""
+    """A FHIR resource (R4, R4B) with whatever members its type has."""
+
+    class Meta:
+        """What else comes is described by FHIR."""
+
+        unknown = INCLUDE
 
     resourceType = fields.String(required=True)  # noqa: N815 - FHIR's name
 
@@ -36,6 +41,11 @@ class ServicesSchema(Schema):
 
 class RecordSchema(Schema):
     """One flat record of a patient; canonical units unless `<name>_unit` says otherwise. Other vital signs likewise."""
+
+    class Meta:
+        """The other vital signs and their units."""
+
+        unknown = INCLUDE
 
     age = fields.Float(metadata={"description": "years"})
     sex = fields.String(metadata={"description": "male or female"})
