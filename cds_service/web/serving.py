@@ -46,7 +46,7 @@ def serve_gateway(load: Callable[..., Any], bind: tuple[str, int], *, workers: i
         workers=workers,
         http=HTTPModes.http1,
         websockets=False,
-        task_impl=TaskImpl.rust,
+        task_impl=TaskImpl.asyncio,  # the other one never lets go of a request's coroutine and body
         backlog=CONNECTIONS_LIMIT,
         backpressure=CONNECTIONS_LIMIT,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_DEADLINE_MS, max_buffer_size=HEADER_LIMIT_BYTES),
