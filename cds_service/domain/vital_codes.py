@@ -1,7 +1,7 @@
 """The codes of vital signs and of their values: LOINC, SNOMED CT and ISO/IEEE 11073, each with how far it was verified.
 
 `seen`: code and meaning met together in published profiles, examples or device messages (docs/reference/vital-signs.md
-names them). `form`: only the check digit was tested; the meaning still has to be confirmed against a licensed release.
+names them). `form`: well-formed, its check digit tested; the meaning is to be confirmed in a licensed release.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ CODES: tuple[VitalCode, ...] = (
             "pulse_rate": "149530 149546",
             "respiratory_rate": "151562 151578 151658",
             "temperature": "150344",
-            "systolic_bp": "150021 150301 150033 150037 150017",
-            "diastolic_bp": "150022 150302 150034 150038 150018",
+            "systolic_bp": "150021 150301 150033 150037",
+            "diastolic_bp": "150022 150302 150034 150038",
             "spo2": "150456",
             "oxygen_concentration": "152196 153144",
             "gcs_total": "153728",
@@ -104,6 +104,8 @@ CODES: tuple[VitalCode, ...] = (
             "height": "188740",
         },
     ),
+    # Met in messages, but labelled as another site's pressure; the meaning is recalled.
+    *_codes(MDC, "form", {"systolic_bp": "150017", "diastolic_bp": "150018"}),
 )
 
 VITAL_CODES: Mapping[Key, str] = MappingProxyType({(row.system, row.code): row.name for row in CODES})
