@@ -1,0 +1,289 @@
+"""Flat records: what a form, a REST call or an imported row says becomes a snapshot, or a clear refusal."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cds_service.domain.codes import ICD10CM, SNOMED
+from cds_service.domain.patient import NotUsed, PatientSnapshot
+from cds_service.domain.policy import ReadingPolicy
+from cds_service.errors import BadRequest
+from cds_service.records.reader import FIELDS, snapshot_from_record
+from tests.factories import AT, code_tables
+
+TABLES = code_tables(
+    chronic={"E11": True, "S52": False},
+    categories={"E11": "diabetes-type-2", "J45": "asthma"},
+    complaints={ICD10CM: {"R07": "chest-pain"}, SNOMED: {"29857009": "chest-pain"}},
+    complaint_words={"dolor de pecho": "chest-pain"},
+)
+
+
+def read(at: datetime = AT, **record: Any) -> PatientSnapshot:
+    return snapshot_from_record(record, at=at, policy=ReadingPolicy(), tables=TABLES)
+
+
+def left_out(snapshot: PatientSnapshot) -> list[tuple[str, NotUsed, bool]]:
+    return [(reading.name, reading.reason, reading.alarming) for reading in snapshot.not_used]
+
+
+def test_a_whole_record():
+    snapshot = read(
+        patient_id="4711", age=71, sex="female", heart_rate=98, temperature="38,4", blood_pressure=104,
+        diastolic_bp=60, respiratory_rate=22, spo2=93, on_oxygen=False, consciousness="C", spo2_scale=2,
+        pregnant=False, ambulance=True, complaint="R07.9", conditions=["E11.9", "S52.5"],
+        observed_at="2026-03-14T10:25:00+02:00",
+    )  # fmt: skip
+
+    assert {name: reading.value for name, reading in snapshot.readings.items()} == {
+        "heart_rate": 98.0, "temperature": 38.4, "systolic_bp": 104.0, "diastolic_bp": 60.0, "respiratory_rate": 22.0,
+        "spo2": 93.0, "on_oxygen": False, "consciousness": "C",
+    }  # fmt: skip
+    assert {reading.time for reading in snapshot.readings.values()} == {datetime(2026, 3, 14, 8, 25, tzinfo=UTC)}
+    assert (snapshot.age_years, snapshot.sex, snapshot.pregnant, snapshot.spo2_scale) == (71.0, "female", False, 2)
+    assert (snapshot.encounter_class, snapshot.arrived_by_ambulance) == ("EMER", True)
+    assert (snapshot.complaint_group, snapshot.chronic_count) == ("chest-pain", 1)
+    assert [(condition.code, condition.chronic) for condition in snapshot.conditions or ()] == [
+        ("E11.9", True),
+        ("S52.5", False),
+    ]
+    assert snapshot.identity.patient_id == "4711"
+    assert snapshot.not_used == ()
+
+
+def test_nothing_given_is_nothing_known():
+    snapshot = read(heart_rate="", temperature=None)
+
+    assert snapshot == PatientSnapshot(at=AT, identity=snapshot.identity, readings={}, encounter_class="EMER")
+
+
+@pytest.mark.parametrize(
+    ("record", "name", "value", "original"),
+    [
+        ({"temperature": 101.3, "temperature_unit": "[degF]"}, "temperature", 38.5, "101.3 [degF]"),
+        ({"temperature": "98,6", "temperature_unit": "F"}, "temperature", 37.0, "98.6 F"),
+        ({"blood_pressure": 16, "blood_pressure_unit": "kPa"}, "systolic_bp", 120.0, "16 kPa"),
+        ({"weight": "150", "weight_unit": "lb"}, "weight", 68.04, "150 lb"),
+        ({"height": 70, "height_unit": "[in_i]"}, "height", 177.8, "70 [in_i]"),
+        ({"heart_rate": " 72 "}, "heart_rate", 72.0, "72 /min"),
+        ({"gcs_total": 15}, "gcs_total", 15.0, "15 {score}"),
+    ],
+)
+def test_units_are_converted_and_the_original_is_kept(record, name, value, original):
+    reading = read(**record).readings[name]
+
+    assert reading.value == pytest.approx(value, abs=0.02)
+    assert reading.original == original
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "alarming"),
+    [
+        ("heart_rate", 0, True),
+        ("temperature", 98.6, True),
+        ("temperature", 24, True),
+        ("spo2", 20, True),
+        ("systolic_bp", 0, True),
+        ("respiratory_rate", -100, True),
+        ("heart_rate", 8388607, True),
+        ("weight", 0, False),
+        ("oxygen_concentration", 0.4, False),
+    ],
+)
+def test_an_impossible_value_is_left_out_not_refused(name, value, alarming):
+    snapshot = read(**{name: value})
+
+    assert snapshot.readings == {}
+    assert left_out(snapshot) == [(name, NotUsed.IMPLAUSIBLE, alarming)]
+
+
+def test_the_reason_says_the_range():
+    assert read(spo2=20).not_used[0].detail == "under 30 %"
+    assert read(heart_rate=8388607).not_used[0].detail == "outside 10 to 350 /min"
+    assert read(heart_rate=8388607).not_used[0].original == "8388607 /min"
+
+
+def test_an_unknown_unit_is_left_out_by_name():
+    (unused,) = read(height=1.2, height_unit="furlong").not_used
+
+    assert (unused.reason, unused.detail) == (NotUsed.UNKNOWN_UNIT, "furlong")
+
+
+@pytest.mark.parametrize(("systolic", "diastolic"), [(80, 120), (90, 90)])
+def test_a_diastolic_not_below_the_systolic_spoils_both(systolic, diastolic):
+    snapshot = read(systolic_bp=systolic, diastolic_bp=diastolic, heart_rate=72)
+
+    assert set(snapshot.readings) == {"heart_rate"}
+    assert left_out(snapshot) == [(name, NotUsed.INCONSISTENT, True) for name in ("systolic_bp", "diastolic_bp")]
+
+
+@pytest.mark.parametrize(
+    ("record", "expected", "flags"),
+    [
+        ({}, None, ()),
+        ({"on_oxygen": "no"}, False, ()),
+        ({"on_oxygen": "sí"}, True, ()),
+        ({"oxygen_flow": 2}, True, ("from-flow",)),
+        ({"oxygen_flow": 0}, False, ("from-flow",)),
+        ({"oxygen_concentration": 21}, False, ("from-concentration",)),
+        ({"oxygen_concentration": 40}, True, ("from-concentration",)),
+        ({"oxygen_flow": 2, "on_oxygen": True}, True, ()),
+    ],
+)
+def test_oxygen_is_said_or_follows_from_flow_and_concentration(record, expected, flags):
+    reading = read(**record).readings.get("on_oxygen")
+
+    assert (None if reading is None else reading.value) is expected
+    assert reading is None or reading.flags == flags
+
+
+@pytest.mark.parametrize("record", [{"oxygen_concentration": 0.4}, {"oxygen_flow": 8000}])
+def test_an_impossible_flow_or_concentration_says_nothing_of_oxygen(record):
+    assert "on_oxygen" not in read(**record).readings
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"on_oxygen": False, "oxygen_flow": 2},
+        {"on_oxygen": True, "oxygen_flow": 0},
+        {"oxygen_flow": 0, "oxygen_concentration": 40},
+    ],
+)
+def test_statements_on_oxygen_that_disagree_are_all_left_out(record):
+    snapshot = read(**record)
+
+    assert "on_oxygen" not in snapshot.readings
+    assert left_out(snapshot) == [("on_oxygen", NotUsed.CONFLICTING, False)] * 2
+
+
+@pytest.mark.parametrize(
+    ("age", "used"), [(timedelta(hours=4), {"heart_rate", "weight"}), (timedelta(hours=5), {"weight"})]
+)
+def test_an_old_reading_is_stale_in_an_emergency(age, used):
+    snapshot = read(heart_rate=72, weight=80, observed_at=(AT - age).isoformat())
+
+    assert set(snapshot.readings) == used
+
+
+@pytest.mark.parametrize(
+    ("complaint", "group"),
+    [("R07.4", "chest-pain"), ("29857009", "chest-pain"), ("Dolor de pecho", "chest-pain"), ("?", None)],
+)
+def test_a_complaint_is_a_code_or_words(complaint, group):
+    assert read(complaint=complaint).complaint_group == group
+
+
+@pytest.mark.parametrize(
+    ("conditions", "count"),
+    [(None, None), ([], 0), ("E11.9, E11.65", 1), (["E11.9", "J45.2"], 2), (["QQQ"], 0)],
+)
+def test_conditions_that_were_not_read_are_not_none_at_all(conditions, count):
+    assert read(conditions=conditions).chronic_count == count
+
+
+def test_a_chronic_count_may_be_given():
+    assert read(chronic_count="3").chronic_count == 3
+
+
+def test_a_palliative_code_is_marked():
+    assert [condition.palliative for condition in read(conditions=["Z51.5", "E11"]).conditions or ()] == [True, False]
+
+
+BAD = [
+    ("heart_rate", "Jane Doe"),
+    ("heart_rate", "7 2"),
+    ("heart_rate", "1_28"),
+    ("heart_rate", "1e3"),
+    ("heart_rate", "７２"),
+    ("heart_rate", "NaN"),
+    ("heart_rate", float("nan")),
+    ("heart_rate", float("inf")),
+    ("heart_rate", 10**400),
+    ("heart_rate", True),
+    ("heart_rate", [72]),
+    ("heart_rate", {"value": 72}),
+    ("heart_rate", ">60"),
+    ("age", -1),
+    ("age", 131),
+    ("sex", "Jane Doe"),
+    ("sex", 1),
+    ("on_oxygen", "Jane Doe"),
+    ("on_oxygen", 2),
+    ("consciousness", "Jane Doe"),
+    ("spo2_scale", 3),
+    ("spo2_scale", 1.5),
+    ("pregnant", "maybe"),
+    ("ambulance", []),
+    ("encounter_class", "Jane Doe"),
+    ("blood_group", "Jane Doe"),
+    ("complaint", 7),
+    ("complaint", "x" * 201),
+    ("complaint", "a\0b"),
+    ("conditions", 7),
+    ("conditions", [7]),
+    ("conditions", ["Jane Doe"]),
+    ("conditions", ["E11.9"] * 201),
+    ("chronic_count", 1.5),
+    ("chronic_count", -1),
+    ("observed_at", "2026-03-14T08:40:00"),
+    ("observed_at", "2026-03-14"),
+    ("observed_at", "2026-13-14T08:40:00Z"),
+    ("observed_at", "0001-01-01T00:00:00+14:00"),
+    ("observed_at", "2026-03-14T08:46:00Z"),
+    ("observed_at", 7),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD, ids=lambda part: repr(part)[:24])
+def test_what_cannot_be_read_is_refused_by_name_without_its_value(name, value):
+    with pytest.raises(BadRequest) as refused:
+        read(**{name: value})
+
+    assert refused.value.where == name
+    assert "Jane" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("record", "where"),
+    [
+        ({"pulse": 72}, "pulse"),
+        ({"<script>": 1}, "script"),
+        ({"\n": 1}, "a field"),
+        ({"x" * 99: 1}, "x" * 40),
+        ({"temperature_unit": "F"}, "temperature_unit"),
+        ({"blood_pressure": 120, "systolic_bp": 121}, "systolic_bp"),
+        ({"consciousness_unit": "F"}, "consciousness_unit"),
+    ],
+)
+def test_a_field_that_is_not_known_or_not_alone_is_refused(record, where):
+    with pytest.raises(BadRequest) as refused:
+        read(**record)
+
+    assert refused.value.where == where
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(FIELDS)) | st.text(max_size=8), JSON, max_size=6))
+def test_any_record_is_read_or_refused(record):
+    with suppress(BadRequest):
+        assert snapshot_from_record(record, at=AT, policy=ReadingPolicy(), tables=TABLES).at == AT
+
+
+@given(st.floats(30, 42), st.sampled_from([".", ","]))
+def test_a_number_reads_the_same_as_json_and_as_text(value, point):
+    as_text = read(temperature=f"{value:.2f}".replace(".", point))
+
+    assert as_text.readings["temperature"].value == read(temperature=round(value, 2)).readings["temperature"].value
