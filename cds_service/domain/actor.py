@@ -10,6 +10,7 @@ class Actor:
     """One authenticated caller.
 
     `kind` is client, user or command; `environment` production or test; `role` names a row set of the access table.
+    `language` is what its cards are written in, None where each request says.
     """
 
     name: str
@@ -17,6 +18,7 @@ class Actor:
     role: str
     tenant: str
     environment: str
+    language: str | None = None
 
 
 # The caller when client authentication is off, which start allows on loopback only: nothing it sends is production.

@@ -41,8 +41,8 @@ class Predictor:
     def estimate(self, snapshot: PatientSnapshot, policy: AssessmentPolicy) -> RiskEstimate | str:
         """Risk with its drivers, or why there is none.
 
-        `age-unknown`, `under-18`, `encounter-class-unknown`, `not-emergency` or `no-vitals`. Raises Unavailable when the
-        model fails: a patient is never called well by a model that did not answer.
+        `age-unknown`, `under-18`, `encounter-class-unknown`, `not-emergency` or `no-vitals`. Raises Unavailable
+        when the model fails: a patient is never called well by a model that did not answer.
         """
         reason = _unsuitable(snapshot)
         if reason is not None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cds_service.domain.actor import LOCAL, Actor
 from cds_service.errors import ConfigurationError
 from cds_service.settings.checks import combination_problems
+from cds_service.settings.clients import local_client_from_file
 from cds_service.settings.secret import SECRET_SETTING, secret_from_file, secret_problem
 from cds_service.settings.site import Site, site_from_file
 from cds_service.settings.variables import VARIABLES
@@ -28,23 +30,27 @@ class Settings:
     public_url: str
     models_dir: Path
     client_auth: str
+    clients_file: Path | None
     site_file: Path | None
     cors_origins: tuple[str, ...]
-    allow_http_fhir: bool
     fhir_validation: str
     workers: int
     log_file: Path | None
     secret_key: str
     site: Site
+    local_client: Actor
     max_body_bytes: int = MAX_BODY_BYTES
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """Settings from `CDS_` variables; ConfigurationError lists everything that is wrong, each with its remedy."""
         values, problems = _read(environment)
-        site = Site()
+        site, local_client = Site(), LOCAL
         if values.get("site_file"):
             site = _checked(problems, "CDS_SITE_FILE", site_from_file, values["site_file"]) or site
+        if values.get("clients_file"):
+            read = local_client_from_file
+            local_client = _checked(problems, "CDS_CLIENTS_FILE", read, values["clients_file"]) or LOCAL
         problems += combination_problems(values)
         values["secret_key"] = environment.get(SECRET_SETTING, "")
         if not problems and not values["secret_key"] and _may_keep_own_secret(values):
@@ -54,7 +60,7 @@ class Settings:
             problems.append(f"{SECRET_SETTING}: {problem}")
         if problems:
             raise ConfigurationError("; ".join(problems), where="settings")
-        return cls(**values, site=site)
+        return cls(**values, site=site, local_client=local_client)
 
     @property
     def var_dir(self) -> Path:

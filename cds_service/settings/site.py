@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
@@ -15,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cds_service.domain.policy import AssessmentPolicy, ReadingPolicy
-from cds_service.errors import ConfigurationError
+from cds_service.settings.toml import from_file, table, text
 
 
 @dataclass(frozen=True)
@@ -53,25 +52,16 @@ class Site:
 
 def site_from_file(path: Path) -> Site:
     """The site of a TOML file; ConfigurationError names the key that is unknown or will not do."""
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"not TOML: {error}", where=str(path)) from None
-    try:
-        return _site(document)
-    except ValueError as error:
-        raise ConfigurationError(str(error), where=str(path)) from None
+    return from_file(path, _site)
 
 
 def _site(document: Mapping[str, Any]) -> Site:
-    values = _table(document, "", {"version": _text, "zone": _zone, "reading": _reading, "assessment": _assessment})
+    values = table(document, "", {"version": text, "zone": _zone, "reading": _reading, "assessment": _assessment})
     return replace(Site(), **values)
 
 
 def _reading(document: Any, where: str) -> ReadingPolicy:
-    values = _table(
+    values = table(
         document,
         where,
         {
@@ -89,24 +79,11 @@ def _reading(document: Any, where: str) -> ReadingPolicy:
 
 
 def _assessment(document: Any, where: str) -> AssessmentPolicy:
-    values = _table(document, where, {"moderate": _probability, "high": _probability, "news2_spread_min": _age})
+    values = table(document, where, {"moderate": _probability, "high": _probability, "news2_spread_min": _age})
     policy = replace(AssessmentPolicy(), **{name.removesuffix("_min"): value for name, value in values.items()})
     if policy.moderate >= policy.high:
         raise ValueError(f"{where}: moderate must be under high")
     return policy
-
-
-def _table(document: Any, where: str, readers: Mapping[str, Callable[[Any, str], Any]]) -> dict[str, Any]:
-    if not isinstance(document, dict):
-        raise ValueError(f"{where}: must be a table")
-    unknown = sorted(document.keys() - readers.keys())
-    if unknown:
-        raise ValueError(f"{_path(where, unknown[0])}: unknown; known are {', '.join(sorted(readers))}")
-    return {name: readers[name](value, _path(where, name)) for name, value in document.items()}
-
-
-def _path(where: str, name: str) -> str:
-    return f"{where}.{name}" if where else name
 
 
 def _age(value: Any, where: str) -> timedelta:
@@ -127,15 +104,9 @@ def _probability(value: Any, where: str) -> float:
     return float(value)
 
 
-def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= 64 or not value.isprintable():
-        raise ValueError(f"{where}: must be a text of 1 to 64 printable characters")
-    return value
-
-
 def _zone(value: Any, where: str) -> str:
     try:
-        return ZoneInfo(_text(value, where)).key
+        return ZoneInfo(text(value, where)).key
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(f"{where}: must be a zone such as Europe/Madrid") from None
 

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 _BIND = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})")
 _DATABASE = re.compile(r"(sqlite(\+pysqlite)?:///.+|postgresql(\+psycopg)?://.+)")
-_SWITCH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +85,6 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return read
 
 
-def _switch(text: str) -> bool:
-    if text.lower() not in _SWITCH:
-        raise ValueError("choose 1 or 0")
-    return _SWITCH[text.lower()]
-
-
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 64:
         raise ValueError("give a number from 1 to 64")
@@ -109,9 +102,9 @@ VARIABLES = (
     Variable("CDS_PUBLIC_URL", "", "`https://…`; `http://` on loopback", _base_url),
     Variable("CDS_MODELS_DIR", "models", "a directory", Path),
     Variable("CDS_CLIENT_AUTH", "required", "`required` or `off`", _one_of("required", "off")),
+    Variable("CDS_CLIENTS_FILE", "", "a TOML file", _optional_path),
     Variable("CDS_SITE_FILE", "", "a TOML file", _optional_path),
     Variable("CDS_CORS_ORIGINS", "", "origins, separated by commas", _origins),
-    Variable("CDS_ALLOW_HTTP_FHIR", "0", "`1` or `0`", _switch),
     Variable("CDS_FHIR_VALIDATION", "fast", "`fast` or `strict`", _one_of("fast", "strict")),
     Variable("CDS_WORKERS", "1", "a number from 1 to 64", _count),
     Variable("CDS_LOG_FILE", "", "a file", _optional_path),

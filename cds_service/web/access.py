@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cds_service.domain.actor import LOCAL, Actor
+from cds_service.domain.actor import Actor
 from cds_service.errors import Unauthorized
 from cds_service.settings import Settings
 
@@ -39,5 +39,5 @@ ACCESS: dict[str, Access] = {
 def authenticate(settings: Settings) -> Actor:
     """The caller of an address that demands a client; Unauthorized when there is no way to know it."""
     if settings.client_auth == "off":
-        return LOCAL
+        return settings.local_client
     raise Unauthorized("authentication is required")

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from cds_service import logs
+from cds_service.domain.actor import Actor
 from cds_service.domain.patient import PatientSnapshot
 from cds_service.domain.prediction import Prediction
 from cds_service.fhir.conformance import require_valid
@@ -18,7 +19,6 @@ from cds_service.services.assess import assess
 from cds_service.services.log_prediction import Asked, entry_from_prediction
 from cds_service.services.read_prediction import read_stored_prediction
 from cds_service.storage.prediction_log import new_prediction_id
-from cds_service.web.access import authenticate
 from cds_service.web.context import runtime
 
 log = logs.get_logger(__name__)
@@ -64,12 +64,12 @@ def predict_from(snapshot: PatientSnapshot) -> Prediction:
     )
 
 
-def stored_prediction(prediction_id: str) -> Prediction:
+def stored_prediction(prediction_id: str, actor: Actor) -> Prediction:
     """A prediction of the caller's tenant as it was answered; the read is audited first."""
     process = runtime()
     return read_stored_prediction(
         prediction_id,
-        authenticate(process.settings),
+        actor,
         engine=process.engine,
         keyring=process.keyring,
         writer=process.writer,

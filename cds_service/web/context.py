@@ -7,6 +7,7 @@ from typing import cast
 import msgspec
 from flask import Response, current_app, request
 
+from cds_service.domain.actor import Actor
 from cds_service.errors import UnsupportedMedia
 from cds_service.i18n import negotiate
 from cds_service.runtime import Runtime
@@ -23,8 +24,10 @@ def runtime() -> Runtime:
     return cast(Runtime, current_app.extensions["cds"])
 
 
-def language() -> str:
-    """The caller's language of those the service speaks."""
+def language(actor: Actor | None = None) -> str:
+    """The language set for this client, else the one of ours that the request likes best."""
+    if actor is not None and actor.language is not None:
+        return actor.language
     return negotiate(request.headers.get("Accept-Language"))
 
 

@@ -25,7 +25,7 @@ def assess_posted_bundle() -> Response:
         raise BadRequest("the body must be a FHIR Bundle", where="resourceType")
     snapshot = snapshot_from_fhir([parsed.canonical], patient_id=None, encounter_id=None, at=process.now())
     prediction = predict_from(snapshot)
-    asked = Asked(actor=actor, service="assess", language=language(), request_hash=content_hash(parsed))
+    asked = Asked(actor=actor, service="assess", language=language(actor), request_hash=content_hash(parsed))
     commit(prediction, asked, None)
     return json_response(assess_bundle(prediction, language=asked.language), media=FHIR_JSON)
 
@@ -33,5 +33,6 @@ def assess_posted_bundle() -> Response:
 @fhir.get("/RiskAssessment/<prediction_id>")
 def read_risk_assessment(prediction_id: str) -> Response:
     """A stored prediction as a FHIR RiskAssessment of the patient it was made for."""
-    prediction = stored_prediction(prediction_id)
-    return json_response(risk_assessment(prediction, language=language()), media=FHIR_JSON)
+    actor = authenticate(runtime().settings)
+    prediction = stored_prediction(prediction_id, actor)
+    return json_response(risk_assessment(prediction, language=language(actor)), media=FHIR_JSON)

@@ -48,7 +48,7 @@ def call_service(service_id: str) -> Response:
     asked = Asked(
         actor=actor,
         service=service.id,
-        language=language(),
+        language=language(actor),
         request_hash=content_hash(parsed),
         hook=call.hook,
         hook_instance=str(call.hook_instance),

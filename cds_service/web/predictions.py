@@ -6,6 +6,7 @@ from hashlib import sha256
 
 from flask import Blueprint, Response, request
 
+from cds_service.domain.prediction import Prediction
 from cds_service.errors import BadRequest
 from cds_service.records.reader import snapshot_from_record
 from cds_service.services.log_prediction import Asked
@@ -28,20 +29,24 @@ def predict() -> Response:
         record, at=process.now(), policy=process.settings.site.reading, tables=process.tables
     )
     prediction = predict_from(snapshot)
-    asked = Asked(actor=actor, service="predict", language=language(), request_hash=request_hash)
+    asked = Asked(actor=actor, service="predict", language=language(actor), request_hash=request_hash)
     return json_response(commit(prediction, asked, prediction_document(prediction)))
 
 
 @predictions.get("/predictions/<prediction_id>")
 def read_prediction(prediction_id: str) -> Response:
     """One stored prediction as it was answered."""
-    return json_response(prediction_document(stored_prediction(prediction_id)))
+    return json_response(prediction_document(_stored(prediction_id)))
 
 
 @predictions.get("/predictions/<prediction_id>/explain")
 def explain_prediction(prediction_id: str) -> Response:
     """Why a stored prediction says what it says."""
-    return json_response(explanation_document(stored_prediction(prediction_id)))
+    return json_response(explanation_document(_stored(prediction_id)))
+
+
+def _stored(prediction_id: str) -> Prediction:
+    return stored_prediction(prediction_id, authenticate(runtime().settings))
 
 
 def _record() -> tuple[dict[str, object], bytes]:

@@ -45,7 +45,6 @@ REFUSED = [
     pytest.param({"CDS_PUBLIC_URL": "https://["}, "CDS_PUBLIC_URL", id="address-broken"),
     pytest.param({"CDS_CORS_ORIGINS": "*"}, "CDS_CORS_ORIGINS: * would let any page call", id="any-origin"),
     pytest.param({"CDS_CORS_ORIGINS": "https://a.example/x"}, "scheme and host only", id="origin-with-path"),
-    pytest.param({"CDS_ALLOW_HTTP_FHIR": "maybe"}, "CDS_ALLOW_HTTP_FHIR: choose 1 or 0", id="switch"),
     pytest.param({"CDS_FHIR_VALIDATION": "lax"}, "CDS_FHIR_VALIDATION: choose fast or strict", id="validation"),
     pytest.param({"CDS_WORKERS": "2"}, "CDS_WORKERS: SQLite takes one process's writes", id="workers-on-sqlite"),
     pytest.param({"CDS_SITE_FILE": "nowhere.toml"}, "CDS_SITE_FILE: nowhere.toml: cannot be read", id="no-site-file"),
@@ -70,7 +69,6 @@ def test_lists_and_switches_are_read() -> None:
         "CDS_SECRET_KEY": KEY,
         "CDS_HTTP_BIND": "[::1]:9000",
         "CDS_CORS_ORIGINS": "https://A.example, http://localhost:3000",
-        "CDS_ALLOW_HTTP_FHIR": "yes",
         "CDS_DATABASE_URL": "postgresql://cds@db/cds",
         "CDS_WORKERS": "4",
     }
@@ -79,7 +77,7 @@ def test_lists_and_switches_are_read() -> None:
 
     assert settings.public_url == "http://[::1]:9000"
     assert settings.cors_origins == ("https://a.example", "http://localhost:3000")
-    assert (settings.allow_http_fhir, settings.workers) == (True, 4)
+    assert settings.workers == 4
 
 
 def test_the_secret_is_in_no_text_of_the_settings() -> None:
