@@ -122,7 +122,7 @@ CODED_VALUES: Mapping[Key, tuple[str, str | bool]] = MappingProxyType(
         (SNOMED, "300202002"): ("consciousness", "V"),
         (SNOMED, "450847001"): ("consciousness", "P"),
         (SNOMED, "422768004"): ("consciousness", "U"),
-        (SNOMED, "278149003"): ("blood_group", "A+"),
+        (SNOMED, "278149003"): ("blood_group", "A+"),  # check digit tested only
     }
 )
 
