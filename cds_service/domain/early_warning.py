@@ -35,6 +35,8 @@ _SYSTOLIC: _Band = ((90, 100, 110, 219), (3, 2, 1, 0, 3))
 _PULSE: _Band = ((40, 50, 90, 110, 130), (3, 1, 0, 1, 2, 3))
 _TEMPERATURE: _Band = ((350, 360, 380, 390), (3, 1, 0, 1, 2))
 _CONSCIOUSNESS = {"A": 0, "C": 3, "V": 3, "P": 3, "U": 3}
+# A half, and the noise of binary floats and unit conversions, so that 38.05 is halfway whatever way it was reached.
+_HALF = 0.5 + 1e-6
 _OXYGEN_POINTS = 2
 # From this SpO2 on, scale 2 depends on whether the patient is on oxygen.
 _SCALE_2_DEPENDS_FROM = 93
@@ -123,7 +125,7 @@ def _scored(reading: Reading | None, band: _Band, per_unit: int = 1) -> int | No
 
 def _charted(value: float, per_unit: int) -> int:
     """The value rounded half up to the chart's resolution, in units of it; 38.05 at tenths is 381."""
-    return floor(round(value * per_unit, 6) + 0.5)
+    return floor(value * per_unit + _HALF)
 
 
 def _saturation(reading: Reading | None, *, scale: int, on_oxygen: bool | None) -> int | None:
