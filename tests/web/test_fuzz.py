@@ -201,7 +201,9 @@ def test_any_query_is_predicted_or_refused(service: Service, query: dict[str, st
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40), st.sampled_from(["GET", "POST", "PUT", "TRACE"]))
 def test_any_address_and_method_is_json(service: Service, path: str, method: str) -> None:
     for prefix in ("/predictions/", "/fhir/RiskAssessment/", "/cds-services/", "/models/", "/"):
-        response = service.client.open(prefix + path.replace("?", "").replace("#", ""), method=method)
+        # Two slashes at the start would name a host to the test client, which no address does.
+        address = prefix + path.replace("?", "").replace("#", "").lstrip("/")
+        response = service.client.open(address, method=method)
         assert response.status_code in {200, 301, 308, 400, 404, 405, 415}, (path, response.status_code)
         if response.status_code >= 400:
             assert is_json_failure(response)
