@@ -8,6 +8,7 @@ which saves waking it. Measured against the alternatives in docs/decisions/http-
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import threading
@@ -25,8 +26,9 @@ from cds_service.web.wsgi_call import Answer, Application, Scope, call
 
 log = logs.get_logger(__name__)
 
-# Chosen by us. Threads mostly wait for the database's commit, which takes a whole group of them at a time.
-THREADS = 64
+# Measured in docs/decisions/performance.md: more threads pass the interpreter lock around at a price of a fifth of a
+# call. These keep the interpreter busy while some of them wait for the database, whose commit takes all that wait.
+THREADS = 8
 WAITING_LIMIT = 512  # requests whole but without a thread; at 1,000 answers a second half a second's work
 WAITING_DEADLINE_S = 2.0  # as long as the writer may take: who waited this long for a thread is told to come back
 BODY_DEADLINE_S = 30.0
@@ -37,6 +39,8 @@ SMALL_BODY_BYTES = 64 * 1024
 # Answered by a thread of their own: a service that is busy or waits for its database is alive, and says what is wrong.
 _HEALTH = frozenset({"/livez", "/readyz", "/metrics"})
 _TICK_S = 0.25
+# Objects between two runs of the cycle collector. A request makes a few thousand and leaves no cycles behind.
+_COLLECT_EVERY = 20_000
 
 
 class Exchange(Protocol):
@@ -86,6 +90,7 @@ class Gateway:
         self._loop = loop
         self._parent = os.getppid()
         self._application, self._drain = self._start()
+        _collect_rarely()
         queues = [self._health_jobs, *[self._jobs] * self._threads]
         self._pool = [
             threading.Thread(target=self._serve, args=(jobs,), name=f"cds-http-{n}", daemon=True)
@@ -194,6 +199,13 @@ class Gateway:
         except Exception as error:  # the application answers its own failures: this is the server's last word
             log.error("application_failed", exception=type(error).__name__, frames=logs.frames(error))
             return refusal_answer(CdsError("an unexpected error occurred"), job.scope.path)
+
+
+def _collect_rarely() -> None:
+    """Leave what was loaded at start to itself: it stays until the end, and looking through it costs every request."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_EVERY)
 
 
 def send(exchange: Exchange, answer: Answer) -> None:
