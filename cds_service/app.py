@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from flask import Flask
 
@@ -21,9 +22,17 @@ from cds_service.web.predictions import predictions
 BLUEPRINTS = (hooks, fhir, predictions, models, health.blueprint, openapi)
 
 
+class _Application(Flask):
+    """Flask without coroutine views: none is here, and looking for one at every function called costs each request."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself."""
+        return func
+
+
 def create_app(runtime: Runtime) -> Flask:
     """The application over a runtime that is started, or about to be."""
-    app = Flask("cds_service", static_folder=None)
+    app = _Application("cds_service", static_folder=None)
     app.extensions["cds"] = runtime
     app.config["MAX_CONTENT_LENGTH"] = runtime.settings.max_body_bytes
     metrics.observe_writer(lambda: runtime.writer)

@@ -20,7 +20,7 @@ def allow_origins(app: Flask, origins: Sequence[str]) -> None:
 
     def answer_preflight() -> Response | None:
         """A preflight carries no token (Fetch standard, 3.2.2), so it is answered before anything asks for one."""
-        if request.method != "OPTIONS" or not _is_shared(request.path):
+        if request.environ["REQUEST_METHOD"] != "OPTIONS" or not _is_shared(request.path):
             return None
         response = Response(status=204)
         response.headers["Allow"] = _PREFLIGHT["Access-Control-Allow-Methods"]
