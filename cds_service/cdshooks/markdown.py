@@ -29,6 +29,8 @@ def quoted(text: str, limit: int = 60) -> str:
 def plain(text: str, limit: int = 60) -> str:
     """Text from data for a place that is not Markdown: visible characters on one line, no HTML."""
     # Twice the limit is enough to fill it; a megabyte of blanks costs nothing.
-    visible = (" " if unicodedata.category(char) in _UNSEEN else char for char in text[: 2 * limit])
-    line = " ".join("".join(visible).translate(_REPLACED).split())
+    visible = text[: 2 * limit]
+    if not visible.isprintable():  # nothing of `_UNSEEN` is printable
+        visible = "".join([" " if unicodedata.category(char) in _UNSEEN else char for char in visible])
+    line = " ".join(visible.translate(_REPLACED).split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"

@@ -87,11 +87,12 @@ def missing_required(service: Service, prefetch: Prefetch) -> tuple[str, ...]:
     )
 
 
+_OBJECTS = frozenset({dict})
 _WITH_DATA = frozenset({PrefetchState.RESOURCE, PrefetchState.PAGED})
 
 
 def _parsed(key: str, value: Any) -> dict[str, Any] | None:
-    parsed = msgspec.json.decode(value) if isinstance(value, msgspec.Raw | bytes) else value
+    parsed = msgspec.json.decode(value) if isinstance(value, (msgspec.Raw, bytes)) else value
     if parsed is None or isinstance(parsed, dict):
         return parsed
     raise BadRequest("must be a FHIR resource or null", where=f"prefetch.{key}")
@@ -129,10 +130,10 @@ def _bundle_state(bundle: dict[str, Any], key: str, notes: list[Note]) -> Prefet
 def _resources(bundle: dict[str, Any]) -> list[dict[str, Any]] | None:
     """The resources of a Bundle's entries; None where the shape is another."""
     entries = bundle.get("entry") or []
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+    if not isinstance(entries, list) or not _OBJECTS.issuperset(map(type, entries)):
         return None
-    found = [entry["resource"] for entry in entries if entry.get("resource") is not None]
-    return found if all(isinstance(resource, dict) for resource in found) else None
+    found = [resource for entry in entries if (resource := entry.get("resource")) is not None]
+    return found if _OBJECTS.issuperset(map(type, found)) else None
 
 
 def _is_failure(outcome: dict[str, Any]) -> bool:
