@@ -26,6 +26,7 @@ CONNECTIONS_LIMIT = 4096
 HEADER_DEADLINE_MS = 10_000
 HEADER_LIMIT_BYTES = 64 * 1024
 DRAIN_LIMIT_S = 20
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def serve(settings: Settings, create_app: Callable[[Runtime], Flask]) -> int:
@@ -37,7 +38,7 @@ def serve(settings: Settings, create_app: Callable[[Runtime], Flask]) -> int:
 def serve_gateway(load: Callable[..., Any], bind: tuple[str, int], *, workers: int = 1) -> None:
     """Run granian over the gateway each worker process loads; returns when all are drained."""
     _allow_open_files()
-    os.register_at_fork(after_in_child=_end_on_signal)
+    os.register_at_fork(before=_hold_signals, after_in_parent=_release_signals, after_in_child=_end_on_signal)
     Server(
         "cds_service",
         address=bind[0],
@@ -67,10 +68,20 @@ def _gateway(settings: Settings, create_app: Callable[[Runtime], Flask]) -> Gate
     return Gateway(start, max_body_bytes=settings.max_body_bytes)
 
 
+def _hold_signals() -> None:
+    """No signal to end while forking: the new worker could get it before it has handlers of its own."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+
+
+def _release_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+
+
 def _end_on_signal() -> None:
     """Until granian sets a worker's own handlers it holds its parent's, which would swallow the signal to end."""
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _ENDING:
         signal.signal(number, signal.SIG_DFL)
+    _release_signals()
 
 
 def _allow_open_files() -> None:
