@@ -53,7 +53,7 @@ class Clock:
     moment: datetime = NOW
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # the tables a runtime holds would fill a failure's report
 class Service:
     """One started service: its runtime, its application, and where its database and log are."""
 
