@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cds_service.domain.vitals import VITAL_SIGNS
+from cds_service.domain.vitals import ALARMING, VITAL_SIGNS
 
 
 class UnknownUnit(ValueError):
@@ -22,3 +22,12 @@ def is_plausible(name: str, value: float) -> bool:
     sign = VITAL_SIGNS[name]
     low = sign.low if sign.usable_low is None else sign.usable_low
     return low <= value <= sign.high
+
+
+def is_alarming(name: str, value: float) -> bool:
+    """Whether an implausible number may be the emergency itself: 0/min, an unrecordable pressure, 24 Cel.
+
+    Only numbers that are too low: what is too high, or negative, is a fault of entry or device.
+    """
+    sign = VITAL_SIGNS[name]
+    return name in ALARMING and 0 <= value < (sign.low if sign.usable_low is None else sign.usable_low)

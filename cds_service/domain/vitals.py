@@ -93,7 +93,7 @@ _TABLE = (
 
 VITAL_SIGNS: Mapping[str, VitalSign] = MappingProxyType({sign.name: sign for sign in _TABLE})
 
-# A value of these that cannot be true may be the emergency itself: 0/min, an unrecordable pressure, 24 Cel.
+# A value of these that is too low to be true may be the emergency itself (`units.is_alarming`).
 ALARMING = frozenset(
     {"heart_rate", "pulse_rate", "respiratory_rate", "spo2", "systolic_bp", "diastolic_bp", "temperature"}
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Raw
 
 from cds_service.domain.patient import NotUsed
+from cds_service.domain.units import is_alarming
 from cds_service.domain.vitals import VITAL_SIGNS, VitalSign
 from cds_service.fhir.codes import Given, Meaning, Refusal, answer_of, coded_value, shown
 from cds_service.fhir.shapes import Quantity, Statement
@@ -12,10 +13,6 @@ from cds_service.fhir.text import MAX_ORIGINAL, bounded, is_given
 
 UCUM = "http://unitsofmeasure.org"
 
-# A value of these that cannot be true may be the emergency itself: 0/min, an unrecordable pressure, 24 Cel.
-_ALARMING = frozenset(
-    {"heart_rate", "pulse_rate", "respiratory_rate", "spo2", "systolic_bp", "diastolic_bp", "temperature"}
-)
 # Shares of one, UCUM `1`, are percentages of these; anything over one is not guessed at.
 _SHARES = frozenset({"spo2", "oxygen_concentration"})
 _SCORE = "{score}"
@@ -72,7 +69,7 @@ def _plausible(sign: VitalSign, value: float) -> Given | Refusal:
 def _implausible(sign: VitalSign, value: float) -> Refusal:
     plausible = sign.low <= value <= sign.high
     detail = f"under {sign.usable_low:g}" if plausible else f"outside {sign.low:g} to {sign.high:g}"
-    return Refusal(NotUsed.IMPLAUSIBLE, f"{detail} {sign.unit}", sign.name in _ALARMING)
+    return Refusal(NotUsed.IMPLAUSIBLE, f"{detail} {sign.unit}", is_alarming(sign.name, value))
 
 
 def _number_elsewhere(sign: VitalSign, statement: Statement) -> Given | Refusal:

@@ -8,8 +8,8 @@ from typing import Any
 
 from cds_service.domain.patient import NotUsed, Reading, UnusedReading, Value
 from cds_service.domain.policy import ReadingPolicy
-from cds_service.domain.units import UnknownUnit, convert, is_plausible
-from cds_service.domain.vitals import ALARMING, VITAL_SIGNS
+from cds_service.domain.units import UnknownUnit, convert, is_alarming, is_plausible
+from cds_service.domain.vitals import VITAL_SIGNS
 from cds_service.errors import BadRequest
 from cds_service.records.fields import choice, flag, number, text
 
@@ -75,7 +75,13 @@ def _quantity(name: str, fields: Mapping[str, Any], observed: datetime) -> Readi
     is_in_range = sign.low <= value <= sign.high
     detail = f"under {sign.usable_low:g}" if is_in_range else f"outside {sign.low:g} to {sign.high:g}"
     return UnusedReading(
-        name, NotUsed.IMPLAUSIBLE, SOURCE, original, f"{detail} {sign.unit}", observed, alarming=name in ALARMING
+        name,
+        NotUsed.IMPLAUSIBLE,
+        SOURCE,
+        original,
+        f"{detail} {sign.unit}",
+        observed,
+        alarming=is_alarming(name, value),
     )
 
 

@@ -86,7 +86,6 @@ def test_huge_exponent_is_implausible_not_infinite() -> None:
         ),
         pytest.param(observation((LOINC, "59408-5"), valueQuantity=quantity(12, "%")), "spo2", id="SpO2 under 30"),
         pytest.param(observation((LOINC, "8310-5"), valueQuantity=quantity(24, "Cel")), "temperature", id="24 Cel"),
-        pytest.param(observation((LOINC, "8310-5"), valueQuantity=quantity(98.6, "Cel")), "temperature", id="98.6 Cel"),
         pytest.param(observation((LOINC, "8480-6"), valueQuantity=quantity(0, "mm[Hg]")), "systolic_bp", id="no pulse"),
     ],
 )
@@ -96,8 +95,13 @@ def test_impossible_vital_alarms(resource: dict[str, object], name: str) -> None
     assert (left_out.name, left_out.reason, left_out.alarming) == (name, "implausible", True)
 
 
-def test_impossible_weight_does_not_alarm() -> None:
-    left_out = only_unused(read(observation((LOINC, "29463-7"), valueQuantity=quantity(0, "kg"))))
+@pytest.mark.parametrize(
+    ("loinc", "value", "unit"),
+    [("29463-7", 0, "kg"), ("8310-5", 98.6, "Cel"), ("8867-4", -100, "/min"), ("9279-1", 900, "/min")],
+    ids=["no weight", "98.6 Cel", "device sentinel", "900 breaths"],
+)
+def test_what_can_only_be_a_fault_of_entry_or_device_does_not_alarm(loinc: str, value: float, unit: str) -> None:
+    left_out = only_unused(read(observation((LOINC, loinc), valueQuantity=quantity(value, unit))))
 
     assert (left_out.reason, left_out.alarming) == ("implausible", False)
 
