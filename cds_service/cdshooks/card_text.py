@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from itertools import groupby
 from operator import attrgetter
 
@@ -27,15 +27,15 @@ _TIME = attrgetter("time")
 _ORDER = tuple(VITALS)
 
 
-def detail(prediction: Prediction, words: Words, notes: Sequence[Note] = ()) -> str:
-    """The card's Markdown, alarming values first."""
+def detail(prediction: Prediction, words: Words, notes: Sequence[Note] = (), zone: tzinfo = UTC) -> str:
+    """The card's Markdown, alarming values first, times in `zone`."""
     unused = shown_unused(prediction.snapshot)
     sections = (
         _alarming(unused, words),
         _why(prediction, words),
         news2_section(prediction, words),
         _states(prediction.states, words),
-        _used(prediction.snapshot, words),
+        _used(prediction.snapshot, words, zone),
         _not_used(unused, prediction.snapshot.at, words),
         _would_help(prediction.would_help, words),
         _notes(notes, prediction.snapshot, words),
@@ -45,13 +45,18 @@ def detail(prediction: Prediction, words: Words, notes: Sequence[Note] = ()) -> 
 
 
 def shown_unused(snapshot: PatientSnapshot) -> list[UnusedReading]:
-    """Readings left out that a card names: not what a newer reading of the same thing has replaced."""
-    return [
+    """Readings left out that a card names, impossible values first: not what a newer reading has replaced."""
+    shown = [
         reading
         for reading in snapshot.not_used
         if reading.reason is not NotUsed.SUPERSEDED
         and not (reading.reason is NotUsed.STALE and reading.name in snapshot.readings)
     ]
+    return sorted(shown, key=_is_possible) if len(shown) > 1 else shown
+
+
+def _is_possible(reading: UnusedReading) -> bool:
+    return reading.reason is not NotUsed.IMPLAUSIBLE
 
 
 def per_hundred(probability: float, words: Words) -> str:
@@ -111,13 +116,13 @@ def _state(tag: StateTag, words: Words) -> str:
     return f"{name} ({support})" if support else name
 
 
-def _used(snapshot: PatientSnapshot, words: Words) -> str:
+def _used(snapshot: PatientSnapshot, words: Words, zone: tzinfo) -> str:
     """Readings by their moment, newest first; the order within a moment is that of the table."""
-    at, readings = snapshot.at, snapshot.readings
+    at, readings = snapshot.at.astimezone(zone), snapshot.readings
     used = [readings[name] for name in _ORDER if name in readings]
     used.sort(key=_TIME, reverse=True)
-    moments = [_moment(time, list(group), at, words) for time, group in groupby(used, _TIME)]
-    return _section(words.t("Used (times in UTC)"), "; ".join(moments))
+    moments = [_moment(time.astimezone(zone), list(group), at, words) for time, group in groupby(used, _TIME)]
+    return _section(words.t("Used (times in %(zone)s)") % {"zone": zone}, "; ".join(moments))
 
 
 def _moment(time: datetime, readings: Sequence[Reading], at: datetime, words: Words) -> str:

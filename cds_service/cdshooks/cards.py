@@ -6,6 +6,7 @@ The same prediction in the same language always gives the same bytes. docs/refer
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, tzinfo
 from typing import Any
 from urllib.parse import quote
 
@@ -26,9 +27,9 @@ _SCORED = frozenset(VITALS) - {"height", "weight", "bmi", "blood_group", "exerci
 
 
 def cards_from_prediction(
-    prediction: Prediction, *, language: str, public_url: str, notes: Sequence[Note] = ()
+    prediction: Prediction, *, language: str, public_url: str, notes: Sequence[Note] = (), zone: tzinfo = UTC
 ) -> list[dict[str, Any]]:
-    """The cards to show: one, or none when there is nothing to say."""
+    """The cards to show, times in `zone`: one, or none when there is nothing to say."""
     w = words(language)
     if has_nothing_to_say(prediction, notes, w):
         return []
@@ -38,7 +39,7 @@ def cards_from_prediction(
         {
             "uuid": card_id,
             "summary": summary(prediction, w),
-            "detail": detail(prediction, w, notes),
+            "detail": detail(prediction, w, notes, zone),
             "indicator": indicator(prediction),
             "source": {"label": t("NEWS2 (Royal College of Physicians, 2017) and ICU risk model"), "url": model_card},
             "links": [

@@ -134,6 +134,7 @@ RISK_OMITTED: Table = MappingProxyType(
 REMARKS: Table = MappingProxyType(
     {
         "pregnancy-unknown": msgid("Pregnancy unknown: NEWS2 is not for use in pregnancy."),
+        "consciousness-from-gcs": msgid("Consciousness taken from a Glasgow total of 15."),
         "confusion-not-asked": msgid("New confusion was not asked for: alertness alone does not rule it out."),
     }
 )
@@ -187,6 +188,7 @@ RECORD_REMARKS: Table = MappingProxyType(
         "birth-date-in-future": msgid("The birth date lies in the future, check."),
         "birth-date-implausible": msgid("The birth date is implausible, check."),
         "birth-date-partial": msgid("The birth date is incomplete."),
+        "pregnancy-records-disagree": msgid("Records disagree on pregnancy: taken as pregnant."),
         "age-uncertain": msgid("The age is uncertain."),
         "several-encounters": msgid("Several encounters are under way: none was chosen."),
         "encounter-not-found": msgid("The encounter named was not among those sent."),

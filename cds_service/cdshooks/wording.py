@@ -103,7 +103,7 @@ _TWO_DIGITS = tuple(f"{number:02d}" for number in range(60))
 
 
 def clock(time: datetime, at: datetime) -> str:
-    """Hour and minute of `time`, with its date when that is not the date of `at`; both in UTC."""
+    """Hour and minute of `time`, with its date when that is not the date of `at`; both in one zone."""
     hour = f"{_TWO_DIGITS[time.hour]}:{_TWO_DIGITS[time.minute]}"
     return hour if time.date() == at.date() else f"{time.date()} {hour}"
 

@@ -31,6 +31,11 @@ class Site:
         """SHA-256 of every number in force, defaults included, as hexadecimal digits."""
         return hashlib.sha256(json.dumps(self.as_document(), sort_keys=True).encode()).hexdigest()
 
+    @cached_property
+    def zone_info(self) -> ZoneInfo:
+        """The time zone cards are written in."""
+        return ZoneInfo(self.zone)
+
     def as_document(self) -> dict[str, Any]:
         """Every number in force, in the file's own keys."""
         return {

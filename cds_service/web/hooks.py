@@ -63,7 +63,11 @@ def call_service(service_id: str) -> Response:
         )
     )
     cards = cards_from_prediction(
-        prediction, language=asked.language, public_url=process.settings.public_url, notes=prefetch.notes
+        prediction,
+        language=asked.language,
+        public_url=process.settings.public_url,
+        notes=prefetch.notes,
+        zone=process.settings.site.zone_info,
     )
     return json_response(commit(prediction, asked, {"cards": cards}, shown=bool(cards)))
 

@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -222,3 +223,13 @@ def test_tables_name_everything_the_domain_speaks_of() -> None:
     assert set(REASONS) == set(NotUsed)
     assert set(FEATURES) <= {*VITALS, *OTHER_NAMES}
     assert set(COMPLAINTS) == set(COMPLAINT_GROUPS)
+
+
+def test_times_are_in_the_zone_of_the_site() -> None:
+    prediction = CASES["pulse-of-zero"]
+
+    shown = cards_from_prediction(
+        prediction, language="en", public_url="https://cds.example.org", zone=ZoneInfo("America/Bogota")
+    )
+
+    assert "**Used (times in America/Bogota):** 03:25" in shown[0]["detail"]
