@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 Value: TypeAlias = float | str | bool
 
@@ -35,8 +35,7 @@ class NotUsed(StrEnum):
     OTHER_PATIENT = "other-patient"
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One value in its canonical unit (`VITAL_SIGNS[name].unit`), and where it came from.
 
     `original` is value and unit as they were sent; `flags` are machine-readable remarks
@@ -51,8 +50,7 @@ class Reading:
     flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class UnusedReading:
+class UnusedReading(NamedTuple):
     """A reading left out of every score, and why.
 
     `detail` names codes, units or ages, never more of the patient than `original` does.
@@ -68,8 +66,7 @@ class UnusedReading:
     alarming: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(NamedTuple):
     """A recorded diagnosis: code, its system, and what the tables say of it."""
 
     system: str

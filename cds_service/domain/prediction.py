@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from cds_service.domain.patient import PatientSnapshot
@@ -38,8 +39,7 @@ class EarlyWarning:
         return not self.unknown
 
 
-@dataclass(frozen=True, slots=True)
-class Driver:
+class Driver(NamedTuple):
     """One input's exact SHAP value, in log-odds of the model's margin; `value` is None when the input was missing."""
 
     feature: str
@@ -62,8 +62,7 @@ class RiskEstimate:
     drivers: tuple[Driver, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StateTag:
+class StateTag(NamedTuple):
     """A state of disease and what it rests on: basis is score, model, record or rule."""
 
     state: str

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct, field
 
 from cds_service.errors import InvalidResource, TooLarge
 from cds_service.fhir.shapes import Entry, Link, RawBundle, RawEntry, Resource
@@ -18,8 +17,7 @@ _DECODE = msgspec.json.Decoder(Resource | None).decode
 _DECODE_APART = msgspec.json.Decoder(RawBundle).decode
 
 
-@dataclass(frozen=True, slots=True)
-class Spoiled:
+class Spoiled(Struct, frozen=True, gc=False):
     """An Observation with a member of the wrong JSON type: what it says as plain JSON, and what is wrong where."""
 
     document: dict[str, object]
@@ -28,8 +26,7 @@ class Spoiled:
     text: str
 
 
-@dataclass(slots=True)
-class Resources:
+class Resources(Struct, gc=False):
     """What the parts of one request hold, by type; `listed` are the types whose search was sent, even if empty."""
 
     patients: list[Entry] = field(default_factory=list)

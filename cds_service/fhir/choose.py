@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from math import isclose
 from types import MappingProxyType
 
@@ -124,7 +123,7 @@ def _check_pressures(readings: dict[str, Reading], found: Found) -> None:
     if systolic is None or diastolic is None:
         for alone in (systolic, diastolic):
             if alone is not None:
-                readings[alone.name] = replace(alone, flags=(*alone.flags, "other-pressure-missing"))
+                readings[alone.name] = alone._replace(flags=(*alone.flags, "other-pressure-missing"))
         return
     if float(diastolic.value) < float(systolic.value):
         return

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from cds_service.domain.codes import CodeTables, complaint_group
 from cds_service.fhir.conditions import MAX_CODE
@@ -34,8 +33,7 @@ _REASONS = msgspec.json.Decoder(list[EncounterReason]).decode
 _EXTENSIONS = msgspec.json.Decoder(list[Extension]).decode
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(Struct, frozen=True, gc=False):
     """What an Encounter says; None where it does not."""
 
     encounter_class: str | None = None

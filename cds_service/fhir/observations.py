@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from cds_service.domain.patient import NotUsed, UnusedReading, Value
 from cds_service.domain.policy import ReadingPolicy
@@ -49,8 +48,7 @@ class Standing(Struct, gc=False):
     refusal: Refusal | None
 
 
-@dataclass(slots=True)
-class Setting:
+class Setting(Struct, gc=False):
     """What a reading is judged against; `oldest` remembers per vital sign how far back a reading may lie."""
 
     subject: Subject
@@ -74,8 +72,7 @@ class Setting:
         return oldest
 
 
-@dataclass(slots=True)
-class Found:
+class Found(Struct, gc=False):
     """Candidates by vital sign, readings not used, Observations that state other facts, remarks."""
 
     candidates: dict[str, list[Candidate]] = field(default_factory=dict)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from cds_service.errors import InvalidResource
 from cds_service.fhir.bundle import Resources
@@ -17,26 +15,29 @@ _REFERENCE = msgspec.json.Decoder(Reference).decode
 _NAMES = msgspec.json.Decoder(list[HumanName]).decode
 _IDENTIFIERS = msgspec.json.Decoder(list[Identifier]).decode
 
+_NO_REFERENCE = Raw()
+
 # Kept of a Patient: more names or identifiers than this are never shown or matched. Chosen by us.
 _MAX_IDENTIFIERS = 20
 
 
-@dataclass(slots=True)
-class Subject:
+class Subject(Struct, gc=False):
     """The patient of this request; `resource` is None when no Patient was sent."""
 
     patient_id: str
     resource: Resource | None
     full_url: str | None
-    _known: dict[bytes, bool | None] = field(default_factory=dict)
+    _last: Raw = _NO_REFERENCE
+    _answer: bool | None = None
 
     def is_meant_by(self, reference: Raw) -> bool | None:
-        """Whether a subject names this patient; None when it says nothing that can be compared."""
-        text = bytes(reference)
-        known = self._known
-        if text not in known:
-            known[text] = self._matches(reference)
-        return known[text]
+        """Whether a subject names this patient; None when it says nothing that can be compared.
+
+        The last answer is kept: as a rule all resources of a request name their patient with the same bytes.
+        """
+        if reference != self._last:
+            self._last, self._answer = reference, self._matches(reference)
+        return self._answer
 
     def _matches(self, reference: Raw) -> bool | None:
         try:

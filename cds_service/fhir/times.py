@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+
+from msgspec import Struct
 
 # R4 datatypes, `dateTime` and `instant`: with a time of day the zone is required. Seconds are required by the
 # standard too; they are left out by real senders and harmless to do without.
@@ -69,8 +70,7 @@ def _day(text: str) -> date | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Age:
+class Age(Struct, frozen=True, gc=False):
     """Age at a moment; `years` is None where `remarks` say why. `birth_date` only when the whole date is known."""
 
     years: float | None = None

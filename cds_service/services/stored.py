@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from uuid import UUID
 
 import msgspec
@@ -14,8 +14,7 @@ from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate
 _NOBODY = Identity(patient_id="")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What was concluded, beside the snapshot it was concluded from."""
 
     news2: EarlyWarning | None

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,14 @@ R5_SHAPES = {"uk-style-codes-alone"}
 
 
 def _plain(value: Any) -> Any:
-    return msgspec.json.decode(msgspec.json.encode(value, enc_hook=dict))
+    """As JSON would hold it, named tuples by the names of their fields."""
+    if hasattr(value, "_asdict"):
+        return _plain(value._asdict())
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else msgspec.to_builtins(value)
 
 
 @pytest.mark.parametrize("case", CASES)
