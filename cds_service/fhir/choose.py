@@ -24,36 +24,29 @@ def choose_readings(found: Found) -> Mapping[str, Reading]:
     readings: dict[str, Reading] = {}
     for name, candidates in found.candidates.items():
         if len(candidates) == 1:
-            only = candidates[0]
-            readings[name] = Reading(name, only.value, only.time, only.source, only.original, only.flags)
+            readings[name] = candidates[0].reading
             continue
         chosen = _latest(candidates)
         if len(chosen) == 1:
-            readings[name] = _reading(chosen[0])
+            readings[name] = chosen[0].reading
         _note_left_out(candidates, chosen, found)
     _check_pressures(readings, found)
     _check_oxygen(readings, found)
     return MappingProxyType(readings)
 
 
-def _reading(candidate: Candidate) -> Reading:
-    return Reading(
-        candidate.name, candidate.value, candidate.time, candidate.source, candidate.original, candidate.flags
-    )
-
-
 def _latest(candidates: list[Candidate]) -> list[Candidate]:
     """The newest candidate; several when they are of one moment, differ, and nothing tells which is right."""
-    newest = max(candidate.time for candidate in candidates)
-    top = [candidate for candidate in candidates if candidate.time == newest]
+    newest = max([candidate.reading.time for candidate in candidates])
+    top = [candidate for candidate in candidates if candidate.reading.time == newest]
     for order in (_issued, _version):
         if len(top) == 1:
-            break
+            return top
         keyed = [(key, candidate) for candidate in top if (key := order(candidate)) is not None]
         if len(keyed) == len(top):
             last = max(key for key, _ in keyed)
             top = [candidate for key, candidate in keyed if key == last]
-    return top[:1] if all(_same(top[0].value, other.value) for other in top) else top
+    return top[:1] if all(_same(top[0].reading.value, other.reading.value) for other in top) else top
 
 
 def _issued(candidate: Candidate) -> float | None:
@@ -72,29 +65,22 @@ def _same(one: Value, other: Value) -> bool:
 
 
 def _note_left_out(candidates: list[Candidate], chosen: list[Candidate], found: Found) -> None:
-    conflicting = chosen if len(chosen) > 1 else []
+    conflicting = {id(candidate) for candidate in chosen} if len(chosen) > 1 else ()
     for candidate in candidates:
-        if any(candidate is one for one in conflicting):
-            found.unused.append(_unused(_reading(candidate), NotUsed.CONFLICTING, "another value of the same moment"))
-        elif not _is_copy(candidate, chosen[0]) and not _DERIVED.intersection(candidate.flags):
-            found.unused.append(_unused(_reading(candidate), NotUsed.SUPERSEDED, "a later one is used"))
+        reading = candidate.reading
+        if id(candidate) in conflicting:
+            found.unused.append(_unused(reading, NotUsed.CONFLICTING, "another value of the same moment"))
+        elif not _is_copy(reading, chosen[0].reading) and _DERIVED.isdisjoint(reading.flags):
+            found.unused.append(_unused(reading, NotUsed.SUPERSEDED, "a later one is used"))
 
 
-def _is_copy(candidate: Candidate, used: Candidate) -> bool:
+def _is_copy(reading: Reading, used: Reading) -> bool:
     """Whether it is the used reading itself, or the same resource sent twice."""
-    return candidate is used or (candidate.source == used.source and _same(candidate.value, used.value))
+    return reading is used or (reading.source == used.source and _same(reading.value, used.value))
 
 
 def _unused(reading: Reading, reason: NotUsed, detail: str, *, alarming: bool = False) -> UnusedReading:
-    return UnusedReading(
-        name=reading.name,
-        reason=reason,
-        source=reading.source,
-        original=reading.original,
-        detail=detail,
-        time=reading.time,
-        alarming=alarming,
-    )
+    return UnusedReading(reading.name, reason, reading.source, reading.original, detail, reading.time, alarming)
 
 
 _DERIVED = frozenset({"from-flow", "from-concentration"})
@@ -105,16 +91,9 @@ def _derive_oxygen_flag(found: Found) -> None:
     """Add what flows and concentrations say of oxygen or air to the statements on it."""
     for name, air, flag in _EVIDENCE:
         for candidate in found.candidates.get(name, ()):
-            said = Candidate(
-                "on_oxygen",
-                float(candidate.value) > air,
-                candidate.time,
-                candidate.source,
-                candidate.original,
-                (*candidate.flags, flag),
-                candidate.resource,
-            )
-            found.candidates.setdefault("on_oxygen", []).append(said)
+            reading = candidate.reading
+            said = reading._replace(name="on_oxygen", value=float(reading.value) > air, flags=(*reading.flags, flag))
+            found.candidates.setdefault("on_oxygen", []).append(Candidate(said, candidate.resource))
 
 
 def _check_pressures(readings: dict[str, Reading], found: Found) -> None:

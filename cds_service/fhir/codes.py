@@ -62,7 +62,7 @@ class Meaning(Struct, gc=False, frozen=True):
     """What a statement's code stands for.
 
     `clash` is set when the code cannot be trusted; `said` what it says of oxygen by itself; `scale` the SpO2 scale
-    it is a part of NEWS2 for.
+    it is a part of NEWS2 for; `states_fact` that it is of pregnancy or of that scale.
     """
 
     vital: str | None = None
@@ -73,21 +73,32 @@ class Meaning(Struct, gc=False, frozen=True):
     is_average: bool = False
     is_pregnancy_status: bool = False
     scale: int | None = None
+    states_fact: bool = False
     readable: bool = True
 
 
 _NOTHING = Meaning()
+_meanings: dict[bytes, Meaning] = {}
 
 
 def meaning_of(code: Raw) -> Meaning:
     """What the code of an Observation or component stands for."""
     text = bytes(code)
+    return _meanings.get(text) or _learn(text)
+
+
+def _learn(text: bytes) -> Meaning:
+    """Work out what a code means and remember it; when there is no more room, start anew."""
     if not text:
         return _NOTHING
-    return _meaning(text) if len(text) <= _LONGEST_REMEMBERED else _meaning.__wrapped__(text)
+    meaning = _meaning(text)
+    if len(text) <= _LONGEST_REMEMBERED:
+        if len(_meanings) >= _REMEMBERED:
+            _meanings.clear()
+        _meanings[text] = meaning
+    return meaning
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def _meaning(text: bytes) -> Meaning:
     try:
         concept = _DECODE(text)
@@ -96,16 +107,18 @@ def _meaning(text: bytes) -> Meaning:
     keys = keys_of(concept)
     vitals = [VITAL_CODES[key] for key in keys if key in VITAL_CODES]
     vital = _one_of(vitals)
+    scale = _scale(concept)
     said = [bool(CODE_ONLY[key][1]) for key in keys if key in CODE_ONLY]
     return Meaning(
         vital=vital,
         clash=_clash(vital, vitals, concept),
+        states_fact=_PREGNANCY_STATUS in keys or scale is not None,
         said=said[0] if said else None,
         asks_for_confusion=not _ACVPU_SCALES.isdisjoint(keys),
         may_be_blood_gas=vital == "spo2" and [key for key in keys if key in VITAL_CODES] == [_ARTERIAL_SATURATION],
         is_average=not _AVERAGES.isdisjoint(keys),
         is_pregnancy_status=_PREGNANCY_STATUS in keys,
-        scale=_scale(concept),
+        scale=scale,
     )
 
 

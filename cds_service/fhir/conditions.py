@@ -48,7 +48,7 @@ class _Memory:
 
     def __init__(self, tables: CodeTables) -> None:
         self.tables = tables
-        self.known: dict[bytes, Diagnosis | None] = {}
+        self.known: dict[bytes, Diagnosis] = {}
 
 
 _memory: list[_Memory] = []
@@ -70,13 +70,13 @@ def read_condition(resource: Resource, full_url: str | None, tables: CodeTables)
     if diagnosis is None:
         return "condition-without-code"
     return Condition(
-        system=diagnosis.system,
-        code=diagnosis.code,
-        source=source_name("Condition", resource.id, full_url),
-        chronic=diagnosis.chronic,
-        chronic_category=diagnosis.category,
-        palliative=diagnosis.palliative,
-        recorded=day_from_date(resource.recorded_date) or day_from_date(resource.onset_date_time),
+        diagnosis.system,
+        diagnosis.code,
+        source_name("Condition", resource.id, full_url),
+        diagnosis.chronic,
+        diagnosis.category,
+        diagnosis.palliative,
+        day_from_date(resource.recorded_date) or day_from_date(resource.onset_date_time),
     )
 
 
@@ -102,12 +102,12 @@ def _diagnosis(code: Raw, tables: CodeTables) -> Diagnosis | None:
         memory = _Memory(tables)
         _memory[:] = [memory]
     text = bytes(code)
-    if text not in memory.known:
+    diagnosis = memory.known.get(text)
+    if diagnosis is None:
         diagnosis = _look_up(concept_of(code), tables)
-        if len(text) > _LONGEST_REMEMBERED:
-            return diagnosis
-        memory.known[text] = diagnosis
-    return memory.known[text]
+        if diagnosis is not None and len(text) <= _LONGEST_REMEMBERED:
+            memory.known[text] = diagnosis
+    return diagnosis
 
 
 def _look_up(concept: CodeableConcept | None, tables: CodeTables) -> Diagnosis | None:
@@ -129,15 +129,16 @@ def _look_up(concept: CodeableConcept | None, tables: CodeTables) -> Diagnosis |
 
 def records_pregnancy(condition: Condition, at: datetime) -> bool:
     """Whether a present condition says the patient is pregnant, or gave birth within the last weeks."""
-    if condition.system == SNOMED:
-        pregnant = condition.code == _PREGNANT_SNOMED
-    else:
-        pregnant = condition.system in (ICD10, ICD10CM) and _bare(condition.code).startswith(_PREGNANT_ICD)
-    return pregnant and (condition.recorded is None or at.date() - condition.recorded <= PREGNANCY_LASTS)
+    if not _is_pregnancy(condition.system, condition.code):
+        return False
+    return condition.recorded is None or at.date() - condition.recorded <= PREGNANCY_LASTS
 
 
-def _bare(code: str) -> str:
-    return code.replace(".", "").upper()
+@lru_cache(maxsize=_REMEMBERED)
+def _is_pregnancy(system: str, code: str) -> bool:
+    if system == SNOMED:
+        return code == _PREGNANT_SNOMED
+    return system in (ICD10, ICD10CM) and code.replace(".", "").upper().startswith(_PREGNANT_ICD)
 
 
 def count_chronic(conditions: tuple[Condition, ...]) -> int:

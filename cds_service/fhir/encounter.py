@@ -94,8 +94,11 @@ def _complaint(encounter: Resource, tables: CodeTables) -> str | None:
     if is_given(encounter.reason):
         values = [v for reason in _REASONS(encounter.reason) for v in reason.value or ()]
         reasons += [v.concept for v in values if v.concept is not None]
-    groups = (_group(reason, tables) for reason in reasons)
-    return next((group for group in groups if group is not None), None)
+    for reason in reasons:
+        group = _group(reason, tables)
+        if group is not None:
+            return group
+    return None
 
 
 def _group(reason: CodeableConcept, tables: CodeTables) -> str | None:

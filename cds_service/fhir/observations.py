@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from msgspec import Struct, field
 
-from cds_service.domain.patient import NotUsed, UnusedReading, Value
+from cds_service.domain.patient import NotUsed, Reading, UnusedReading
 from cds_service.domain.policy import ReadingPolicy
 from cds_service.fhir.codes import Meaning, Refusal, meaning_of
 from cds_service.fhir.patient import Subject
@@ -27,14 +28,9 @@ UNKNOWN_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 class Candidate(Struct, gc=False):
-    """A usable reading, before the latest is chosen."""
+    """A usable reading and the Observation it is of, before the latest is chosen."""
 
-    name: str
-    value: Value
-    time: datetime
-    source: str
-    original: str
-    flags: tuple[str, ...]
+    reading: Reading
     resource: Resource
 
 
@@ -49,27 +45,38 @@ class Standing(Struct, gc=False):
 
 
 class Setting(Struct, gc=False):
-    """What a reading is judged against; `oldest` remembers per vital sign how far back a reading may lie."""
+    """What a reading is judged against: it may lie between `oldest` and `latest`.
+
+    Quantities that change slowly may be older; `slow` holds how old, by vital sign.
+    """
 
     subject: Subject
     at: datetime
     policy: ReadingPolicy
     encounter_class: str | None
+    oldest: datetime
     latest: datetime
-    oldest: dict[str, datetime] = field(default_factory=dict)
+    slow: Mapping[str, datetime]
 
-    def untimely(self, name: str, time: datetime) -> Refusal | None:
-        """Why a reading of that time is not one of now, or None."""
-        oldest = self.oldest.get(name) or self._oldest(name)
-        if oldest <= time <= self.latest:
-            return None
+    def untimely(self, name: str, time: datetime) -> Refusal:
+        """Why a reading of that time is not one of now."""
         if time > self.latest:
             return Refusal(NotUsed.FUTURE)
-        return Refusal(NotUsed.STALE, f"older than {(self.at - oldest).total_seconds() / 3600:g} h")
+        hours = self.policy.age_limit(name, self.encounter_class).total_seconds() / 3600
+        return Refusal(NotUsed.STALE, f"older than {hours:g} h")
 
-    def _oldest(self, name: str) -> datetime:
-        oldest = self.oldest[name] = self.at - self.policy.age_limit(name, self.encounter_class)
-        return oldest
+
+def setting_at(at: datetime, subject: Subject, policy: ReadingPolicy, encounter_class: str | None) -> Setting:
+    """What the readings of this patient are judged against in a visit of this class."""
+    return Setting(
+        subject=subject,
+        at=at,
+        policy=policy,
+        encounter_class=encounter_class,
+        oldest=at - policy.max_age.get(encounter_class or "", policy.default_max_age),
+        latest=at + policy.future_tolerance,
+        slow={name: at - limit for name, limit in policy.slow_max_age.items()},
+    )
 
 
 class Found(Struct, gc=False):
@@ -90,7 +97,7 @@ def read_observation(entry: Entry, setting: Setting, found: Found) -> None:
     if not own.readable:
         found.remarks.add("observation-unreadable")
     standing: Standing | None = None
-    states_fact = own.is_pregnancy_status or own.scale is not None
+    states_fact = own.states_fact
     if own.vital is not None:
         standing = standing_of(entry, resource, setting)
         _read_statement(own.vital, own, resource, standing, setting, found)
@@ -154,24 +161,25 @@ def _no_time(resource: Resource, text: str | None) -> Refusal:
 def _read_statement(
     name: str, meaning: Meaning, statement: Statement, standing: Standing, setting: Setting, found: Found
 ) -> None:
-    given = standing.refusal or meaning.clash or setting.untimely(name, standing.time)
-    if given is None and meaning.may_be_blood_gas and b'"vital-signs"' not in bytes(standing.resource.category):
-        given = _BLOOD_GAS
-    value = given or read_value(name, meaning, statement)
+    time = standing.time
+    refusal = standing.refusal or meaning.clash
+    if refusal is None and not setting.slow.get(name, setting.oldest) <= time <= setting.latest:
+        refusal = setting.untimely(name, time)
+    if refusal is None and meaning.may_be_blood_gas and b'"vital-signs"' not in bytes(standing.resource.category):
+        refusal = _BLOOD_GAS
+    value = refusal or read_value(name, meaning, statement)
     if isinstance(value, Refusal):
         _note_unused(name, statement, standing, value, found)
         return
     flags = standing.flags + value.flags if value.flags else standing.flags
     if name == "consciousness" and value.value == "A" and not meaning.asks_for_confusion:
         flags += ("confusion-not-asked",)
-    candidate = Candidate(
-        name, value.value, standing.time, standing.source, original_of(statement), flags, standing.resource
-    )
+    reading = Reading(name, value.value, time, standing.source, original_of(statement), flags)
     candidates = found.candidates.get(name)
     if candidates is None:
-        found.candidates[name] = [candidate]
+        found.candidates[name] = [Candidate(reading, standing.resource)]
     else:
-        candidates.append(candidate)
+        candidates.append(Candidate(reading, standing.resource))
 
 
 def _note_unused(name: str, statement: Statement, standing: Standing, refusal: Refusal, found: Found) -> None:
@@ -181,12 +189,12 @@ def _note_unused(name: str, statement: Statement, standing: Standing, refusal: R
         found.remarks.add("observation-of-other-patient")
     found.unused.append(
         UnusedReading(
-            name=name,
-            reason=refusal.reason,
-            source=standing.source,
-            original="" if foreign else original_of(statement),
-            detail=refusal.detail,
-            time=None if standing.time is UNKNOWN_TIME else standing.time,
-            alarming=refusal.alarming,
+            name,
+            refusal.reason,
+            standing.source,
+            "" if foreign else original_of(statement),
+            refusal.detail,
+            None if standing.time is UNKNOWN_TIME else standing.time,
+            refusal.alarming,
         )
     )

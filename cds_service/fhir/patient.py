@@ -96,8 +96,12 @@ def identity_of(resource: Resource) -> tuple[str, tuple[tuple[str, str], ...]]:
         identifiers = _IDENTIFIERS(resource.identifier) if is_given(resource.identifier) else []
     except msgspec.ValidationError as error:
         raise InvalidResource("name or identifier has an unexpected shape", where="Patient") from error
-    kept = ((i.system or "", i.value) for i in identifiers[:_MAX_IDENTIFIERS] if i.value)
-    return _spoken(names), tuple((bounded(s, MAX_NAME), bounded(v, MAX_NAME)) for s, v in kept)
+    kept = [
+        (bounded(identifier.system or "", MAX_NAME), bounded(identifier.value, MAX_NAME))
+        for identifier in identifiers[:_MAX_IDENTIFIERS]
+        if identifier.value
+    ]
+    return _spoken(names), tuple(kept)
 
 
 def _spoken(names: list[HumanName]) -> str:

@@ -14,7 +14,7 @@ from cds_service.fhir.choose import choose_readings
 from cds_service.fhir.conditions import count_chronic, read_conditions
 from cds_service.fhir.encounter import read_visit
 from cds_service.fhir.facts import read_pregnancy, read_spo2_scale
-from cds_service.fhir.observations import Found, Setting, read_observation
+from cds_service.fhir.observations import Found, Setting, read_observation, setting_at
 from cds_service.fhir.patient import Subject, find_subject, identity_of, mine
 from cds_service.fhir.text import source_name
 from cds_service.fhir.times import Age, age_from_birth_date
@@ -54,7 +54,7 @@ def snapshot_from_resources(
     visits = mine(resources.encounters, subject, found.remarks)
     visit = read_visit(visits, encounter_id=encounter_id, tables=tables)
     conditions = _conditions(resources, subject, found, tables)
-    setting = Setting(subject, at, policy, visit.encounter_class, at + policy.future_tolerance)
+    setting = setting_at(at, subject, policy, visit.encounter_class)
     readings = _readings(resources, setting, found)
     pregnant, pregnancy_remarks = read_pregnancy(found.others, conditions, setting)
     scale, scale_remarks = read_spo2_scale(found.others, setting)

@@ -39,7 +39,7 @@ def _quantity(sign: VitalSign, quantity: Quantity) -> Given | Refusal:
     if quantity.comparator is not None:
         return Refusal(NotUsed.COMPARATOR)
     try:
-        value = float(bytes(quantity.value))
+        value = float(quantity.value)
     except ValueError:
         return _NO_NUMBER if is_given(quantity.value) else _NO_VALUE
     unit = quantity.code if quantity.system == UCUM and quantity.code else quantity.unit or quantity.code
@@ -146,7 +146,7 @@ def original_of(statement: Statement) -> str:
     """Value and unit as they were sent, for a person to read: bounded and on one line."""
     quantity = statement.value_quantity
     if quantity is not None:
-        text = f"{quantity.comparator or ''}{bytes(quantity.value).decode()} {quantity.unit or quantity.code or ''}"
+        text = f"{quantity.comparator or ''}{str(quantity.value, 'utf-8')} {quantity.unit or quantity.code or ''}"
         return text if len(text) <= MAX_ORIGINAL and text.isprintable() and text[-1] != " " else bounded(text.rstrip())
     if is_given(statement.value_codeable_concept):
         return shown(statement.value_codeable_concept)
