@@ -51,6 +51,11 @@ def feature_matrix(columns: Columns) -> Matrix:
     return np.array([columns[name] for name in FEATURES], dtype=np.float32).T
 
 
+def matrix_from_snapshots(snapshots: Sequence[PatientSnapshot]) -> Matrix:
+    """`feature_matrix(columns_from_snapshots(snapshots))` in one step, for the few patients of one request."""
+    return np.array([_row(snapshot) for snapshot in snapshots], dtype=np.float32).reshape(-1, len(FEATURES))
+
+
 def _row(snapshot: PatientSnapshot) -> list[float]:
     """The features of one patient; age in completed years, as the training data count it."""
     readings: Mapping[str, Reading] = snapshot.readings

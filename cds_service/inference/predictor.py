@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cds_service.domain.complaints import COMPLAINT_GROUPS
-from cds_service.domain.features import FEATURES, FEATURES_VERSION, Matrix, columns_from_snapshots, feature_matrix
+from cds_service.domain.features import FEATURES, FEATURES_VERSION, Matrix, matrix_from_snapshots
 from cds_service.domain.patient import PatientSnapshot
 from cds_service.domain.policy import AssessmentPolicy
 from cds_service.domain.prediction import Driver, RiskEstimate
@@ -47,9 +47,9 @@ class Predictor:
         reason = _unsuitable(snapshot)
         if reason is not None:
             return reason
-        matrix = feature_matrix(columns_from_snapshots((snapshot,)))
+        matrix = matrix_from_snapshots((snapshot,))
         row = matrix[0].tolist()
-        if all(isnan(value) for value in row[_VITALS]):
+        if all(map(isnan, row[_VITALS])):
             return "no-vitals"
         tier = self.tiers[tier_of_row(row)]
         margin = float(tier.margins(matrix)[0])
@@ -119,9 +119,9 @@ def _band(probability: float, policy: AssessmentPolicy) -> str:
 
 def _drivers(row: list[float], contributions: list[float]) -> tuple[Driver, ...]:
     """The tier's inputs with their contributions, largest first; equal ones in the order of FEATURES."""
-    sizes = [abs(contribution) for contribution in contributions]
+    sizes = list(map(abs, contributions))
     order = sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)
-    return tuple(Driver(FEATURES[index], _shown(index, row[index]), contributions[index]) for index in order)
+    return tuple([Driver(FEATURES[index], _shown(index, row[index]), contributions[index]) for index in order])
 
 
 def _shown(index: int, value: float) -> float | str | None:
@@ -129,7 +129,9 @@ def _shown(index: int, value: float) -> float | str | None:
         return None
     if index == _SEX:
         return "male" if value else "female"
-    return COMPLAINT_GROUPS[int(value)] if index == _COMPLAINT else round(value, 4)
+    if index == _COMPLAINT:
+        return COMPLAINT_GROUPS[int(value)]
+    return value if value.is_integer() else round(value, 4)
 
 
 def _require_same_features(artifact: Artifact) -> None:

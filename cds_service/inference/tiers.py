@@ -55,7 +55,7 @@ def tier_of_rows(matrix: Matrix) -> NDArray[np.str_]:
 
 def tier_of_row(row: list[float]) -> str:
     """The tier one row is scored by; the same rule, for a list of Python floats."""
-    if not all(isnan(value) for value in row[8:]):
+    if not all(map(isnan, row[8:])):
         return "full"
     return "vitals-6" if isnan(row[6]) and isnan(row[7]) else "vitals-8"
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cds_service.domain.complaints import COMPLAINT_GROUPS
-from cds_service.domain.features import FEATURES, columns_from_snapshots, feature_matrix
+from cds_service.domain.features import FEATURES, columns_from_snapshots, feature_matrix, matrix_from_snapshots
 from cds_service.domain.patient import Identity, PatientSnapshot, Reading
 
 NOW = datetime(2026, 3, 14, 8, 40, tzinfo=timezone(timedelta(hours=-5)))
@@ -45,6 +45,16 @@ def test_every_input_has_its_column():
     expected = (64, 1, 101, 38.25, 118, 71, 22, 93, 1, 3, 0)
 
     assert tuple(row_of(FULL).values()) == expected
+
+
+def test_the_matrix_made_in_one_step_is_the_same_to_the_last_bit():
+    snapshots = [FULL, a_snapshot({}), a_snapshot({"temperature": 36.55555555555556}, age_years=41.7)]
+
+    in_one_step = matrix_from_snapshots(snapshots)
+
+    assert in_one_step.dtype == np.float32
+    np.testing.assert_array_equal(in_one_step, feature_matrix(columns_from_snapshots(snapshots)))
+    assert matrix_from_snapshots([]).shape == (0, len(FEATURES))
 
 
 def test_nothing_known_is_missing_everywhere():
