@@ -83,6 +83,7 @@ REASONS: Table = MappingProxyType(
         NotUsed.CODE_CONFLICT: msgid("its codes contradict each other"),
         NotUsed.SUPERSEDED: msgid("a newer reading was used"),
         NotUsed.OTHER_PATIENT: msgid("belongs to another patient"),
+        NotUsed.NO_PATIENT: msgid("patient not stated"),
     }
 )
 
@@ -146,7 +147,6 @@ FLAGS: Table = MappingProxyType(
         "time-from-issued": msgid("time of the report"),
         "time-partial": msgid("time incomplete"),
         "period-without-end": msgid("period without end"),
-        "subject-not-stated": msgid("patient not stated"),
         "other-pressure-missing": msgid("other pressure missing"),
         "from-flow": msgid("from the oxygen flow"),
         "from-concentration": msgid("from the oxygen concentration"),

@@ -33,6 +33,7 @@ class NotUsed(StrEnum):
     CODE_CONFLICT = "code-conflict"
     SUPERSEDED = "superseded"
     OTHER_PATIENT = "other-patient"
+    NO_PATIENT = "no-patient"
 
 
 class Reading(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cds_service.domain.vitals import ALARMING, VITAL_SIGNS
+from cds_service.domain.vitals import ALARMING, SHARES, VITAL_SIGNS
 
 
 class UnknownUnit(ValueError):
@@ -15,6 +15,11 @@ def convert(name: str, value: float, unit: str) -> float:
     if factors is None:
         raise UnknownUnit(unit)
     return value * factors[0] + factors[1]
+
+
+def is_share(name: str, value: float, unit: str) -> bool:
+    """Whether a percentage was sent as a share of one, to be taken a hundredfold and flagged; over one is no guess."""
+    return unit == "1" and name in SHARES and 0 <= value <= 1
 
 
 def is_plausible(name: str, value: float) -> bool:

@@ -46,9 +46,8 @@ CODES: tuple[VitalCode, ...] = (
             "oxygen_concentration": "3150-0",
             "consciousness": "80288-4 67775-7",
             "gcs_total": "9269-2",
-            "pain": "72514-3",
             "weight": "29463-7 3141-9",
-            "height": "8302-2 8306-3",
+            "height": "8302-2 8306-3 3137-7",
             "bmi": "39156-5",
             "blood_group": "882-1",
         },
@@ -63,8 +62,7 @@ CODES: tuple[VitalCode, ...] = (
             "systolic_bp": "8459-0",
             "diastolic_bp": "8453-3",
             "consciousness": "80339-5",
-            "pain": "38208-5",
-            "height": "3137-7",
+            "pain": "72514-3 38208-5",
         },
     ),
     *_codes(
@@ -77,7 +75,7 @@ CODES: tuple[VitalCode, ...] = (
             "temperature": "386725007 276885007",
             "systolic_bp": "271649006",
             "diastolic_bp": "271650006",
-            "spo2": "103228002 431314004",
+            "spo2": "103228002",
             "consciousness": "1104441000000107",
             "gcs_total": "248241002",
             "pain": "225908003",
@@ -86,7 +84,7 @@ CODES: tuple[VitalCode, ...] = (
             "on_oxygen": "371825009 722742002",
         },
     ),
-    *_codes(SNOMED, "form", {"oxygen_flow": "250774007", "bmi": "60621009"}),
+    *_codes(SNOMED, "form", {"spo2": "431314004", "oxygen_flow": "250774007", "bmi": "60621009"}),
     *_codes(
         MDC,
         "seen",
@@ -122,7 +120,12 @@ CODED_VALUES: Mapping[Key, tuple[str, str | bool]] = MappingProxyType(
         (SNOMED, "300202002"): ("consciousness", "V"),
         (SNOMED, "450847001"): ("consciousness", "P"),
         (SNOMED, "422768004"): ("consciousness", "U"),
-        (SNOMED, "278149003"): ("blood_group", "A+"),  # check digit tested only
+        (SNOMED, "112144000"): ("blood_group", "A"),  # without + or -: the rhesus factor was not said
+        # From here on only the check digit was tested.
+        (SNOMED, "112149005"): ("blood_group", "B"),
+        (SNOMED, "165743006"): ("blood_group", "AB"),
+        (SNOMED, "58460004"): ("blood_group", "O"),
+        (SNOMED, "278149003"): ("blood_group", "A+"),
     }
 )
 
@@ -134,10 +137,12 @@ CODE_ONLY: Mapping[Key, tuple[str, str | bool]] = MappingProxyType(
     }
 )
 
-# Known, and not a vital sign: mean pressures, averages over days, panels that only hold others.
+# Known, and not a vital sign: mean pressures, averages over days, percentiles, panels that only hold others, the skin's
+# temperature, and ABO or rhesus alone (half a blood group; two Observations are not put together).
 IGNORED_CODES: frozenset[Key] = frozenset(
     {
         *((LOINC, code) for code in ("8478-0", "96607-7", "85354-9", "85353-1", "35094-2", "55284-4", "59576-9")),
+        *((LOINC, code) for code in ("61008-9", "883-9", "10331-7")),
         *((SNOMED, code) for code in ("6797001", "75367002")),
         *((MDC, code) for code in ("150023", "150303", "150035", "150019", "150020")),
     }

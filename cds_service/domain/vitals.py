@@ -9,13 +9,15 @@ from types import MappingProxyType
 Units = Mapping[str, tuple[float, float]]
 
 # A unit's factor and offset: canonical value = value * factor + offset. Exact by definition: the pound 0.45359237 kg
-# and the inch 2.54 cm (international yard and pound agreement, 1959), degrees Fahrenheit and kelvin (BIPM SI brochure).
+# and the inch 2.54 cm (international yard and pound agreement, 1959), the US survey inch 1/39.37 m (Mendenhall order,
+# 1893), degrees Fahrenheit and kelvin (BIPM SI brochure).
 # 1 kPa = 7.50062 mm[Hg] by the conventional millimetre of mercury, 133.322387415 Pa (ISO 80000-4).
 # Spellings beside UCUM's: as senders write them; MDC numbers: ISO/IEEE 11073-10101 unit codes.
 _IDENTITY = (1.0, 0.0)
 _KPA = 1000 / 133.322387415
 _POUND = 0.45359237
 _INCH = 2.54
+_SURVEY_INCH = 100 / 39.37
 
 
 def _same(*spellings: str) -> dict[str, tuple[float, float]]:
@@ -41,7 +43,8 @@ _WEIGHT = (
 _LENGTH = (
     _same("cm", "263441")
     | {"m": (100.0, 0.0), "mm": (0.1, 0.0), "[ft_i]": (12 * _INCH, 0.0), "ft": (12 * _INCH, 0.0)}
-    | dict.fromkeys(("[in_i]", "[in_us]", "in", "inches"), (_INCH, 0.0))
+    | {"[in_us]": (_SURVEY_INCH, 0.0)}
+    | dict.fromkeys(("[in_i]", "in", "inches"), (_INCH, 0.0))
 )
 _SCORE = _same("{score}", "1", "{Score}", "score")
 
@@ -92,6 +95,9 @@ _TABLE = (
 )
 
 VITAL_SIGNS: Mapping[str, VitalSign] = MappingProxyType({sign.name: sign for sign in _TABLE})
+
+# Percentages that senders also give as a share of one, UCUM `1` (`units.is_share`).
+SHARES = frozenset({"spo2", "oxygen_concentration"})
 
 # A value of these that is too low to be true may be the emergency itself (`units.is_alarming`).
 ALARMING = frozenset(

@@ -21,6 +21,7 @@ _USED = frozenset({"final", "amended", "corrected"})
 _NOT_USED = {"entered-in-error": NotUsed.ENTERED_IN_ERROR, "cancelled": NotUsed.CANCELLED}
 
 _OF_OTHER_PATIENT = Refusal(NotUsed.OTHER_PATIENT)
+_OF_NOBODY = Refusal(NotUsed.NO_PATIENT)
 _AVERAGE = Refusal(NotUsed.CODE_CONFLICT, "average of several measurements")
 _BLOOD_GAS = Refusal(NotUsed.CODE_CONFLICT, "2708-6 without category vital-signs may be a blood gas")
 
@@ -119,9 +120,9 @@ def standing_of(entry: Entry, resource: Resource, setting: Setting) -> Standing:
     """Whose an Observation is, its state and its time, and the reason when it cannot be used at all."""
     source = source_name("Observation", resource.id, entry.full_url)
     meant = setting.subject.is_meant_by(resource.subject)
-    if meant is False:
-        return Standing(resource, source, UNKNOWN_TIME, (), _OF_OTHER_PATIENT)
-    flags: tuple[str, ...] = () if meant else ("subject-not-stated",)
+    if not meant:
+        return Standing(resource, source, UNKNOWN_TIME, (), _OF_NOBODY if meant is None else _OF_OTHER_PATIENT)
+    flags: tuple[str, ...] = ()
     status = resource.status
     refusal: Refusal | None = None
     if status == "preliminary":

@@ -43,7 +43,7 @@ def flag(name: str, fields: Mapping[str, Any]) -> bool | None:
     value = fields.get(name)
     if value is None or isinstance(value, bool):
         return value
-    said = _WORDS.get(str(value).strip().lower())
+    said = _WORDS.get(value.strip().lower()) if isinstance(value, str) else {1: True, 0: False}.get(value)
     if said is None:
         raise BadRequest("send true or false", where=name)
     return said

@@ -8,7 +8,7 @@ from typing import Any
 
 from cds_service.domain.patient import NotUsed, Reading, UnusedReading, Value
 from cds_service.domain.policy import ReadingPolicy
-from cds_service.domain.units import UnknownUnit, convert, is_alarming, is_plausible
+from cds_service.domain.units import UnknownUnit, convert, is_alarming, is_plausible, is_share
 from cds_service.domain.vitals import VITAL_SIGNS
 from cds_service.errors import BadRequest
 from cds_service.records.fields import choice, flag, number, text
@@ -17,6 +17,7 @@ SOURCE = "form"
 QUANTITIES = tuple(name for name, sign in VITAL_SIGNS.items() if sign.kind == "quantity")
 
 _LONGEST_ORIGINAL = 40
+# The field offers all five letters of ACVPU, so an A says that new confusion was considered: no `confusion-not-asked`.
 _CONSCIOUSNESS = {
     "a": "A", "alert": "A", "c": "C", "confusion": "C", "v": "V", "voice": "V",
     "p": "P", "pain": "P", "u": "U", "unresponsive": "U",

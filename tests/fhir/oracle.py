@@ -61,7 +61,9 @@ def _name(part: Any) -> str | None:
 
 
 def _judge(name: str, part: Any, resource: Observation, patient: str, at: datetime) -> Read | str:
-    if resource.subject is not None and resource.subject.reference != patient:
+    if resource.subject is None:
+        return "no-patient"
+    if resource.subject.reference != patient:
         return "other-patient"
     if resource.status in ("entered-in-error", "cancelled"):
         return str(resource.status)

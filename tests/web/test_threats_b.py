@@ -126,8 +126,11 @@ def test_b16_an_observation_of_someone_else_is_left_out_and_said(client: FlaskCl
     assert "**Not used:** temperature" in found["detail"]
 
 
-def test_b16_an_observation_that_names_nobody_is_marked(client: FlaskClient) -> None:
-    assert "patient not stated" in card(client, body_of(observation(HEART_RATE, 120, subject=None)))["detail"]
+def test_b16_an_observation_that_names_nobody_is_left_out_and_said(client: FlaskClient) -> None:
+    detail = card(client, body_of(observation(HEART_RATE, 120, subject=None)))["detail"]
+
+    assert "**Not used:** heart rate 120" in detail
+    assert "patient not stated" in detail
 
 
 @pytest.mark.parametrize(
