@@ -41,9 +41,11 @@ def text(name: str, fields: Mapping[str, Any]) -> str | None:
 def flag(name: str, fields: Mapping[str, Any]) -> bool | None:
     """True or false as JSON, a form or a spreadsheet says it, in English or Spanish."""
     value = fields.get(name)
-    if value is None or isinstance(value, bool):
-        return value
-    said = _WORDS.get(value.strip().lower()) if isinstance(value, str) else {1: True, 0: False}.get(value)
+    if value is None:
+        return None
+    if isinstance(value, int) and value in (0, 1):
+        return bool(value)
+    said = _WORDS.get(value.strip().lower()) if isinstance(value, str) else None
     if said is None:
         raise BadRequest("send true or false", where=name)
     return said

@@ -67,12 +67,13 @@ def _quantity(name: str, fields: Mapping[str, Any], observed: datetime) -> Readi
     sent = number(name, fields[name])
     unit = text(f"{name}_unit", fields) or sign.unit
     original = f"{sent:.10g} {unit}"[:_LONGEST_ORIGINAL]
+    share = is_share(name, sent, unit)
     try:
-        value = convert(name, sent, unit)
+        value = sent * 100 if share else convert(name, sent, unit)
     except UnknownUnit:
         return UnusedReading(name, NotUsed.UNKNOWN_UNIT, SOURCE, original, unit[:_LONGEST_ORIGINAL], observed)
     if is_plausible(name, value):
-        return _reading(name, value, observed, original)
+        return _reading(name, value, observed, original, ("from-share",) if share else ())
     is_in_range = sign.low <= value <= sign.high
     detail = f"under {sign.usable_low:g}" if is_in_range else f"outside {sign.low:g} to {sign.high:g}"
     return UnusedReading(
@@ -86,8 +87,8 @@ def _quantity(name: str, fields: Mapping[str, Any], observed: datetime) -> Readi
     )
 
 
-def _reading(name: str, value: Value, observed: datetime, original: str) -> Reading:
-    return Reading(name, value, observed, SOURCE, original)
+def _reading(name: str, value: Value, observed: datetime, original: str, flags: tuple[str, ...] = ()) -> Reading:
+    return Reading(name, value, observed, SOURCE, original, flags)
 
 
 def _unused(reading: Reading, reason: NotUsed, detail: str = "", *, alarming: bool = False) -> UnusedReading:

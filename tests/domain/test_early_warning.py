@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,8 +26,12 @@ def news2(snapshot: PatientSnapshot) -> EarlyWarning:
     return scored
 
 
-def boundaries(name: str, values: str, points: str) -> list[tuple[str, float, int]]:
-    return [(name, float(value), int(given)) for value, given in zip(values.split("/"), points.split("/"), strict=True)]
+def boundaries(name: str, values: str, points: str) -> list[Any]:
+    """Cases of one chart row, named as a clinician would say them: `spo2 91 scores 3`."""
+    return [
+        pytest.param(name, float(value), int(given), id=f"{name} {value} scores {given}")
+        for value, given in zip(values.split("/"), points.split("/"), strict=True)
+    ]
 
 
 CHART = [

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ucumvert import PintUcumRegistry
+from ucumvert.parser import InvalidUcumError
 
-from cds_service.domain.units import UnknownUnit, convert, is_plausible
+from cds_service.domain.codes import _PALLIATIVE_SNOMED
+from cds_service.domain.units import UnknownUnit, convert, is_alarming, is_plausible, is_share
 from cds_service.domain.vital_codes import CODE_ONLY, CODED_VALUES, CODES, IGNORED_CODES, LOINC, SNOMED, VITAL_CODES
 from cds_service.domain.vitals import ALARMING, VITAL_SIGNS
 
+SERVICE = Path(__file__).parents[2] / "cds_service"
 EVERY_CODE = sorted(
     {(row.system, row.code) for row in CODES} | CODED_VALUES.keys() | CODE_ONLY.keys() | IGNORED_CODES
 )  # fmt: skip
@@ -59,6 +64,16 @@ def test_every_loinc_code_has_its_check_digit(code):
 @pytest.mark.parametrize("code", [code for system, code in EVERY_CODE if system == SNOMED])
 def test_every_snomed_code_has_its_check_digit(code):
     assert is_verhoeff(code)
+
+
+def test_every_code_written_anywhere_in_the_service_has_its_check_digit():
+    source = "".join(path.read_text(encoding="utf-8") for path in SERVICE.rglob("*.py"))
+    loinc = set(re.findall(r'"([0-9]{3,5}-[0-9])"', source))
+    snomed = set(re.findall(r'SNOMED, "([0-9]+)"', source)) | set(_PALLIATIVE_SNOMED)
+
+    assert loinc >= {"8867-4", "3151-8"}
+    assert [code for code in loinc if not is_mod_10(code)] == []
+    assert [code for code in snomed if not is_verhoeff(code)] == []
 
 
 @pytest.mark.parametrize("code", ["3150-6", "80327-7", "57834-3", "57834-7"])
@@ -137,7 +152,27 @@ def ucum():
 def test_units_convert_as_ucum_says(ucum, name, unit, value):
     expected = ucum.Quantity(value, ucum.from_ucum(unit)).to(ucum.from_ucum(VITAL_SIGNS[name].unit)).magnitude
 
-    assert convert(name, value, unit) == pytest.approx(expected, rel=3e-6)
+    # UCUM rounds the millimetre of mercury to 133.322 Pa; the rest is exact.
+    assert convert(name, value, unit) == pytest.approx(expected, rel=3e-6 if unit == "kPa" else 1e-9)
+
+
+def test_no_ucum_unit_escapes_the_proof(ucum):
+    """Whatever else UCUM reads as a unit of the same kind is proved above; MDC numbers would be read as numbers."""
+    unproved = []
+    for name, sign in VITAL_SIGNS.items():
+        for unit in sign.units.keys() - set(UCUM):
+            if sign.unit != "{score}" and not unit[0].isdigit() and is_ucum_of_its_kind(ucum, unit, sign.unit):
+                unproved.append((name, unit))
+
+    assert unproved == []
+
+
+def is_ucum_of_its_kind(ucum, unit, canonical):
+    try:
+        found = ucum.from_ucum(unit)
+    except InvalidUcumError:
+        return False
+    return found.dimensionality == ucum.from_ucum(canonical).dimensionality
 
 
 @pytest.mark.parametrize(
@@ -209,6 +244,41 @@ def test_units_round_trip(pair, value):
 )
 def test_plausible_from_lowest_to_highest_inclusive(name, low, high, step):
     assert [is_plausible(name, value) for value in (low - step, low, high, high + step)] == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "unit", "expected"),
+    [
+        pytest.param("spo2", 0.94, "1", True, id="94-percent-as-a-share"),
+        pytest.param("spo2", 1, "1", True, id="all-of-it"),
+        pytest.param("oxygen_concentration", 0.21, "1", True, id="air"),
+        pytest.param("spo2", 94, "1", False, id="over-one-is-not-guessed"),
+        pytest.param("spo2", -0.1, "1", False, id="negative"),
+        pytest.param("spo2", 0.94, "%", False, id="said-to-be-a-percentage"),
+        pytest.param("gcs_total", 1, "1", False, id="a-score-is-no-share"),
+    ],
+)
+def test_a_share_of_one_is_told_from_a_percentage(name, value, unit, expected):
+    assert is_share(name, value, unit) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        pytest.param("heart_rate", 0, True, id="asystole"),
+        pytest.param("respiratory_rate", 0, True, id="apnoea"),
+        pytest.param("systolic_bp", 29, True, id="pressure-unrecordable"),
+        pytest.param("temperature", 24, True, id="deep-hypothermia"),
+        pytest.param("spo2", 29, True, id="saturation-unreadable"),
+        pytest.param("spo2", 30, False, id="saturation-readable"),
+        pytest.param("heart_rate", -100, False, id="device-says-invalid"),
+        pytest.param("heart_rate", 8388607, False, id="device-overflow"),
+        pytest.param("temperature", 98.6, False, id="fahrenheit-under-celsius"),
+        pytest.param("weight", 0, False, id="not-weighed"),
+    ],
+)
+def test_what_may_be_an_emergency_is_alarming(name, value, expected):
+    assert is_alarming(name, value) is expected
 
 
 def test_nothing_that_is_no_number_is_plausible():

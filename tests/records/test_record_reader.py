@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from cds_service.domain.codes import ICD10CM, SNOMED
 from cds_service.domain.patient import NotUsed, PatientSnapshot
 from cds_service.domain.policy import ReadingPolicy
+from cds_service.domain.vitals import VITAL_SIGNS
 from cds_service.errors import BadRequest
 from cds_service.records.reader import FIELDS, snapshot_from_record
+from cds_service.records.readings import QUANTITIES
 from tests.factories import AT, code_tables
 
 TABLES = code_tables(
@@ -80,6 +82,39 @@ def test_units_are_converted_and_the_original_is_kept(record, name, value, origi
 
     assert reading.value == pytest.approx(value, abs=0.02)
     assert reading.original == original
+
+
+@pytest.mark.parametrize(("name", "share", "percent"), [("spo2", "0,94", 94.0), ("oxygen_concentration", 0.4, 40.0)])
+def test_a_share_of_one_is_a_percentage_with_a_remark(name, share, percent):
+    reading = read(**{name: share, f"{name}_unit": "1"}).readings[name]
+
+    assert (reading.value, reading.flags) == (pytest.approx(percent), ("from-share",))
+
+
+def test_a_share_over_one_is_not_guessed_at():
+    assert left_out(read(spo2=94, spo2_unit="1")) == [("spo2", NotUsed.UNKNOWN_UNIT, False)]
+
+
+@pytest.mark.parametrize("name", QUANTITIES)
+def test_every_quantity_is_read_at_both_ends_of_its_range(name):
+    sign = VITAL_SIGNS[name]
+
+    for value in (sign.low if sign.usable_low is None else sign.usable_low, sign.high):
+        assert read(**{name: value}).readings[name].value == value
+
+
+@pytest.mark.parametrize(
+    ("said", "level"), [*((letter, letter) for letter in "ACVPU"), ("alert", "A"), ("Confusion", "C"), ("v", "V")]
+)
+def test_an_alert_on_a_form_that_offers_confusion_has_considered_it(said, level):
+    reading = read(consciousness=said).readings["consciousness"]
+
+    assert (reading.value, reading.flags) == (level, ())
+
+
+@pytest.mark.parametrize("group", ["A+", "ab-", "O", "B"])
+def test_a_blood_group_may_be_said_without_its_rhesus_factor(group):
+    assert read(blood_group=group).readings["blood_group"].value == group.upper()
 
 
 @pytest.mark.parametrize(
@@ -196,6 +231,10 @@ def test_a_palliative_code_is_marked():
     assert [condition.palliative for condition in read(conditions=["Z51.5", "E11"]).conditions or ()] == [True, False]
 
 
+def short(part: Any) -> str:
+    return "a-long-integer" if isinstance(part, int) and abs(part) > 10**99 else repr(part)[:24]
+
+
 BAD = [
     ("heart_rate", "Jane Doe"),
     ("heart_rate", "7 2"),
@@ -216,6 +255,8 @@ BAD = [
     ("sex", 1),
     ("on_oxygen", "Jane Doe"),
     ("on_oxygen", 2),
+    ("on_oxygen", 10**5000),
+    ("on_oxygen", {"value": True}),
     ("consciousness", "Jane Doe"),
     ("spo2_scale", 3),
     ("spo2_scale", 1.5),
@@ -241,7 +282,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), BAD, ids=lambda part: repr(part)[:24])
+@pytest.mark.parametrize(("name", "value"), BAD, ids=short)
 def test_what_cannot_be_read_is_refused_by_name_without_its_value(name, value):
     with pytest.raises(BadRequest) as refused:
         read(**{name: value})
@@ -276,10 +317,39 @@ JSON = st.recursive(
 )
 
 
+MARK = "Jane Doe 4711"
+
+
+def refusal(**record: Any) -> BadRequest | None:
+    try:
+        read(**record)
+    except BadRequest as refused:
+        return refused
+    return None
+
+
+def marked(value: Any) -> Any:
+    """The same value with a patient's name in every text of it."""
+    if isinstance(value, str):
+        return value + MARK
+    if isinstance(value, list):
+        return [marked(inner) for inner in value]
+    if isinstance(value, dict):
+        return {marked(key): marked(inner) for key, inner in value.items()}
+    return value
+
+
 @given(st.dictionaries(st.sampled_from(sorted(FIELDS)) | st.text(max_size=8), JSON, max_size=6))
 def test_any_record_is_read_or_refused(record):
     with suppress(BadRequest):
         assert snapshot_from_record(record, at=AT, policy=ReadingPolicy(), tables=TABLES).at == AT
+
+
+@given(st.sampled_from(sorted(FIELDS)), JSON.map(marked))
+def test_a_refusal_never_repeats_what_was_sent(name, value):
+    said = refusal(**{name: value})
+
+    assert said is None or MARK not in f"{said} {said.text} {said.where} {said.details}"
 
 
 @given(st.floats(30, 42), st.sampled_from([".", ","]))
