@@ -59,7 +59,8 @@ def has_nothing_to_say(prediction: Prediction, notes: Sequence[Note], w: Words) 
     """Whether the only state is not-ill, every reading that matters was used, and nothing is odd about the data."""
     snapshot = prediction.snapshot
     states = tuple(tag.state for tag in prediction.states)
-    if states != ("not-ill",) or notes or record_remarks(snapshot, w):
+    is_composed = prediction.news2 is not None and prediction.news2.composed
+    if states != ("not-ill",) or notes or is_composed or record_remarks(snapshot, w):
         return False
     return not any(map(_is_notable, shown_unused(snapshot)))
 
@@ -73,6 +74,7 @@ _INDICATORS: tuple[tuple[str, Callable[[Prediction], bool]], ...] = (
     ("critical", lambda p: p.news2 is not None and p.news2.level == "high"),
     ("critical", lambda p: p.risk is not None and p.risk.band == "high"),
     ("warning", lambda p: p.news2 is not None and p.news2.level in ("medium", "low-medium")),
+    ("warning", lambda p: p.news2 is not None and "glasgow-not-full" in p.news2.remarks),
     ("warning", lambda p: p.risk is not None and p.risk.band == "moderate"),
     ("warning", lambda p: any(reading.alarming for reading in p.snapshot.not_used)),
 )
@@ -102,7 +104,8 @@ def _wordings(prediction: Prediction, w: Words) -> Iterator[str]:
     threshold = _threshold(prediction.news2, w)
     yield " · ".join([*alarms, _news2(prediction.news2, w, named=True) + threshold, *risk])
     yield " · ".join([*alarms, _news2(prediction.news2, w, named=False) + threshold, *risk])
-    yield " · ".join([*alarms, _news2(prediction.news2, w, named=False), *risk])
+    yield " · ".join([*alarms, _news2(prediction.news2, w, named=False) + threshold])
+    yield " · ".join([*alarms, _news2(prediction.news2, w, named=False)])
 
 
 def _news2(news2: EarlyWarning, w: Words, *, named: bool) -> str:

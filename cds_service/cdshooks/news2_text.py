@@ -19,7 +19,7 @@ def news2_section(prediction: Prediction, words: Words) -> str:
     sentences = (
         _points(news2, words),
         _red(news2, words),
-        words.responses[news2.level],
+        words.responses[news2.level] if news2.complete or news2.level != "low" else "",
         _reach(news2, t),
         t("Composed of readings %(span)s apart, not one set.") % {"span": words.age(news2.spread_min)}
         if news2.composed

@@ -135,6 +135,7 @@ RISK_OMITTED: Table = MappingProxyType(
 REMARKS: Table = MappingProxyType(
     {
         "pregnancy-unknown": msgid("Pregnancy unknown: NEWS2 is not for use in pregnancy."),
+        "glasgow-not-full": msgid("The Glasgow total is under 15: assess consciousness (ACVPU)."),
         "consciousness-from-gcs": msgid("Consciousness taken from a Glasgow total of 15."),
         "confusion-not-asked": msgid("New confusion was not asked for: alertness alone does not rule it out."),
     }

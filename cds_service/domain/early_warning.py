@@ -50,7 +50,7 @@ def early_warning(snapshot: PatientSnapshot, *, spread_limit: timedelta) -> Earl
     omitted = _excluded(snapshot)
     if omitted is not None:
         return omitted
-    inputs = _inputs(snapshot.readings)
+    inputs = _inputs(snapshot)
     scale = 2 if snapshot.spo2_scale == 2 else 1
     points = _points(inputs, scale=scale)
     unknown = tuple(name for name in PARAMETERS if points[name] is None)
@@ -84,14 +84,26 @@ def _excluded(snapshot: PatientSnapshot) -> str | None:
     return "pregnant" if snapshot.pregnant else None
 
 
-def _inputs(readings: Mapping[str, Reading]) -> dict[str, Reading | None]:
-    """The reading behind each parameter; an ECG heart rate comes before a pulse, ACVPU before a Glasgow total."""
+def _inputs(snapshot: PatientSnapshot) -> dict[str, Reading | None]:
+    """The reading behind each parameter: the newer of heart rate and pulse, ACVPU before a Glasgow total."""
+    readings = snapshot.readings
     inputs = {name: readings.get(name) for name in PARAMETERS}
-    inputs["pulse"] = readings.get("heart_rate") or readings.get("pulse_rate")
-    if inputs["consciousness"] is None:
-        glasgow = readings.get("gcs_total")
-        inputs["consciousness"] = glasgow if glasgow is not None and glasgow.value == _FULLY_AWAKE else None
+    inputs["pulse"] = snapshot.beat
+    inputs["consciousness"] = _awareness(readings.get("consciousness"), readings.get("gcs_total"))
     return inputs
+
+
+def _awareness(acvpu: Reading | None, glasgow: Reading | None) -> Reading | None:
+    """The reading consciousness is scored from: ACVPU, else a full Glasgow total.
+
+    None too when a lower Glasgow total, no older, contradicts an "alert": which of them is right is not ours to guess.
+    """
+    if glasgow is None:
+        return acvpu
+    if acvpu is None:
+        return glasgow if glasgow.value == _FULLY_AWAKE else None
+    contradicts = acvpu.value == "A" and float(glasgow.value) < _FULLY_AWAKE and glasgow.time >= acvpu.time
+    return None if contradicts else acvpu
 
 
 def _points(inputs: Mapping[str, Reading | None], *, scale: int) -> dict[str, int | None]:
@@ -160,6 +172,9 @@ def _spread(inputs: Mapping[str, Reading | None]) -> timedelta:
 def _remarks(snapshot: PatientSnapshot, inputs: Mapping[str, Reading | None]) -> tuple[str, ...]:
     remarks = []
     consciousness = inputs["consciousness"]
+    glasgow = snapshot.number("gcs_total")
+    if consciousness is None and glasgow is not None and glasgow < _FULLY_AWAKE:
+        remarks.append("glasgow-not-full")
     if consciousness is not None:
         if consciousness.name == "gcs_total":
             remarks.append("consciousness-from-gcs")

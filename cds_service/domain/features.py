@@ -59,7 +59,7 @@ def matrix_from_snapshots(snapshots: Sequence[PatientSnapshot]) -> Matrix:
 def _row(snapshot: PatientSnapshot) -> list[float]:
     """The features of one patient; age in completed years, as the training data count it."""
     readings: Mapping[str, Reading] = snapshot.readings
-    rate = readings.get("heart_rate") or readings.get("pulse_rate")
+    rate = snapshot.beat
     age, ambulance, chronic = snapshot.age_years, snapshot.arrived_by_ambulance, snapshot.chronic_count
     return [
         nan if age is None else float(floor(age)),

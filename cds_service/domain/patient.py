@@ -113,6 +113,12 @@ class PatientSnapshot:
     arrived_by_ambulance: bool | None = None
     remarks: tuple[str, ...] = ()
 
+    @property
+    def beat(self) -> Reading | None:
+        """The heart rate or the pulse, whichever is newer; of two at one moment the heart rate."""
+        rates = [reading for name in ("heart_rate", "pulse_rate") if (reading := self.readings.get(name)) is not None]
+        return max(rates, key=lambda reading: reading.time) if rates else None
+
     def number(self, name: str) -> float | None:
         """Value of a numeric vital sign in its canonical unit, or None."""
         reading = self.readings.get(name)

@@ -16,8 +16,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cds_service.domain.early_warning import URGENT
-from cds_service.domain.patient import Condition, PatientSnapshot
+from cds_service.domain.patient import Condition, NotUsed, PatientSnapshot
 from cds_service.domain.prediction import EarlyWarning, RiskEstimate, StateTag
+from cds_service.domain.vitals import ALARMING
 
 STATES_VERSION = "1"
 STATES = ("not-ill", "mild", "acute", "chronic", "terminal", "not-determinable")
@@ -45,6 +46,17 @@ def _acuity(snapshot: PatientSnapshot, news2: EarlyWarning | None, risk: RiskEst
     return _NOT_DETERMINABLE
 
 
+# Left out although something was measured: what it was may matter more than what was used instead.
+_UNREAD = frozenset(NotUsed) - {
+    NotUsed.ENTERED_IN_ERROR,
+    NotUsed.CANCELLED,
+    NotUsed.NOT_FINAL,
+    NotUsed.NO_VALUE,
+    NotUsed.STALE,
+    NotUsed.SUPERSEDED,
+    NotUsed.OTHER_PATIENT,
+    NotUsed.NO_PATIENT,
+}
 _NOT_DETERMINABLE = StateTag("not-determinable", ("rule",))
 
 
@@ -53,8 +65,10 @@ def _basis(*, score: bool, model: bool) -> tuple[str, ...]:
 
 
 def _may_be_acute(snapshot: PatientSnapshot, news2: EarlyWarning) -> bool:
-    """Whether what is unknown, or an impossible value that was left out, could hide a trigger."""
-    return news2.upper_level != "low" or any(reading.alarming for reading in snapshot.not_used)
+    """Whether what is unknown, or a vital sign that was left out unread, could hide a trigger."""
+    return news2.upper_level != "low" or any(
+        reading.name in ALARMING and reading.reason in _UNREAD for reading in snapshot.not_used
+    )
 
 
 def _recorded(conditions: tuple[Condition, ...]) -> Iterator[StateTag]:

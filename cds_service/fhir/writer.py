@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid5
 
+from cds_service.domain.patient import NotUsed
 from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate
 from cds_service.domain.vital_codes import LOINC, SNOMED
 from cds_service.i18n import Translate, msgid, translator
@@ -141,7 +142,16 @@ def _notes(prediction: Prediction, t: Translate) -> list[str]:
     if prediction.risk_omitted is not None:
         values = {"version": prediction.model_version, "reason": prediction.risk_omitted}
         notes.append(t(msgid("Risk model %(version)s not used: %(reason)s.")) % values)
-    return [*notes, t(_DISCLAIMER)]
+    return [*_left_out(prediction, t), *notes, t(_DISCLAIMER)]
+
+
+def _left_out(prediction: Prediction, t: Translate) -> list[str]:
+    """Readings that were not used and why, those that may be an emergency first."""
+    unused = [reading for reading in prediction.snapshot.not_used if reading.reason is not NotUsed.SUPERSEDED]
+    alarms = [f"{reading.name} {reading.original}" for reading in unused if reading.alarming]
+    others = [f"{reading.name} {reading.original}: {reading.reason}" for reading in unused if not reading.alarming]
+    titled = ((t(msgid("Check the patient")), alarms), (t(msgid("Not used")), others))
+    return [f"{title}: {', '.join(items)}" for title, items in titled if items]
 
 
 def _requirement(name: str) -> Json:

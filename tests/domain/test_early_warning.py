@@ -178,7 +178,30 @@ def test_another_gcs_says_nothing_of_acvpu(total):
     scored = news2(a_snapshot(consciousness=None, gcs_total=total))
 
     assert scored.unknown == ("consciousness",)
-    assert scored.remarks == ()
+    assert scored.remarks == ("glasgow-not-full",)
+
+
+def test_alert_beside_a_low_glasgow_total_is_not_taken_for_alert():
+    scored = news2(a_snapshot(consciousness="A", gcs_total=6.0))
+
+    assert scored.unknown == ("consciousness",)
+    assert scored.remarks == ("glasgow-not-full",)
+
+
+def test_an_older_low_glasgow_total_does_not_outweigh_alert():
+    glasgow = a_reading("gcs_total", 6.0, minutes_ago=180)
+
+    scored = news2(a_snapshot(consciousness="A", gcs_total=glasgow))
+
+    assert scored.points["consciousness"] == 0
+
+
+def test_the_newer_of_heart_rate_and_pulse_is_scored():
+    old = a_reading("heart_rate", 70.0, minutes_ago=180)
+
+    scored = news2(a_snapshot(heart_rate=old, pulse_rate=145.0))
+
+    assert scored.points["pulse"] == 3
 
 
 def test_acvpu_comes_before_gcs():

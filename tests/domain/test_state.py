@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.domain.early_warning import early_warning
-from cds_service.domain.patient import Condition
+from cds_service.domain.patient import Condition, NotUsed
 from cds_service.domain.prediction import RiskEstimate, StateTag
 from cds_service.domain.state import STATES, STATES_VERSION, state_tags
 from tests.factories import HEALTHY, a_risk, a_snapshot, an_unused
@@ -124,3 +124,9 @@ def test_one_acuity_always_and_a_basis_always(changes, risk):
     assert [tag.state for tag in found if tag.state not in ("chronic", "terminal")] == [found[0].state]
     assert all(tag.basis and tag.state in STATES for tag in found)
     assert STATES_VERSION
+
+
+def test_a_vital_sign_that_could_not_be_read_keeps_the_state_open():
+    unread = an_unused("spo2", NotUsed.UNKNOWN_UNIT)
+
+    assert tags(a_risk(), not_used=(unread,)) == (NOT_DETERMINABLE,)
