@@ -22,8 +22,8 @@ _NOT_CONFIRMED = frozenset({"unconfirmed", "provisional", "differential"})
 _WITHDRAWN = frozenset({"refuted", "entered-in-error"})
 
 # Pregnancy, childbirth and the puerperium (ICD-10 chapter O), pregnant state incidental (Z33.1), supervision of
-# pregnancy (Z34); SNOMED CT 77386006 Pregnant.
-_PREGNANT_ICD = ("O", "Z331", "Z34")
+# pregnancy (Z34), weeks of gestation (ICD-10-CM Z3A); SNOMED CT 77386006 Pregnant.
+_PREGNANT_ICD = ("O", "Z331", "Z34", "Z3A")
 _PREGNANT_SNOMED = "77386006"
 
 # 42 weeks of gestation and 6 of puerperium: an older record says nothing of today. Chosen by us.
@@ -111,18 +111,24 @@ def _diagnosis(code: Raw, tables: CodeTables) -> Diagnosis | None:
 
 
 def _look_up(concept: CodeableConcept | None, tables: CodeTables) -> Diagnosis | None:
-    """The first coding the tables know, else the first of a system they are about, else the first."""
+    """What all codings say together, under one of them.
+
+    That is the one that says pregnant, which changes what may be scored, else the first the tables know, else the
+    first of a system they are about, else the first.
+    """
     pairs = [(system, code) for system, code in keys_of(concept) if system and code and len(code) <= MAX_CODE]
     if not pairs:
         return None
-    known = (pair for pair in pairs if is_chronic(tables, *pair) is not None)
-    familiar = (pair for pair in pairs if pair[0] in _SYSTEMS)
-    system, code = next(known, None) or next(familiar, None) or pairs[0]
+    chronic = {pair: said for pair in pairs if (said := is_chronic(tables, *pair)) is not None}
+    pregnant = [pair for pair in pairs if _is_pregnancy(*pair)]
+    familiar = [pair for pair in pairs if pair[0] in _SYSTEMS]
+    system, code = [*pregnant, *chronic, *familiar, *pairs][0]
+    categories = (chronic_category(tables, *pair) for pair in pairs)
     return Diagnosis(
         system=bounded(system, MAX_CODE),
         code=bounded(code, MAX_CODE),
-        chronic=is_chronic(tables, system, code),
-        category=chronic_category(tables, system, code),
+        chronic=any(chronic.values()) if chronic else None,
+        category=next((category for category in categories if category is not None), None),
         palliative=any(is_palliative(*pair) for pair in pairs),
     )
 

@@ -170,6 +170,10 @@ def test_metastases_are_a_palliative_record() -> None:
     ("sent", "expected"),
     [
         pytest.param(condition("Z34.02"), True, id="supervision of pregnancy"),
+        pytest.param(condition("Z3A.20"), True, id="weeks of gestation"),
+        pytest.param(
+            condition("E11.9") | {"code": concept((ICD10CM, "E11.9"), (ICD10CM, "O24.4"))}, True, id="second coding"
+        ),
         pytest.param(condition("O14.1"), True, id="pre-eclampsia"),
         pytest.param(condition("77386006", system=SNOMED), True, id="pregnant, SNOMED CT"),
         pytest.param(condition("O80") | {"recordedDate": "2021-05-01"}, None, id="birth years ago"),
