@@ -67,6 +67,8 @@ def _choose(entries: list[Entry], encounter_id: str | None) -> Resource | str:
         visit = visits.get(encounter_id)
         if visit is None:
             return "encounter-not-found"
+        if visit.status == "planned":
+            return "no-encounter-under-way"
         return "encounter-withdrawn" if visit.status in _WITHDRAWN else visit
     under_way = [visit for visit in visits.values() if visit.status in _OPEN]
     if len(under_way) == 1:

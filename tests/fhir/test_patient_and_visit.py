@@ -101,6 +101,7 @@ def test_way_of_arrival(code: str, expected: bool | None) -> None:
         pytest.param([encounter(status="finished")], None, None, "no-encounter-under-way", id="over and not named"),
         pytest.param([encounter()], "e9", None, "encounter-not-found", id="named and not sent"),
         pytest.param([encounter(status="cancelled")], "e1", None, "encounter-withdrawn", id="cancelled"),
+        pytest.param([encounter(status="planned")], "e1", None, "no-encounter-under-way", id="named and only planned"),
         pytest.param(
             [encounter(**{"class": {"code": "Ward 7"}})], None, None, "encounter-class-unknown", id="local class"
         ),
