@@ -187,6 +187,7 @@ def test_draining_commits_what_is_queued_and_refuses_what_comes_after(engine: En
 def test_a_dead_thread_is_seen_counted_and_started_again(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     with a_writer(engine) as writer:
         assert eventually(writer.healthy)
+        dying = writer._thread
         with monkeypatch.context() as broken:
             broken.setattr(GroupCommit, "write", lambda *_: 1 / 0)
             with pytest.raises(Unavailable):
@@ -194,6 +195,7 @@ def test_a_dead_thread_is_seen_counted_and_started_again(engine: Engine, monkeyp
         seen = not writer.healthy()
 
         writer.submit(an_entry())
+        dying.join(5)  # what it died of is reported before it ends, so within this test
 
         assert seen
         assert writer.restarts == 1
