@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Raw
 
 from cds_service.domain.patient import NotUsed
-from cds_service.domain.units import is_alarming
+from cds_service.domain.units import is_alarming, is_share
 from cds_service.domain.vitals import VITAL_SIGNS, VitalSign
 from cds_service.fhir.codes import Given, Meaning, Refusal, answer_of, coded_value, shown
 from cds_service.fhir.shapes import Quantity, Statement
@@ -13,8 +13,6 @@ from cds_service.fhir.text import MAX_ORIGINAL, bounded, is_given
 
 UCUM = "http://unitsofmeasure.org"
 
-# Shares of one, UCUM `1`, are percentages of these; anything over one is not guessed at.
-_SHARES = frozenset({"spo2", "oxygen_concentration"})
 _SCORE = "{score}"
 _NO_NUMBER = Refusal(NotUsed.NOT_A_NUMBER, "valueQuantity.value")
 _NO_VALUE = Refusal(NotUsed.NO_VALUE)
@@ -53,7 +51,7 @@ def _quantity(sign: VitalSign, quantity: Quantity) -> Given | Refusal:
 
 
 def _in_other_unit(sign: VitalSign, value: float, unit: str | None) -> Given | Refusal:
-    if unit == "1" and sign.name in _SHARES and 0 <= value <= 1:
+    if unit is not None and is_share(sign.name, value, unit):
         given = _plausible(sign, value * 100)
         return Given(given.value, ("from-share",)) if isinstance(given, Given) else given
     if unit:
