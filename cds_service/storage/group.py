@@ -3,33 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from threading import Lock
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Dialect
+from sqlalchemy import Connection, Dialect
 from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.exc import DBAPIError
 
 from cds_service.errors import BadRequest, CdsError, Conflict
 from cds_service.storage.audit_log import AuditChain, AuditEvent
+from cds_service.storage.change import Applied, Change
 from cds_service.storage.identity import IdentityRows, Keyring
 from cds_service.storage.link import WriterLink
 from cds_service.storage.prediction_log import FindReply, PredictionEntry, StoredReply, row_from_entry
 from cds_service.storage.sessions import reason
 from cds_service.storage.statements import InsertRows, Row
 from cds_service.storage.tables import identities, predictions
+from cds_service.storage.token_log import TokenLog, TokenUse
 
 _encode = msgspec.json.Encoder().encode
 
 
 class Pending:
-    """An entry on its way: rows made by the caller's thread, the answer left by the writer's."""
+    """Something on its way to be stored: made by the caller's thread, its answer left by the writer's.
 
-    __slots__ = ("abandoned", "done", "entry", "error", "event", "fingerprint", "identity", "reply", "row")
+    It is a prediction (`entry`), a `change`, or neither: an event to be recorded alone.
+    """
 
-    def __init__(self, event: AuditEvent, entry: PredictionEntry | None = None) -> None:
-        self.event = event
-        self.entry = entry
+    __slots__ = (
+        "abandoned",
+        "applied",
+        "change",
+        "done",
+        "entry",
+        "error",
+        "events",
+        "fingerprint",
+        "identity",
+        "reply",
+        "row",
+        "token",
+    )
+
+    def __init__(self, events: Sequence[AuditEvent] = (), *, token: TokenUse | None = None) -> None:
+        self.events = events
+        self.token = token
+        self.entry: PredictionEntry | None = None
+        self.change: Change[object] | None = None
+        self.applied: Applied[object] | None = None
         self.row: Row = ()
         self.identity: Row | None = None
         self.fingerprint: tuple[str, bytes] | None = None
@@ -43,7 +66,7 @@ class Pending:
 def pending_prediction(entry: PredictionEntry, identity_rows: IdentityRows) -> Pending:
     """The entry with its rows and its audit event, checked for text no database takes."""
     named = (entry.service, entry.tenant, entry.environment, entry.hook, entry.hook_instance or "", entry.language)
-    pending = pending_event(_prediction_event(entry, "predict", entry.id), "".join(named))
+    pending = pending_event(_prediction_event(entry, "predict", entry.id), "".join(named), token=entry.token)
     pending.entry = entry
     pending.reply = StoredReply(entry.id, entry.reply, entry.request_hash, replayed=False)
     patient_key = None
@@ -59,7 +82,7 @@ def pending_prediction(entry: PredictionEntry, identity_rows: IdentityRows) -> P
     return pending
 
 
-def pending_event(event: AuditEvent, more_text: str = "") -> Pending:
+def pending_event(event: AuditEvent, more_text: str = "", *, token: TokenUse | None = None) -> Pending:
     """The event, checked (with `more_text`) for NUL and lone surrogates, which databases refuse."""
     text = more_text + event.tenant + event.actor + event.action + event.object_type + event.object_id + event.detail
     if "\0" in text:
@@ -68,7 +91,14 @@ def pending_event(event: AuditEvent, more_text: str = "") -> Pending:
         text.encode()
     except UnicodeEncodeError as error:
         raise BadRequest("text is not valid Unicode", where="entry") from error
-    return Pending(event)
+    return Pending((event,), token=token)
+
+
+def pending_change(change: Change[object], token: TokenUse | None) -> Pending:
+    """The change; its events are known once it is applied."""
+    pending = Pending(token=token)
+    pending.change = change
+    return pending
 
 
 class GroupCommit:
@@ -77,47 +107,73 @@ class GroupCommit:
     def __init__(self, dialect: Dialect, keyring: Keyring) -> None:
         driver = dialect.loaded_dbapi
         # What one entry's values can cause; everything else is the database's own trouble and fails the group.
+        self._taken = driver.IntegrityError
         self._refused = (driver.IntegrityError, driver.DataError)
         self._predictions = InsertRows(predictions, dialect, key=["tenant", "service", "hook_instance"])
         self._identities = InsertRows(identities, dialect, key=["patient_key"], replace=True)
         self._find_reply = FindReply(dialect)
+        self._tokens = TokenLog(dialect)
         self._chain = AuditChain(dialect, keyring)
 
     def write(self, link: WriterLink, group: Sequence[Pending]) -> None:
-        """Store all entries together, or one by one when that does not work out, and commit."""
-        with link.transaction() as cursor:
-            if not self._write_together(cursor, group):
-                link.start_over(cursor)
-                for pending in group:
-                    self._write_alone(cursor, pending)
-            events = [pending.event for pending in group if pending.error is None]
+        """Store all together, or one by one when that does not work out, and commit."""
+        with link.transaction() as connection:
+            together = [pending for pending in group if pending.change is None]
+            if not self._write_together(_cursor(connection), together):
+                link.start_over(connection)
+                for pending in together:
+                    self._write_alone(connection, pending)
+            for pending in group:
+                if pending.change is not None:
+                    self._write_alone(connection, pending)
+            events = list(chain.from_iterable(pending.events for pending in group if pending.error is None))
             if events:
-                self._chain.append(cursor, events)
+                self._chain.append(_cursor(connection), events)
 
     def _write_together(self, cursor: DBAPICursor, group: Sequence[Pending]) -> bool:
         """Whether every row was new and went in."""
         rows = [pending.row for pending in group if pending.entry is not None]
         sealed = {pending.identity[0]: pending.identity for pending in group if pending.identity is not None}
+        uses = [pending.token for pending in group if pending.token is not None]
         try:
+            if uses and not self._tokens.note_together(cursor, uses):
+                return False
             if sealed:
                 self._identities.run(cursor, list(sealed.values()))
             return not rows or self._predictions.run(cursor, rows) == len(rows)
         except self._refused:
             return False
 
-    def _write_alone(self, cursor: DBAPICursor, pending: Pending) -> None:
-        cursor.execute("SAVEPOINT entry")
+    def _write_alone(self, connection: Connection, pending: Pending) -> None:
+        """Write one within a savepoint: what it cannot do is its own error and leaves no trace."""
+        savepoint = connection.begin_nested()
         try:
-            self._write_one(cursor, pending)
-        except (*self._refused, Conflict) as error:
-            cursor.execute("ROLLBACK TO SAVEPOINT entry")
-            pending.error = error if isinstance(error, Conflict) else self._named(error)
-        cursor.execute("RELEASE SAVEPOINT entry")
+            self._write_one(connection, pending)
+        except DBAPIError as error:
+            if not isinstance(error.orig, self._refused):
+                raise
+            savepoint.rollback()
+            pending.error = self._named(error.orig)
+        except self._refused as error:
+            savepoint.rollback()
+            pending.error = self._named(error)
+        except CdsError as error:
+            savepoint.rollback()
+            pending.error = error
+        else:
+            savepoint.commit()
 
-    def _write_one(self, cursor: DBAPICursor, pending: Pending) -> None:
-        entry = pending.entry
-        if entry is None:
-            return
+    def _write_one(self, connection: Connection, pending: Pending) -> None:
+        cursor = _cursor(connection)
+        if pending.token is not None:
+            self._tokens.note(cursor, pending.token)
+        if pending.change is not None:
+            pending.applied = pending.change(connection)
+            pending.events = pending.applied.events
+        elif pending.entry is not None:
+            self._write_prediction(cursor, pending, pending.entry)
+
+    def _write_prediction(self, cursor: DBAPICursor, pending: Pending, entry: PredictionEntry) -> None:
         if pending.identity is not None:
             self._identities.run(cursor, [pending.identity])
         if self._predictions.run(cursor, [pending.row]) == 0:
@@ -125,12 +181,17 @@ class GroupCommit:
             if stored is None or stored.request_hash != entry.request_hash:
                 raise Conflict("this hookInstance came before with other content", where="hookInstance")
             pending.reply = stored
-            pending.event = _prediction_event(entry, "replay", stored.id)
+            pending.events = (_prediction_event(entry, "replay", stored.id),)
 
-    def _named(self, error: Exception) -> CdsError:
+    def _named(self, error: BaseException) -> CdsError:
         """The driver's refusal as the caller is told it: a key that is taken, or a value that cannot be stored."""
-        kind = Conflict if isinstance(error, self._refused[0]) else BadRequest
+        kind = Conflict if isinstance(error, self._taken) else BadRequest
         return kind(f"the entry cannot be stored: {reason(error)}", where="entry")
+
+
+def _cursor(connection: Connection) -> DBAPICursor:
+    """The driver's own cursor on the connection: what is run on it is part of its transaction."""
+    return connection.connection.cursor()
 
 
 def _prediction_event(entry: PredictionEntry, action: str, prediction_id: UUID) -> AuditEvent:

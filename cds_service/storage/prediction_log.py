@@ -15,6 +15,7 @@ from cds_service.domain.patient import Identity
 from cds_service.storage.sessions import reading
 from cds_service.storage.statements import DriverStatement, Row
 from cds_service.storage.tables import predictions, utc_text
+from cds_service.storage.token_log import TokenUse
 
 
 class PredictionEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +23,8 @@ class PredictionEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     `hook_instance` is the idempotency key of (tenant, service), None for none; `request_hash` decides whether
     a repeat is the same request. `patient` is None, or has an empty `patient_id`, when nobody was named.
-    `snapshot` is JSON without the identity, `outcome` JSON of what was concluded from it.
+    `snapshot` is JSON without the identity, `outcome` JSON of what was concluded from it. `token` is what the
+    caller showed, None for none.
     """
 
     id: UUID
@@ -42,6 +44,7 @@ class PredictionEntry(msgspec.Struct, frozen=True, kw_only=True):
     shown: bool
     snapshot: bytes
     outcome: bytes
+    token: TokenUse | None = None
 
     def __repr__(self) -> str:
         """Only the id: the rest is about a patient."""

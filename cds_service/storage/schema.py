@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 # Newest revision in migrations/versions, oldest first; a test compares it with the scripts.
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 HEAD_REVISION = REVISIONS[-1]
 
 _MIGRATING_TIMEOUT_S = 30.0

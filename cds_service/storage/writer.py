@@ -5,17 +5,21 @@ from __future__ import annotations
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic, sleep
+from typing import TypeVar, cast
 
 from sqlalchemy import Engine, text, update
 
 from cds_service.errors import Unavailable
 from cds_service.storage.audit_log import AuditEvent
-from cds_service.storage.group import GroupCommit, Pending, pending_event, pending_prediction
+from cds_service.storage.change import Change
+from cds_service.storage.group import GroupCommit, Pending, pending_change, pending_event, pending_prediction
 from cds_service.storage.identity import IdentityRows, Keyring
 from cds_service.storage.link import WriterLink
 from cds_service.storage.prediction_log import PredictionEntry, StoredReply
-from cds_service.storage.statements import DriverStatement
 from cds_service.storage.tables import audit_head
+from cds_service.storage.token_log import TokenUse
+
+T = TypeVar("T")
 
 # Chosen by us: two busy timeouts fit into the deadline; a full queue is cleared well within it.
 DEADLINE_S = 2.0
@@ -27,6 +31,8 @@ RESTART_S = 0.1
 # While several callers come at a time, waiting this long after the first makes groups about twice as large and
 # halves what a row costs; a caller alone never waits. Measured in docs/decisions/storage-writer.md.
 GATHER_S = 0.001
+
+_TAKE_NOTE = update(audit_head).values(probes=text("probes + 1"))
 
 
 class GroupWriter:
@@ -41,7 +47,6 @@ class GroupWriter:
         self._deadline_s = deadline_s
         self._identities = IdentityRows(keyring)
         self._commit = GroupCommit(engine.dialect, keyring)
-        self._take_note = DriverStatement(update(audit_head).values(probes=text("probes + 1")), (), engine.dialect)
         self._link = WriterLink(engine)
         self._queue: SimpleQueue[Pending | None] = SimpleQueue()
         self._closing = False
@@ -63,9 +68,21 @@ class GroupWriter:
             raise Unavailable("no reply was stored", where="writer")
         return pending.reply
 
-    def submit_audit(self, event: AuditEvent) -> None:
+    def submit_audit(self, event: AuditEvent, *, token: TokenUse | None = None) -> None:
         """Record the event and return after its commit; a read leaves only then. Raises as `submit`."""
-        self._wait_for(pending_event(event))
+        self._wait_for(pending_event(event, token=token))
+
+    def submit_change(self, change: Change[T], *, token: TokenUse | None = None) -> T:
+        """Apply the change and return its result after the commit.
+
+        Raises the change's own CdsError, `Conflict` or `BadRequest` for what a constraint or a value forbids,
+        `Unavailable` as `submit`.
+        """
+        pending = pending_change(change, token)
+        self._wait_for(pending)
+        if pending.applied is None:
+            raise Unavailable("the change was not applied", where="writer")
+        return cast(T, pending.applied.result)
 
     def healthy(self) -> bool:
         """Whether the thread lives and the database took its last transaction; recovers without traffic."""
@@ -168,8 +185,8 @@ class GroupWriter:
     def _probe(self) -> None:
         """Find out whether the database takes a write, so that recovery needs no traffic."""
         try:
-            with self._link.transaction() as cursor:
-                self._take_note.run(cursor)
+            with self._link.transaction() as connection:
+                connection.execute(_TAKE_NOTE)
             self._available, self._away = True, ""
         except Unavailable as error:
             self._available, self._away = False, error.text

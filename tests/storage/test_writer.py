@@ -10,7 +10,7 @@ from sqlalchemy import Engine, func, select
 from cds_service.errors import BadRequest, CdsError, Conflict, Unavailable
 from cds_service.storage import writer as writer_module
 from cds_service.storage.audit_log import verify_chain
-from cds_service.storage.group import GroupCommit, Pending, pending_event, pending_prediction
+from cds_service.storage.group import GroupCommit, Pending, pending_prediction
 from cds_service.storage.identity import IdentityRows
 from cds_service.storage.link import WriterLink
 from cds_service.storage.prediction_log import (
@@ -227,10 +227,6 @@ def test_new_ids_are_uuids_of_version_7_that_grow_with_time() -> None:
     assert ids == sorted(ids)
     assert {(one.version, one.variant) for one in ids} == {(7, RFC_4122)}
     assert new_prediction_id(NOW) != new_prediction_id(NOW)
-
-
-def test_a_pending_event_names_its_object() -> None:
-    assert pending_event(an_event(object_id="5")).event.object_id == "5"
 
 
 def test_reprs_hold_nothing_of_the_patient(engine: Engine, writer: GroupWriter) -> None:

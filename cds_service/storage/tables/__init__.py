@@ -1,0 +1,17 @@
+"""The tables of the database, the same on SQLite and PostgreSQL."""
+
+from cds_service.storage.tables.audit import audit, audit_head
+from cds_service.storage.tables.base import UtcDateTime, metadata, utc_text
+from cds_service.storage.tables.predictions import identities, predictions
+from cds_service.storage.tables.tokens import tokens
+
+__all__ = [
+    "UtcDateTime",
+    "audit",
+    "audit_head",
+    "identities",
+    "metadata",
+    "predictions",
+    "tokens",
+    "utc_text",
+]
