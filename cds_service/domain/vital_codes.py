@@ -108,6 +108,35 @@ CODES: tuple[VitalCode, ...] = (
 
 VITAL_CODES: Mapping[Key, str] = MappingProxyType({(row.system, row.code): row.name for row in CODES})
 
+# The reference identifiers device codes are sent with: another one beside a code means that one of them is wrong (real
+# feeds label 150021, a cuff pressure, as an arterial one). Codes whose identifier was not seen are not here.
+REFERENCE_IDS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "147842": frozenset({"MDC_ECG_HEART_RATE", "MDC_ECG_CARD_BEAT_RATE"}),
+        "149530": frozenset({"MDC_PULS_OXIM_PULS_RATE"}),
+        "149546": frozenset({"MDC_PULS_RATE_NON_INV"}),
+        "150017": frozenset({"MDC_PRESS_BLD_SYS"}),
+        "150018": frozenset({"MDC_PRESS_BLD_DIA"}),
+        "150021": frozenset({"MDC_PRESS_BLD_NONINV_SYS"}),
+        "150022": frozenset({"MDC_PRESS_BLD_NONINV_DIA"}),
+        "150033": frozenset({"MDC_PRESS_BLD_ART_SYS"}),
+        "150034": frozenset({"MDC_PRESS_BLD_ART_DIA"}),
+        "150037": frozenset({"MDC_PRESS_BLD_ART_ABP_SYS"}),
+        "150038": frozenset({"MDC_PRESS_BLD_ART_ABP_DIA"}),
+        "150301": frozenset({"MDC_PRESS_CUFF_SYS"}),
+        "150302": frozenset({"MDC_PRESS_CUFF_DIA"}),
+        "150344": frozenset({"MDC_TEMP"}),
+        "150456": frozenset({"MDC_PULS_OXIM_SAT_O2"}),
+        "151562": frozenset({"MDC_RESP_RATE"}),
+        "151578": frozenset({"MDC_TTHOR_RESP_RATE"}),
+        "152196": frozenset({"MDC_CONC_AWAY_O2_INSP"}),
+        "153144": frozenset({"MDC_CONC_GASDLV_O2_INSP"}),
+        "153728": frozenset({"MDC_SCORE_GLAS_COMA"}),
+        "188736": frozenset({"MDC_MASS_BODY_ACTUAL"}),
+        "188740": frozenset({"MDC_LEN_BODY_ACTUAL"}),
+    }
+)
+
 # What a coded value means. LOINC answers that do not say whether confusion is new (LA6560-2) are not here.
 CODED_VALUES: Mapping[Key, tuple[str, str | bool]] = MappingProxyType(
     {

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
+from cds_service.domain.text import bounded
 from cds_service.errors import InvalidResource
-from cds_service.fhir.text import bounded
 
 # The service's own JSON depth; far below where the library overflows (a Bundle in a Bundle, 80 deep).
 MAX_DEPTH = 32

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from cds_service.domain.codes import CodeTables, complaint_group
-from cds_service.fhir.conditions import MAX_CODE
+from cds_service.domain.diagnoses import MAX_CODE
 from cds_service.fhir.shapes import CodeableConcept, Coding, EncounterReason, Entry, Extension, Resource
 from cds_service.fhir.text import is_given
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from msgspec import Struct, field
 
+from cds_service.domain.choose import Candidate
+from cds_service.domain.meanings import BLOOD_GAS, Meaning
 from cds_service.domain.patient import NotUsed, Reading, UnusedReading
-from cds_service.domain.policy import ReadingPolicy
-from cds_service.fhir.codes import Meaning, Refusal, meaning_of
+from cds_service.domain.statements import Refusal
+from cds_service.domain.text import bounded
+from cds_service.domain.timeliness import Window
+from cds_service.fhir.codes import meaning_of
 from cds_service.fhir.patient import Subject
 from cds_service.fhir.shapes import Entry, Resource, Statement
-from cds_service.fhir.text import bounded, is_given, source_name
+from cds_service.fhir.text import is_given, source_name
 from cds_service.fhir.times import moment_from_datetime
 from cds_service.fhir.values import original_of, read_value
 
@@ -23,16 +26,8 @@ _NOT_USED = {"entered-in-error": NotUsed.ENTERED_IN_ERROR, "cancelled": NotUsed.
 _OF_OTHER_PATIENT = Refusal(NotUsed.OTHER_PATIENT)
 _OF_NOBODY = Refusal(NotUsed.NO_PATIENT)
 _AVERAGE = Refusal(NotUsed.CODE_CONFLICT, "average of several measurements")
-_BLOOD_GAS = Refusal(NotUsed.CODE_CONFLICT, "2708-6 without category vital-signs may be a blood gas")
 
 UNKNOWN_TIME = datetime.min.replace(tzinfo=UTC)
-
-
-class Candidate(Struct, gc=False):
-    """A usable reading and the Observation it is of, before the latest is chosen."""
-
-    reading: Reading
-    resource: Resource
 
 
 class Standing(Struct, gc=False):
@@ -46,38 +41,10 @@ class Standing(Struct, gc=False):
 
 
 class Setting(Struct, gc=False):
-    """What a reading is judged against: it may lie between `oldest` and `latest`.
-
-    Quantities that change slowly may be older; `slow` holds how old, by vital sign.
-    """
+    """What a statement is judged against: whose it must be, and when."""
 
     subject: Subject
-    at: datetime
-    policy: ReadingPolicy
-    encounter_class: str | None
-    oldest: datetime
-    latest: datetime
-    slow: Mapping[str, datetime]
-
-    def untimely(self, name: str, time: datetime) -> Refusal:
-        """Why a reading of that time is not one of now."""
-        if time > self.latest:
-            return Refusal(NotUsed.FUTURE)
-        hours = self.policy.age_limit(name, self.encounter_class).total_seconds() / 3600
-        return Refusal(NotUsed.STALE, f"older than {hours:g} h")
-
-
-def setting_at(at: datetime, subject: Subject, policy: ReadingPolicy, encounter_class: str | None) -> Setting:
-    """What the readings of this patient are judged against in a visit of this class."""
-    return Setting(
-        subject=subject,
-        at=at,
-        policy=policy,
-        encounter_class=encounter_class,
-        oldest=at - policy.max_age.get(encounter_class or "", policy.default_max_age),
-        latest=at + policy.future_tolerance,
-        slow={name: at - limit for name, limit in policy.slow_max_age.items()},
-    )
+    window: Window
 
 
 class Found(Struct, gc=False):
@@ -164,10 +131,10 @@ def _read_statement(
 ) -> None:
     time = standing.time
     refusal = standing.refusal or meaning.clash
-    if refusal is None and not setting.slow.get(name, setting.oldest) <= time <= setting.latest:
-        refusal = setting.untimely(name, time)
+    if refusal is None:
+        refusal = setting.window.refusal(name, time)
     if refusal is None and meaning.may_be_blood_gas and b'"vital-signs"' not in bytes(standing.resource.category):
-        refusal = _BLOOD_GAS
+        refusal = BLOOD_GAS
     value = refusal or read_value(name, meaning, statement)
     if isinstance(value, Refusal):
         _note_unused(name, statement, standing, value, found)

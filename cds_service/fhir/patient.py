@@ -5,11 +5,12 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw, Struct
 
+from cds_service.domain.text import MAX_NAME, bounded
 from cds_service.errors import InvalidResource
 from cds_service.fhir.bundle import Resources
 from cds_service.fhir.meta import version_of
 from cds_service.fhir.shapes import Entry, HumanName, Identifier, Reference, Resource
-from cds_service.fhir.text import MAX_NAME, bounded, is_given
+from cds_service.fhir.text import is_given
 
 _REFERENCE = msgspec.json.Decoder(Reference).decode
 _NAMES = msgspec.json.Decoder(list[HumanName]).decode

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from cds_service.domain.ages import Age
+from cds_service.domain.choose import choose_readings
 from cds_service.domain.codes import CodeTables
+from cds_service.domain.diagnoses import count_chronic
 from cds_service.domain.patient import Condition, Identity, NotUsed, PatientSnapshot, Reading, UnusedReading
 from cds_service.domain.policy import ReadingPolicy
+from cds_service.domain.timeliness import window_at
 from cds_service.domain.vital_codes import VITAL_CODES
 from cds_service.fhir.bundle import MAX_ENTRIES, Resources, Spoiled, read_resources
-from cds_service.fhir.choose import choose_readings
-from cds_service.fhir.conditions import count_chronic, read_conditions
+from cds_service.fhir.conditions import read_conditions
 from cds_service.fhir.encounter import read_visit
 from cds_service.fhir.facts import read_pregnancy, read_spo2_scale
-from cds_service.fhir.observations import Found, Setting, read_observation, setting_at
+from cds_service.fhir.observations import Found, Setting, read_observation
+from cds_service.fhir.order import ORDERS
 from cds_service.fhir.patient import Subject, find_subject, identity_of, mine
 from cds_service.fhir.text import source_name
-from cds_service.fhir.times import Age, age_from_birth_date
+from cds_service.fhir.times import age_from_birth_date
 from cds_service.fhir.versions import current_versions
 
 __all__ = ["MAX_ENTRIES", "Resources", "read_resources", "snapshot_from_resources"]
@@ -54,7 +58,7 @@ def snapshot_from_resources(
     visits = mine(resources.encounters, subject, found.remarks)
     visit = read_visit(visits, encounter_id=encounter_id, tables=tables)
     conditions = _conditions(resources, subject, found, tables)
-    setting = setting_at(at, subject, policy, visit.encounter_class)
+    setting = Setting(subject, window_at(at, policy, visit.encounter_class))
     readings = _readings(resources, setting, found)
     pregnant, pregnancy_remarks = read_pregnancy(found.others, conditions, setting)
     scale, scale_remarks = read_spo2_scale(found.others, setting)
@@ -95,7 +99,7 @@ def _readings(resources: Resources, setting: Setting, found: Found) -> Mapping[s
         read_observation(entry, setting, found)
     for spoiled in resources.spoiled:
         _note_spoiled(spoiled, found)
-    return choose_readings(found)
+    return choose_readings(found.candidates, found.unused, ORDERS)
 
 
 def _age(subject: Subject, at: datetime) -> Age:

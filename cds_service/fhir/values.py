@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from msgspec import Raw
 
+from cds_service.domain.meanings import Meaning
 from cds_service.domain.patient import NotUsed
-from cds_service.domain.units import is_alarming, is_share
+from cds_service.domain.statements import SCORE, Given, Refusal, flag, plausible, quantity
+from cds_service.domain.text import MAX_ORIGINAL, bounded
 from cds_service.domain.vitals import VITAL_SIGNS, VitalSign
-from cds_service.fhir.codes import Given, Meaning, Refusal, answer_of, coded_value, shown
+from cds_service.fhir.codes import answer_of, coded_value, shown
 from cds_service.fhir.shapes import Quantity, Statement
-from cds_service.fhir.text import MAX_ORIGINAL, bounded, is_given
+from cds_service.fhir.text import is_given
 
 UCUM = "http://unitsofmeasure.org"
 
-_SCORE = "{score}"
 _NO_NUMBER = Refusal(NotUsed.NOT_A_NUMBER, "valueQuantity.value")
 _NO_VALUE = Refusal(NotUsed.NO_VALUE)
 
@@ -27,58 +28,32 @@ def read_value(name: str, meaning: Meaning, statement: Statement) -> Given | Ref
         return Refusal(NotUsed.NO_VALUE, "dataAbsentReason")
     sign = VITAL_SIGNS[name]
     if sign.kind == "quantity":
-        quantity = statement.value_quantity
-        return _number_elsewhere(sign, statement) if quantity is None else _quantity(sign, quantity)
+        sent = statement.value_quantity
+        return _number_elsewhere(sign, statement) if sent is None else _quantity(sign, sent)
     return _flag(meaning, statement) if sign.kind == "flag" else _coded(name, statement)
 
 
-def _quantity(sign: VitalSign, quantity: Quantity) -> Given | Refusal:
+def _quantity(sign: VitalSign, sent: Quantity) -> Given | Refusal:
     """The number in the canonical unit; the unit is UCUM's code when the system is UCUM, else what the user saw."""
-    if quantity.comparator is not None:
+    if sent.comparator is not None:
         return Refusal(NotUsed.COMPARATOR)
     try:
-        value = float(quantity.value)
+        value = float(sent.value)
     except ValueError:
-        return _NO_NUMBER if is_given(quantity.value) else _NO_VALUE
-    unit = quantity.code if quantity.system == UCUM and quantity.code else quantity.unit or quantity.code
-    scale = sign.units.get(unit or "")
-    if scale is None:
-        return _in_other_unit(sign, value, unit)
-    value = value * scale[0] + scale[1]
-    if sign.low <= value <= sign.high and (sign.usable_low is None or value >= sign.usable_low):
-        return Given(value)
-    return _implausible(sign, value)
-
-
-def _in_other_unit(sign: VitalSign, value: float, unit: str | None) -> Given | Refusal:
-    if unit is not None and is_share(sign.name, value, unit):
-        given = _plausible(sign, value * 100)
-        return Given(given.value, ("from-share",)) if isinstance(given, Given) else given
-    if unit:
-        return Refusal(NotUsed.UNKNOWN_UNIT, bounded(unit))
-    return _plausible(sign, value) if sign.unit == _SCORE else Refusal(NotUsed.MISSING_UNIT)
-
-
-def _plausible(sign: VitalSign, value: float) -> Given | Refusal:
-    low = sign.low if sign.usable_low is None else sign.usable_low
-    return Given(value) if low <= value <= sign.high else _implausible(sign, value)
-
-
-def _implausible(sign: VitalSign, value: float) -> Refusal:
-    plausible = sign.low <= value <= sign.high
-    detail = f"under {sign.usable_low:g}" if plausible else f"outside {sign.low:g} to {sign.high:g}"
-    return Refusal(NotUsed.IMPLAUSIBLE, f"{detail} {sign.unit}", is_alarming(sign.name, value))
+        return _NO_NUMBER if is_given(sent.value) else _NO_VALUE
+    unit = sent.code if sent.system == UCUM and sent.code else sent.unit or sent.code
+    return quantity(sign, value, unit)
 
 
 def _number_elsewhere(sign: VitalSign, statement: Statement) -> Given | Refusal:
     """A number that is no Quantity: an integer counts where no unit is needed, nothing else does."""
     if is_given(statement.value_integer):
-        if sign.unit != _SCORE:
+        if sign.unit != SCORE:
             return Refusal(NotUsed.MISSING_UNIT, "valueInteger")
         text = bytes(statement.value_integer)
         if len(text) > _LONGEST_INTEGER or not text.lstrip(b"-").isdigit():
             return Refusal(NotUsed.NOT_A_NUMBER, "valueInteger")
-        return _plausible(sign, float(text))
+        return plausible(sign, float(text))
     sent = sent_member(statement)
     return Refusal(NotUsed.NOT_A_NUMBER, sent) if sent else _NO_VALUE
 
@@ -126,25 +101,15 @@ def _flag(meaning: Meaning, statement: Statement) -> Given | Refusal:
         if len(answers) > 1:
             return Refusal(NotUsed.CODE_CONFLICT, "codings of the value disagree")
         answer = answers.pop()
-    if answer is None:
-        return _said_by_code(meaning.said, statement)
-    if answer:
-        return Given(meaning.said is not False)
-    return Refusal(NotUsed.UNKNOWN_VALUE, "room air denied") if meaning.said is False else Given(False)
-
-
-def _said_by_code(said: bool | None, statement: Statement) -> Given | Refusal:
-    sent = sent_member(statement)
-    if sent:
-        return Refusal(NotUsed.UNKNOWN_VALUE, sent)
-    return _NO_VALUE if said is None else Given(said, ("stated-by-code",))
+    sent = sent_member(statement) if answer is None else ""
+    return Refusal(NotUsed.UNKNOWN_VALUE, sent) if sent else flag(answer, meaning.said)
 
 
 def original_of(statement: Statement) -> str:
     """Value and unit as they were sent, for a person to read: bounded and on one line."""
-    quantity = statement.value_quantity
-    if quantity is not None:
-        text = f"{quantity.comparator or ''}{str(quantity.value, 'utf-8')} {quantity.unit or quantity.code or ''}"
+    sent = statement.value_quantity
+    if sent is not None:
+        text = f"{sent.comparator or ''}{str(sent.value, 'utf-8')} {sent.unit or sent.code or ''}"
         return text if len(text) <= MAX_ORIGINAL and text.isprintable() and text[-1] != " " else bounded(text.rstrip())
     if is_given(statement.value_codeable_concept):
         return shown(statement.value_codeable_concept)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import isclose
 from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from cds_service.domain.patient import NotUsed, Reading, UnusedReading, Value
-from cds_service.fhir.meta import version_of
-from cds_service.fhir.observations import Candidate, Found
-from cds_service.fhir.times import moment_from_datetime
 
 # Two values of one moment are the same when only rounding parts them (97.8 [degF] is 36.5556 Cel). Chosen by us.
 _SAME = 1e-3
@@ -18,44 +16,51 @@ _SAME = 1e-3
 _AIR_PERCENT = 21.0
 
 
-def choose_readings(found: Found) -> Mapping[str, Reading]:
-    """The reading used of each vital sign; what is not used is added to `found.unused`."""
-    _derive_oxygen_flag(found)
+class Candidate(NamedTuple):
+    """A usable reading, and what it came in, which the reader's orders know."""
+
+    reading: Reading
+    origin: Any
+
+
+# What tells which of two candidates of one moment is the later statement; None where it does not say.
+Order = Callable[[Any], float | None]
+
+
+def choose_readings(
+    candidates: dict[str, list[Candidate]], unused: list[UnusedReading], orders: Sequence[Order]
+) -> Mapping[str, Reading]:
+    """The reading used of each vital sign; what is not used is added to `unused`.
+
+    `orders` are asked in turn of the origins of candidates of one moment; the higher answer counts.
+    """
+    _derive_oxygen_flag(candidates)
     readings: dict[str, Reading] = {}
-    for name, candidates in found.candidates.items():
-        if len(candidates) == 1:
-            readings[name] = candidates[0].reading
+    for name, several in candidates.items():
+        if len(several) == 1:
+            readings[name] = several[0].reading
             continue
-        chosen = _latest(candidates)
+        chosen = _latest(several, orders)
         if len(chosen) == 1:
             readings[name] = chosen[0].reading
-        _note_left_out(candidates, chosen, found)
-    _check_pressures(readings, found)
-    _check_oxygen(readings, found)
+        _note_left_out(several, chosen, unused)
+    _check_pressures(readings, unused)
+    _check_oxygen(readings, unused)
     return MappingProxyType(readings)
 
 
-def _latest(candidates: list[Candidate]) -> list[Candidate]:
+def _latest(candidates: list[Candidate], orders: Sequence[Order]) -> list[Candidate]:
     """The newest candidate; several when they are of one moment, differ, and nothing tells which is right."""
     newest = max([candidate.reading.time for candidate in candidates])
     top = [candidate for candidate in candidates if candidate.reading.time == newest]
-    for order in (_issued, _version):
+    for order in orders:
         if len(top) == 1:
             return top
-        keyed = [(key, candidate) for candidate in top if (key := order(candidate)) is not None]
+        keyed = [(key, candidate) for candidate in top if (key := order(candidate.origin)) is not None]
         if len(keyed) == len(top):
             last = max(key for key, _ in keyed)
             top = [candidate for key, candidate in keyed if key == last]
     return top[:1] if all(_same(top[0].reading.value, other.reading.value) for other in top) else top
-
-
-def _issued(candidate: Candidate) -> float | None:
-    moment = moment_from_datetime(candidate.resource.issued or "")
-    return None if moment is None else moment[0].timestamp()
-
-
-def _version(candidate: Candidate) -> float | None:
-    return version_of(candidate.resource)
 
 
 def _same(one: Value, other: Value) -> bool:
@@ -64,14 +69,14 @@ def _same(one: Value, other: Value) -> bool:
     return isclose(one, other, rel_tol=_SAME)
 
 
-def _note_left_out(candidates: list[Candidate], chosen: list[Candidate], found: Found) -> None:
+def _note_left_out(candidates: list[Candidate], chosen: list[Candidate], unused: list[UnusedReading]) -> None:
     conflicting = {id(candidate) for candidate in chosen} if len(chosen) > 1 else ()
     for candidate in candidates:
         reading = candidate.reading
         if id(candidate) in conflicting:
-            found.unused.append(_unused(reading, NotUsed.CONFLICTING, "another value of the same moment"))
+            unused.append(_unused(reading, NotUsed.CONFLICTING, "another value of the same moment"))
         elif not _is_copy(reading, chosen[0].reading) and _DERIVED.isdisjoint(reading.flags):
-            found.unused.append(_unused(reading, NotUsed.SUPERSEDED, "a later one is used"))
+            unused.append(_unused(reading, NotUsed.SUPERSEDED, "a later one is used"))
 
 
 def _is_copy(reading: Reading, used: Reading) -> bool:
@@ -87,16 +92,15 @@ _DERIVED = frozenset({"from-flow", "from-concentration"})
 _EVIDENCE = (("oxygen_flow", 0.0, "from-flow"), ("oxygen_concentration", _AIR_PERCENT, "from-concentration"))
 
 
-def _derive_oxygen_flag(found: Found) -> None:
+def _derive_oxygen_flag(candidates: dict[str, list[Candidate]]) -> None:
     """Add what flows and concentrations say of oxygen or air to the statements on it."""
     for name, air, flag in _EVIDENCE:
-        for candidate in found.candidates.get(name, ()):
-            reading = candidate.reading
+        for reading, origin in candidates.get(name, ()):
             said = reading._replace(name="on_oxygen", value=float(reading.value) > air, flags=(*reading.flags, flag))
-            found.candidates.setdefault("on_oxygen", []).append(Candidate(said, candidate.resource))
+            candidates.setdefault("on_oxygen", []).append(Candidate(said, origin))
 
 
-def _check_pressures(readings: dict[str, Reading], found: Found) -> None:
+def _check_pressures(readings: dict[str, Reading], unused: list[UnusedReading]) -> None:
     """Drop a diastolic pressure not below the systolic: both of one moment, else the older of the two."""
     systolic, diastolic = readings.get("systolic_bp"), readings.get("diastolic_bp")
     if systolic is None or diastolic is None:
@@ -112,10 +116,10 @@ def _check_pressures(readings: dict[str, Reading], found: Found) -> None:
         if same or reading.time < newest:
             del readings[reading.name]
             detail = "diastolic is not below systolic"
-            found.unused.append(_unused(reading, NotUsed.INCONSISTENT, detail, alarming=True))
+            unused.append(_unused(reading, NotUsed.INCONSISTENT, detail, alarming=True))
 
 
-def _check_oxygen(readings: dict[str, Reading], found: Found) -> None:
+def _check_oxygen(readings: dict[str, Reading], unused: list[UnusedReading]) -> None:
     """Drop a flow or concentration that a later statement on oxygen or air has overtaken."""
     flag = readings.get("on_oxygen")
     if flag is None:
@@ -124,4 +128,4 @@ def _check_oxygen(readings: dict[str, Reading], found: Found) -> None:
         reading = readings.get(name)
         if reading is not None and reading.time < flag.time and (float(reading.value) > air) != flag.value:
             del readings[name]
-            found.unused.append(_unused(reading, NotUsed.SUPERSEDED, "a later statement on oxygen or air is used"))
+            unused.append(_unused(reading, NotUsed.SUPERSEDED, "a later statement on oxygen or air is used"))

@@ -8,10 +8,10 @@ Spanish, chosen by us; a text in which none is found contradicts nothing.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from cds_service.domain.patient import Value
-from cds_service.fhir.shapes import CodeableConcept
 
 _BEATS = "heart|pulse|puls[oea]|cardi|card[ií]aca"
 _BREATHS = "respir|breath"
@@ -58,10 +58,9 @@ def contradicts_vital(name: str, text: str) -> bool:
     return other.search(text) is not None and own.search(text) is None
 
 
-def contradicts_value(name: str, value: Value, concept: CodeableConcept) -> bool:
+def contradicts_value(name: str, value: Value, labels: Iterable[str]) -> bool:
     """Whether a label beside a coded value names another value."""
-    labels = [concept.text, *(coding.display for coding in concept.coding or ())]
-    return any(_says_otherwise(name, value, label) for label in labels if label and len(label) <= _LONGEST_LABEL)
+    return any(_says_otherwise(name, value, label) for label in labels if len(label) <= _LONGEST_LABEL)
 
 
 @lru_cache(maxsize=1024)

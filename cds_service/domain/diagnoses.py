@@ -1,0 +1,80 @@
+"""Recorded diagnoses: what the tables say of their codes, and whether they record a pregnancy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+
+from cds_service.domain.codes import ICD10, ICD10CM, SNOMED, CodeTables, chronic_category, is_chronic, is_palliative
+from cds_service.domain.patient import Condition
+from cds_service.domain.text import bounded
+
+# Pregnancy, childbirth and the puerperium (ICD-10 chapter O), pregnant state incidental (Z33.1), supervision of
+# pregnancy (Z34), weeks of gestation (ICD-10-CM Z3A); SNOMED CT 77386006 Pregnant.
+_PREGNANT_ICD = ("O", "Z331", "Z34", "Z3A")
+_PREGNANT_SNOMED = "77386006"
+
+# 42 weeks of gestation and 6 of puerperium: an older record says nothing of today. Chosen by us.
+PREGNANCY_LASTS = timedelta(weeks=48)
+
+# Longer than any code of the systems read here; a longer text is no code.
+MAX_CODE = 64
+_SYSTEMS = (ICD10CM, ICD10, SNOMED)
+
+
+class Diagnosis(NamedTuple):
+    """What the tables say of a diagnosis' code."""
+
+    system: str
+    code: str
+    chronic: bool | None
+    category: str | None
+    palliative: bool
+
+    def recorded_in(self, source: str, recorded: date | None) -> Condition:
+        """The diagnosis as one place records it."""
+        return Condition(self.system, self.code, source, self.chronic, self.category, self.palliative, recorded)
+
+
+def diagnosis_of(codings: Sequence[tuple[str, str]], tables: CodeTables) -> Diagnosis | None:
+    """What all codings (system, code) say together, under one of them; None when there is none.
+
+    That is the one that says pregnant, which changes what may be scored, else the first the tables know, else the
+    first of a system they are about, else the first.
+    """
+    pairs = [(system, code) for system, code in codings if system and code and len(code) <= MAX_CODE]
+    if not pairs:
+        return None
+    chronic = {pair: said for pair in pairs if (said := is_chronic(tables, *pair)) is not None}
+    pregnant = [pair for pair in pairs if _is_pregnancy(*pair)]
+    familiar = [pair for pair in pairs if pair[0] in _SYSTEMS]
+    system, code = [*pregnant, *chronic, *familiar, *pairs][0]
+    categories = (chronic_category(tables, *pair) for pair in pairs)
+    return Diagnosis(
+        system=bounded(system, MAX_CODE),
+        code=bounded(code, MAX_CODE),
+        chronic=any(chronic.values()) if chronic else None,
+        category=next((category for category in categories if category is not None), None),
+        palliative=any(is_palliative(*pair) for pair in pairs),
+    )
+
+
+def records_pregnancy(condition: Condition, at: datetime) -> bool:
+    """Whether a present condition says the patient is pregnant, or gave birth within the last weeks."""
+    if not _is_pregnancy(condition.system, condition.code):
+        return False
+    return condition.recorded is None or at.date() - condition.recorded <= PREGNANCY_LASTS
+
+
+@lru_cache(maxsize=4096)
+def _is_pregnancy(system: str, code: str) -> bool:
+    if system == SNOMED:
+        return code == _PREGNANT_SNOMED
+    return system in (ICD10, ICD10CM) and code.replace(".", "").upper().startswith(_PREGNANT_ICD)
+
+
+def count_chronic(conditions: tuple[Condition, ...]) -> int:
+    """How many different chronic-condition categories are recorded, as the training data counts them."""
+    return len({c.chronic_category for c in conditions if c.chronic_category is not None})
