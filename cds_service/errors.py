@@ -3,7 +3,8 @@
 CdsError
 ├── BadRequest        400  the request cannot be read or does not say what it must
 │   ├── MalformedJson 400  not strict JSON
-│   └── InvalidResource 422  JSON, but not a FHIR resource that can be used
+│   ├── InvalidResource 422  JSON, but not a FHIR resource that can be used
+│   └── InvalidMessage 422  not an HL7 v2 message that can be taken
 ├── Unauthorized      401  who calls is not known; never says why
 ├── NotFound          404
 ├── Conflict          409  the same key with other content
@@ -51,6 +52,26 @@ class InvalidResource(BadRequest):
 
     status = 422
     issue = "processing"
+
+
+class InvalidMessage(BadRequest):
+    """An HL7 v2 message that cannot be taken; `where` is a place such as `MSH-12`.
+
+    `code` is the error's code in HL7 table 0357. `is_rejected` says that the message is not for us as it is (type,
+    version, what no receiver could read: AR), rather than wrong in its content (AE). `is_answered` is False for an
+    acknowledgment: it is never acknowledged.
+    """
+
+    status = 422
+    issue = "processing"
+
+    def __init__(
+        self, text: str, *, where: str, code: int, is_rejected: bool = False, is_answered: bool = True
+    ) -> None:
+        super().__init__(text, where=where)
+        self.code = code
+        self.is_rejected = is_rejected
+        self.is_answered = is_answered
 
 
 class Unauthorized(CdsError):

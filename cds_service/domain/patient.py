@@ -19,6 +19,7 @@ class NotUsed(StrEnum):
     CANCELLED = "cancelled"
     NOT_FINAL = "not-final"
     NO_VALUE = "no-value"
+    NOT_MEASURED = "not-measured"
     COMPARATOR = "comparator"
     NOT_A_NUMBER = "not-a-number"
     UNKNOWN_VALUE = "unknown-value"

@@ -52,6 +52,7 @@ _UNREAD = frozenset(NotUsed) - {
     NotUsed.CANCELLED,
     NotUsed.NOT_FINAL,
     NotUsed.NO_VALUE,
+    NotUsed.NOT_MEASURED,
     NotUsed.STALE,
     NotUsed.SUPERSEDED,
     NotUsed.OTHER_PATIENT,

@@ -21,6 +21,7 @@ HOMES = {
     "flask": ("web/", "app.py", "cli.py"),
     "werkzeug": ("web/",),
     "fhir": ("fhir/conformance.py",),
+    "hl7apy": ("hl7/conformance.py",),
     "sqlalchemy": ("storage/", "runtime.py", "services/read_prediction.py"),
     "alembic": ("storage/",),
     "onnxruntime": ("inference/",),

@@ -1,0 +1,186 @@
+"""OBX segments to observations: in what state, when, and which vital sign each is of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import NamedTuple
+
+from cds_service.domain.facts import PREGNANCY_ANSWERS
+from cds_service.domain.meanings import BLOOD_GAS, Meaning
+from cds_service.domain.patient import NotUsed
+from cds_service.domain.statements import Given, Refusal
+from cds_service.domain.text import bounded
+from cds_service.domain.vital_codes import LOINC
+from cds_service.hl7.coding import codings_of, meaning_of_code
+from cds_service.hl7.message import CODE, MARKS, STATUS, TIME, UNITS, VALUE, Change, Fact, Key, Observation
+from cds_service.hl7.site import SiteMap
+from cds_service.hl7.times import Moment, moment_of
+from cds_service.hl7.tokens import NULL, Segment
+from cds_service.hl7.values import PAIR, PRESSURE_PAIRS, original_of, read_pair, read_value
+
+# HL7 table 0085 (observation result status). U: "changed to final without retransmitting".
+_FINAL = frozenset("FCAU")
+_PRELIMINARY = frozenset("RPS")
+_NOT_USED = {
+    "D": NotUsed.ENTERED_IN_ERROR,
+    "W": NotUsed.ENTERED_IN_ERROR,
+    "X": NotUsed.CANCELLED,
+}
+_CHANGES = {"C": Change.CORRECTS, "A": Change.CORRECTS, "D": Change.WITHDRAWS, "W": Change.WITHDRAWS}
+# Some monitors send the status one field early: what table 0080 (nature of abnormal test) does not hold.
+_EARLY_STATUS = frozenset("FCPDWXIOU")
+
+# What devices write in OBX-8 beside a number that measures nothing. Null flavors: IHE PCD Technical Framework,
+# OBX-8 (NI to OTH); DEMO met in a monitor's feed; the last three recalled from the same framework, to be confirmed.
+_NOT_MEASURED = frozenset(
+    {"NI", "NA", "NAV", "OFF", "MSK", "OTH", "NAN", "PINF", "NINF", "DEMO", "TEST", "CALIB", "INV"}
+)
+_VITAL_SIGNS_PANEL = (LOINC, "85353-1")
+_UNIT_REASONS = frozenset({NotUsed.UNKNOWN_UNIT, NotUsed.MISSING_UNIT})
+_NO_TIME = Refusal(NotUsed.NO_TIME, "no time")
+_BAD_TIME = Refusal(NotUsed.NO_TIME, "not an HL7 time, or one the clocks of its zone skip")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What holds for the observations of one order: whose rules, the zone, and the times they fall back on."""
+
+    site: SiteMap
+    zone: tzinfo
+    unverified_is_final: bool
+    message_time: str
+    order: Segment | None = None
+
+
+class Standing(NamedTuple):
+    """What holds for every statement of one OBX; with a refusal, and the field at fault, none can be used."""
+
+    status: str
+    time: datetime | None
+    flags: tuple[str, ...]
+    refusal: Refusal | None = None
+    at_fault: int = VALUE
+
+
+def read_observation(obx: Segment, context: Context) -> Iterator[Observation]:
+    """The statements of vital signs of one OBX: none, one, or the two of a pair of pressures."""
+    meaning = meaning_of_code(obx.field(CODE), obx.syntax, context.site)
+    if meaning.vital is not None:
+        standing = _standing_of(obx, meaning, context)
+        value = standing.refusal or read_value(meaning.vital, meaning, obx, context.site)
+        yield _observation(meaning.vital, value, standing, obx, context)
+        return
+    if _is_pair(obx):
+        standing = _standing_of(obx, meaning, context)
+        for name, value in zip(PAIR, read_pair(obx, context.site), strict=True):
+            yield _observation(name, standing.refusal or value, standing, obx, context)
+
+
+def read_fact(obx: Segment, context: Context) -> Fact | None:
+    """What an OBX says of pregnancy or of the SpO2 scale, None when it says nothing of them."""
+    meaning = meaning_of_code(obx.field(CODE), obx.syntax, context.site)
+    if not meaning.states_fact or obx.field(VALUE) in ("", NULL):
+        return None
+    standing = _standing_of(obx, meaning, context)
+    time = None if standing.refusal else standing.time
+    if meaning.scale is not None:
+        return Fact(time, scales=frozenset({meaning.scale}), is_attributed=bool(obx.part(16) or obx.part(16, 2)))
+    codings = codings_of(obx.field(VALUE), obx.syntax)
+    answers = {PREGNANCY_ANSWERS[coding.key] for coding in codings if coding.key in PREGNANCY_ANSWERS}
+    return Fact(time, pregnant=answers.pop()) if len(answers) == 1 else None
+
+
+def _is_pair(obx: Segment) -> bool:
+    return obx.part(2) in ("SN", "ST") and not PRESSURE_PAIRS.isdisjoint(
+        coding.key for coding in codings_of(obx.field(CODE), obx.syntax)
+    )
+
+
+def _standing_of(obx: Segment, meaning: Meaning, context: Context) -> Standing:
+    """State and time of an OBX, and why it cannot be used at all: status, then marks, time and code."""
+    status, flags = _status_of(obx)
+    if status in _PRELIMINARY and not (status == "R" and context.unverified_is_final):
+        flags += ("preliminary",)
+    moment, more = _moment_of(obx, context)
+    time = None
+    if moment is not None:
+        time = moment.time
+        flags += more + moment.flags
+    if status not in _FINAL and status not in _PRELIMINARY:
+        refusal = Refusal(_NOT_USED.get(status, NotUsed.NOT_FINAL), bounded(status))
+        return Standing(status, time, flags, refusal, STATUS)
+    mark = _device_mark(obx)
+    if mark:
+        return Standing(status, time, flags, Refusal(NotUsed.NOT_MEASURED, mark), MARKS)
+    if time is None:
+        return Standing(status, None, flags, _BAD_TIME if obx.part(TIME) else _NO_TIME, TIME)
+    clash = meaning.clash or (BLOOD_GAS if meaning.may_be_blood_gas and not _is_of_panel(context.order) else None)
+    return Standing(status, time, flags, clash, CODE if clash else VALUE)
+
+
+def _status_of(obx: Segment) -> tuple[str, tuple[str, ...]]:
+    """OBX-11; where it is empty what stands one field early, else final, each with a remark."""
+    status = obx.part(STATUS)
+    if status:
+        return status, ()
+    early = obx.part(STATUS - 1)
+    return (early, ("status-in-obx-10",)) if early in _EARLY_STATUS else ("F", ("status-missing",))
+
+
+def _moment_of(obx: Segment, context: Context) -> tuple[Moment | None, tuple[str, ...]]:
+    """When it was observed: OBX-14, else the times of the order (OBR-7, 8, 14, 22), else when it was sent (MSH-7)."""
+    own = obx.part(TIME)
+    if own:
+        return moment_of(own, context.zone), ()
+    for number in (7, 8, 14, 22):
+        text = context.order.part(number) if context.order is not None else ""
+        if text:
+            return moment_of(text, context.zone), ("time-from-order",)
+    return moment_of(context.message_time, context.zone), ("time-from-message",)
+
+
+def _device_mark(obx: Segment) -> str:
+    """The mark by which a device says that nothing was measured, or empty."""
+    for sent in obx.repetitions(MARKS):
+        for part in obx.syntax.components(sent):
+            if part in _NOT_MEASURED:
+                return part
+    return ""
+
+
+def _is_of_panel(order: Segment | None) -> bool:
+    """Whether the order is of vital signs, so that a saturation is no blood gas."""
+    return order is not None and any(
+        coding.key == _VITAL_SIGNS_PANEL for coding in codings_of(order.field(4), order.syntax)
+    )
+
+
+def _observation(name: str, value: Given | Refusal, standing: Standing, obx: Segment, context: Context) -> Observation:
+    flags = standing.flags
+    at_fault = standing.at_fault
+    change = _CHANGES.get(standing.status, Change.NONE)
+    if isinstance(value, Given):
+        flags += value.flags
+    elif value.reason in _UNIT_REASONS:
+        at_fault = UNITS
+    elif obx.field(VALUE) == NULL and standing.refusal is None:
+        change = Change.CLEARS
+    order = context.order
+    return Observation(
+        name=name,
+        value=value,
+        time=standing.time,
+        key=Key(
+            "" if order is None else order.part(3) or order.part(2),
+            "^".join(obx.components(CODE)[:3]),
+            obx.syntax.text(obx.field(4)),
+        ),
+        status=standing.status,
+        change=change,
+        segment=obx.place,
+        at_fault=at_fault,
+        original=original_of(obx),
+        flags=flags,
+    )
