@@ -11,10 +11,9 @@ from cds_service.errors import InvalidMessage
 from cds_service.hl7.header import MAX_CONTROL_ID, Header
 
 NEWEST_VERSION = "2.9"
-_VERSIONS = frozenset({"2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1"}) | frozenset(
+VERSIONS = frozenset({"2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1"}) | frozenset(
     {"2.8", "2.8.1", "2.8.2", NEWEST_VERSION}
 )
-_ACKNOWLEDGMENTS = frozenset({"ACK", "MCF", "NAK"})
 
 
 class Effect(StrEnum):
@@ -82,7 +81,7 @@ def require_ours(header: Header, *, default_version: str) -> tuple[str, Effect]:
 
     `default_version` stands for an empty MSH-12; without one such a message is refused.
     """
-    if header.type in _ACKNOWLEDGMENTS:
+    if header.is_acknowledgment:
         raise InvalidMessage("is an acknowledgment", where="MSH-9", code=200, is_rejected=True, is_answered=False)
     if not header.type:
         raise InvalidMessage("is missing", where="MSH-9", code=101, is_rejected=True)
@@ -90,7 +89,7 @@ def require_ours(header: Header, *, default_version: str) -> tuple[str, Effect]:
         raise InvalidMessage("is missing", where="MSH-10", code=101, is_rejected=True)
     if len(header.sent[10]) > MAX_CONTROL_ID:
         raise InvalidMessage(f"is longer than {MAX_CONTROL_ID} characters", where="MSH-10", code=102)
-    if (header.version or default_version) not in _VERSIONS:
+    if (header.version or default_version) not in VERSIONS:
         text = f"must be from 2.1 to {NEWEST_VERSION}" if header.version else "is missing; name the version"
         raise InvalidMessage(text, where="MSH-12", code=203, is_rejected=True)
     return _event(header)

@@ -15,6 +15,8 @@ MAX_CONTROL_ID = 199
 _LONGEST_HEADER = 16_384
 _LINE_END = re.compile(rb"[\r\n]")
 _LAST_FIELD = 25
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_ACKNOWLEDGMENTS = frozenset({"ACK", "MCF", "NAK"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Header:
     accept_when: str
     apply_when: str
     charset: str
+    is_acknowledgment: bool
 
     @property
     def is_production(self) -> bool:
@@ -54,6 +57,11 @@ class Header:
     def sender(self) -> str:
         """Sending application and facility, as the site file names a sender: `MONITOR|ED`."""
         return f"{self.sending_application}|{self.sending_facility}"
+
+
+def without_mark(raw: bytes) -> bytes:
+    """The message without a UTF-8 byte order mark and blank lines before it."""
+    return raw.removeprefix(_BYTE_ORDER_MARK).lstrip(b"\r\n")
 
 
 def header_of(raw: bytes) -> Header:
@@ -80,13 +88,20 @@ def header_of(raw: bytes) -> Header:
         accept_when=_first(fields[15], syntax),
         apply_when=_first(fields[16], syntax),
         charset=_text(fields[18]).partition(syntax.repetition)[0].strip(),
+        is_acknowledgment=kind[0].upper() in _ACKNOWLEDGMENTS or _answers(raw, syntax),
     )
+
+
+def _answers(raw: bytes, syntax: Syntax) -> bool:
+    """Whether a message holds MSA, and so is an answer whatever its type says."""
+    field = syntax.field.encode()
+    return any(raw.find(end + b"MSA" + field, 0, _LONGEST_HEADER) >= 0 for end in (b"\r", b"\n"))
 
 
 def peek(raw: bytes) -> Header | None:
     """The header as far as it can be read; None when the bytes do not begin with one."""
     try:
-        return header_of(raw)
+        return header_of(without_mark(raw))
     except InvalidMessage:
         return None
 

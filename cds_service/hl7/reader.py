@@ -3,7 +3,7 @@
     message = read_message(raw, site=site.hl7)                    # InvalidMessage when it cannot be taken
     for number in range(len(message.patients)):                   # as a rule one
         snapshot = snapshot_from_message(message, number, at=at, policy=policy, tables=tables)
-    reply = acknowledge(message.header, message.faults, …)        # hl7/ack.py; it also answers an InvalidMessage
+    reply = acknowledge(message.header, message.faults, …)        # hl7/ack.py; `acknowledge_refusal` for InvalidMessage
 
 `read_message` needs no clock: a message that was stored is read the same whenever it is read. Whether a reading is of
 now is judged in `snapshot_from_message` (hl7/snapshot.py), by the rules every sender's readings are judged by.
@@ -19,7 +19,7 @@ from types import MappingProxyType
 from cds_service.domain.patient import NotUsed
 from cds_service.domain.statements import Refusal
 from cds_service.hl7.events import Effect, require_ours
-from cds_service.hl7.header import Header, header_of
+from cds_service.hl7.header import Header, header_of, without_mark
 from cds_service.hl7.message import Account, Fault, Message, Patient
 from cds_service.hl7.observations import Context, read_fact, read_observation
 from cds_service.hl7.patients import read_diagnosis, read_merge, read_patient, read_visit, with_details
@@ -29,8 +29,6 @@ from cds_service.hl7.times import zone_of
 from cds_service.hl7.tokens import Segment, tokenize
 
 __all__ = ["Message", "read_message", "snapshot_from_message"]
-
-_MARK = b"\xef\xbb\xbf"
 
 # HL7 table 0357, by why a reading is left out. What the sender says of itself (cancelled, withdrawn) is no fault.
 _FAULTS: Mapping[NotUsed, int] = MappingProxyType(
@@ -51,7 +49,7 @@ _NEEDS_TWO = frozenset({Effect.LINKS, Effect.UNLINKS})
 
 def read_message(raw: bytes, *, site: SiteMap = STANDARD) -> Message:
     """What a message says; InvalidMessage, with the place and what to do, when it is not one to take."""
-    raw = raw.removeprefix(_MARK).lstrip(b"\r\n")
+    raw = without_mark(raw)
     header = header_of(raw)
     trigger, effect = require_ours(header, default_version=site.default_version)
     tokens = tokenize(raw, header.syntax, declared=header.charset)

@@ -11,10 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from cds_service.domain.policy import AssessmentPolicy, ReadingPolicy
-from cds_service.settings.toml import from_file, table, text
+from cds_service.hl7.site import STANDARD, SiteMap
+from cds_service.settings.hl7 import hl7_document, hl7_values
+from cds_service.settings.toml import from_file, table, text, zone_name
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Site:
     zone: str = "UTC"
     reading: ReadingPolicy = field(default_factory=ReadingPolicy)
     assessment: AssessmentPolicy = field(default_factory=AssessmentPolicy)
+    hl7: SiteMap = STANDARD
 
     @cached_property
     def hash(self) -> str:
@@ -52,6 +55,7 @@ class Site:
                 "high": self.assessment.high,
                 "news2_spread_min": _minutes(self.assessment.news2_spread),
             },
+            "hl7": hl7_document(self.hl7),
         }
 
 
@@ -61,8 +65,11 @@ def site_from_file(path: Path) -> Site:
 
 
 def _site(document: Mapping[str, Any]) -> Site:
-    values = table(document, "", {"version": text, "zone": _zone, "reading": _reading, "assessment": _assessment})
-    return replace(Site(), **values)
+    readers = {"version": text, "zone": zone_name, "reading": _reading, "assessment": _assessment, "hl7": hl7_values}
+    values = table(document, "", readers)
+    hl7 = values.pop("hl7", {})
+    site = replace(Site(), **values)
+    return replace(site, hl7=SiteMap(zone=site.zone_info, **hl7))
 
 
 def _reading(document: Any, where: str) -> ReadingPolicy:
@@ -107,13 +114,6 @@ def _probability(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
         raise ValueError(f"{where}: must be a number between 0 and 1")
     return float(value)
-
-
-def _zone(value: Any, where: str) -> str:
-    try:
-        return ZoneInfo(text(value, where)).key
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{where}: must be a zone such as Europe/Madrid") from None
 
 
 def _minutes(age: timedelta) -> int:

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cds_service.errors import ConfigurationError
 
@@ -46,3 +47,11 @@ def text(value: Any, where: str) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= 64 or not value.isprintable():
         raise ValueError(f"{where}: must be a text of 1 to 64 printable characters")
     return value
+
+
+def zone_name(value: Any, where: str) -> str:
+    """The name of a time zone."""
+    try:
+        return ZoneInfo(text(value, where)).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{where}: must be a zone such as Europe/Madrid") from None
