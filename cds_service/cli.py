@@ -38,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def serve(arguments: argparse.Namespace, settings: Settings) -> int:
     """Serve HTTP until SIGTERM or SIGINT; refuses to start on a database or model that will not do."""
+    if settings.mllp_bind is not None:
+        raise ConfigurationError("messages over MLLP are not taken yet; leave it empty", where="CDS_MLLP_BIND")
     _refuse_to_start(settings)
     if arguments.try_file:
         _offer_example(Path(arguments.try_file), settings)

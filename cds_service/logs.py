@@ -23,15 +23,18 @@ from cds_service.errors import ConfigurationError
 # a test finds every field the code logs that is not.
 FIELDS = frozenset(
     {
+        "address",
         "complete",
         "count",
         "error_id",
         "exception",
+        "faults",
         "frames",
         "level",
         "milliseconds",
         "model",
         "not_used",
+        "peer",
         "prediction_id",
         "reason",
         "replayed",

@@ -189,6 +189,13 @@ def test_serve_refuses_to_be_open_on_the_network(cds: RunCds, variables: dict[st
     assert "CDS_CLIENT_AUTH" in done.stderr
 
 
+def test_serve_does_not_pretend_to_take_mllp(cds: RunCds, variables: dict[str, str]) -> None:
+    refused = cds("serve", variables={**variables, "CDS_MLLP_BIND": "127.0.0.1:2575"})
+
+    assert refused.returncode == 1
+    assert "CDS_MLLP_BIND: messages over MLLP are not taken yet; leave it empty" in refused.stderr
+
+
 def test_the_first_run_prints_a_line_that_returns_cards(tmp_path: Path) -> None:
     """`cds migrate`, `cds serve --try FILE`, then the printed curl line, as in `make run`; no secret was set."""
     port = free_port()

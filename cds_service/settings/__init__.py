@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cds_service.domain.actor import LOCAL, Actor
 from cds_service.errors import ConfigurationError
-from cds_service.settings.checks import combination_problems
-from cds_service.settings.clients import local_client_from_file
+from cds_service.settings.checks import combination_problems, mllp_problems
+from cds_service.settings.clients import Clients, clients_from_file
 from cds_service.settings.secret import SECRET_SETTING, secret_from_file, secret_problem
 from cds_service.settings.site import Site, site_from_file
 from cds_service.settings.variables import VARIABLES
@@ -38,20 +37,23 @@ class Settings:
     log_file: Path | None
     secret_key: str
     site: Site
-    local_client: Actor
+    clients: Clients
+    mllp_bind: tuple[str, int] | None
+    mllp_tls_certificate: Path | None
+    mllp_tls_key: Path | None
+    mllp_tls_client_ca: Path | None
     max_body_bytes: int = MAX_BODY_BYTES
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """Settings from `CDS_` variables; ConfigurationError lists everything that is wrong, each with its remedy."""
         values, problems = _read(environment)
-        site, local_client = Site(), LOCAL
+        site, clients = Site(), Clients()
         if values.get("site_file"):
             site = _checked(problems, "CDS_SITE_FILE", site_from_file, values["site_file"]) or site
         if values.get("clients_file"):
-            read = local_client_from_file
-            local_client = _checked(problems, "CDS_CLIENTS_FILE", read, values["clients_file"]) or LOCAL
-        problems += combination_problems(values)
+            clients = _checked(problems, "CDS_CLIENTS_FILE", clients_from_file, values["clients_file"]) or clients
+        problems += combination_problems(values) + mllp_problems(values, clients.mllp)
         values["secret_key"] = environment.get(SECRET_SETTING, "")
         if not problems and not values["secret_key"] and _may_keep_own_secret(values):
             directory = sqlite_directory(values["database_url"])
@@ -60,7 +62,7 @@ class Settings:
             problems.append(f"{SECRET_SETTING}: {problem}")
         if problems:
             raise ConfigurationError("; ".join(problems), where="settings")
-        return cls(**values, site=site, local_client=local_client)
+        return cls(**values, site=site, clients=clients)
 
     @property
     def var_dir(self) -> Path:

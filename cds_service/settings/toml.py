@@ -55,3 +55,14 @@ def zone_name(value: Any, where: str) -> str:
         return ZoneInfo(text(value, where)).key
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(f"{where}: must be a zone such as Europe/Madrid") from None
+
+
+def one_of(*choices: str) -> Callable[[Any, str], str]:
+    """A reader that takes one of these texts."""
+
+    def read(value: Any, where: str) -> str:
+        if value not in choices:
+            raise ValueError(f"{where}: must be one of {', '.join(choices)}")
+        return str(value)
+
+    return read

@@ -44,6 +44,10 @@ def _bind(text: str) -> tuple[str, int]:
     return match[1].strip("[]"), int(match[2])
 
 
+def _optional_bind(text: str) -> tuple[str, int] | None:
+    return _bind(text) if text else None
+
+
 def _database(text: str) -> str:
     if not _DATABASE.fullmatch(text):
         raise ValueError("give sqlite:///path/to/file or postgresql://user@host/name")
@@ -99,6 +103,10 @@ def _optional_path(text: str) -> Path | None:
 VARIABLES = (
     Variable("CDS_DATABASE_URL", "sqlite:///var/cds.db", "`sqlite:///path` or `postgresql://…`", _database),
     Variable("CDS_HTTP_BIND", "127.0.0.1:8080", "`host:port`", _bind),
+    Variable("CDS_MLLP_BIND", "", "`host:port`", _optional_bind),
+    Variable("CDS_MLLP_TLS_CERTIFICATE", "", "a PEM file", _optional_path),
+    Variable("CDS_MLLP_TLS_KEY", "", "a PEM file", _optional_path),
+    Variable("CDS_MLLP_TLS_CLIENT_CA", "", "a PEM file", _optional_path),
     Variable("CDS_PUBLIC_URL", "", "`https://…`; `http://` on loopback", _base_url),
     Variable("CDS_MODELS_DIR", "models", "a directory", Path),
     Variable("CDS_CLIENT_AUTH", "required", "`required` or `off`", _one_of("required", "off")),

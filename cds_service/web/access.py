@@ -39,5 +39,5 @@ ACCESS: dict[str, Access] = {
 def authenticate(settings: Settings) -> Actor:
     """The caller of an address that demands a client; Unauthorized when there is no way to know it."""
     if settings.client_auth == "off":
-        return settings.local_client
+        return settings.clients.local
     raise Unauthorized("authentication is required")

@@ -7,7 +7,7 @@ import resource
 import signal
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from flask import Flask
 from granian.constants import HTTPModes, Interfaces, TaskImpl
@@ -28,10 +28,18 @@ HEADER_LIMIT_BYTES = 64 * 1024
 DRAIN_LIMIT_S = 20
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 
+# Starts what takes messages beside HTTP over the same runtime, and gives the function that ends it: it is called
+# once the requests in flight are answered, before the runtime is drained.
+Beside: TypeAlias = Callable[[Runtime], Callable[[], object]]
 
-def serve(settings: Settings, create_app: Callable[[Runtime], Flask]) -> int:
+
+def _nothing_beside(_runtime: Runtime) -> Callable[[], object]:
+    return lambda: None
+
+
+def serve(settings: Settings, create_app: Callable[[Runtime], Flask], beside: Beside = _nothing_beside) -> int:
     """Serve until SIGTERM or SIGINT; the exit code of the process."""
-    serve_gateway(partial(_gateway, settings, create_app), settings.http_bind, workers=settings.workers)
+    serve_gateway(partial(_gateway, settings, create_app, beside), settings.http_bind, workers=settings.workers)
     return 0
 
 
@@ -57,13 +65,19 @@ def serve_gateway(load: Callable[..., Any], bind: tuple[str, int], *, workers: i
     ).serve(target_loader=load, wrap_loader=False)
 
 
-def _gateway(settings: Settings, create_app: Callable[[Runtime], Flask]) -> Gateway:
+def _gateway(settings: Settings, create_app: Callable[[Runtime], Flask], beside: Beside) -> Gateway:
     logs.configure(settings.log_file)
 
     def start() -> tuple[Application, Callable[[], None]]:
         runtime = Runtime.from_settings(settings)
         runtime.start()
-        return create_app(runtime).wsgi_app, runtime.drain
+        end_beside = beside(runtime)
+
+        def drain() -> None:
+            end_beside()
+            runtime.drain()
+
+        return create_app(runtime).wsgi_app, drain
 
     return Gateway(start, max_body_bytes=settings.max_body_bytes)
 

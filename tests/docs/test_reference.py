@@ -5,10 +5,17 @@ from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 
+from prometheus_client.metrics import MetricWrapperBase
+
 import cds_service.cdshooks.schemas  # noqa: F401 - defines an error of its own
 from cds_service.errors import CdsError
+from cds_service.hl7.framing import Fault
+from cds_service.mllp.connection import End
+from cds_service.mllp.gate import Refusal as Refused
 from cds_service.monitoring import metrics
+from cds_service.monitoring import mllp as mllp_metrics
 from cds_service.settings import Settings, Site
+from cds_service.settings.peers import PEER_KEYS, MllpLimits
 from cds_service.settings.secret import SECRET_SETTING
 from cds_service.settings.variables import VARIABLES
 from cds_service.web.problems import REFUSALS, Refusal
@@ -38,10 +45,25 @@ def test_settings_page_lists_every_key_of_the_site_file_with_its_default() -> No
     keys |= {f"{table}.{name}" for table in ("reading", "assessment", "hl7") for name in document[table]}
     listed = {row[0].strip("` "): row[1] for row in rows("settings.md") if not row[0].startswith("`CDS_")}
 
-    clients = {name for name in listed if name.startswith("client.")}
+    clients = {name for name in listed if name.startswith(("client.", "mllp."))}
     assert keys == set(listed) - clients - {"key", "---", "variable"}
     for name, default in document["assessment"].items():
         assert listed[f"assessment.{name}"] == str(default)
+
+
+def test_settings_page_lists_every_key_of_an_mllp_sender_and_every_limit_with_its_default() -> None:
+    listed = {row[0].strip("` "): row[1] for row in rows("settings.md") if row[0].startswith("`mllp.")}
+
+    limits = {f"mllp.limits.{field.name}": f"{field.default:g}" for field in fields(MllpLimits)}
+    limits["mllp.limits.message_bytes"] = str(MllpLimits().message_bytes)
+    assert {name: default for name, default in listed.items() if name.startswith("mllp.limits.")} == limits
+    assert set(listed) - set(limits) == {f"mllp.peer.NAME.{name}" for name in PEER_KEYS}
+
+
+def test_mllp_page_lists_every_fault_refusal_and_end() -> None:
+    listed = {name for row in rows("mllp.md") for name in re.findall(r"`(\w+)`", row[0])}
+
+    assert listed == {*Fault, *Refused, *End}
 
 
 def test_errors_page_lists_every_error_with_status_and_issue() -> None:
@@ -69,7 +91,8 @@ def test_metrics_page_lists_every_metric_with_its_labels() -> None:
     listed = {row[0].strip("` "): row for row in rows("metrics.md") if row[0].startswith("`")}
 
     assert {name: row[1] for name, row in listed.items()} == exported
-    for counter in (metrics.REQUESTS, metrics.REQUEST_SECONDS, metrics.PREDICTIONS, metrics.NOT_USED):
+    found = [*vars(metrics).values(), *vars(mllp_metrics).values()]
+    for counter in (value for value in found if isinstance(value, MetricWrapperBase)):
         assert tuple(re.findall(r"`(\w+)`", listed[counter._name][2])) == counter._labelnames
 
 

@@ -7,7 +7,7 @@ import pytest
 from cds_service.domain.actor import LOCAL
 from cds_service.errors import ConfigurationError
 from cds_service.settings import Settings
-from cds_service.settings.clients import local_client_from_file
+from cds_service.settings.clients import clients_from_file
 
 REFUSED = [
     pytest.param("[client.local]\nlanguage = 'fr'", "client.local.language: must be one of en, es", id="language"),
@@ -26,19 +26,19 @@ def write(directory: Path, content: str) -> Path:
 
 
 def test_the_local_client_has_the_tenant_and_language_it_was_given(tmp_path: Path) -> None:
-    actor = local_client_from_file(write(tmp_path, "[client.local]\ntenant = 'ward-7'\nlanguage = 'es'"))
+    actor = clients_from_file(write(tmp_path, "[client.local]\ntenant = 'ward-7'\nlanguage = 'es'")).local
 
     assert (actor.tenant, actor.language, actor.environment) == ("ward-7", "es", LOCAL.environment)
 
 
 def test_a_file_without_clients_changes_nothing(tmp_path: Path) -> None:
-    assert local_client_from_file(write(tmp_path, "")) == LOCAL
+    assert clients_from_file(write(tmp_path, "")).local == LOCAL
 
 
 @pytest.mark.parametrize(("content", "sentence"), REFUSED)
 def test_a_file_that_will_not_do_is_refused_by_key(tmp_path: Path, content: str, sentence: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        local_client_from_file(write(tmp_path, content))
+        clients_from_file(write(tmp_path, content))
 
     assert sentence in str(caught.value)
 
