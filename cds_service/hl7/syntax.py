@@ -58,10 +58,9 @@ def syntax_of(raw: bytes) -> Syntax:
             raise InvalidMessage("send each message of a batch by itself", where=where, code=200, is_rejected=True)
         raise InvalidMessage("does not begin with MSH", where="MSH", code=100, is_rejected=True)
     field = raw[3:4]
-    end = raw.find(field, 4, 12) if field else -1
-    sent = raw[4:end] if end > 0 else b""
+    sent = raw[4:12].partition(field)[0].partition(b"\r")[0].partition(b"\n")[0] if field else b""
     if len(sent) not in (4, 5) or not _are_delimiters(field + sent):
-        text = "must be four or five different punctuation characters, and end with the one of MSH-1"
+        text = "must be four or five punctuation characters, all different from each other and MSH-1"
         raise InvalidMessage(text, where="MSH-2", code=102, is_rejected=True)
     return Syntax(chr(field[0]), *(chr(byte) for byte in sent[:4]))
 

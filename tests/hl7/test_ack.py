@@ -25,7 +25,8 @@ def answer(raw: bytes) -> Reply:
 def lines(acknowledgment: bytes | None) -> list[list[str]]:
     assert acknowledgment is not None
     assert acknowledgment.endswith(b"\r")
-    return [line.split("|") for line in acknowledgment.decode().rstrip("\r").split("\r")]
+    text = acknowledgment.decode()
+    return [line.split(text[3]) for line in text.rstrip("\r").split("\r")]
 
 
 def told(reply: Reply) -> tuple[str, str]:
