@@ -1,0 +1,113 @@
+"""Messages a second over MLLP from 20 senders that each wait for the answer, and the server's CPU a message.
+
+To measure another handler, give `_SERVERS` a row of its own: a command that listens at a port.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from subprocess import Popen
+
+from bench.processes import cpu_seconds, free_port, server
+from bench.report import Figure
+
+_SENDERS = 20
+_ROUNDS = 4  # the first is not counted
+_MESSAGE = Path(__file__).parents[1] / "fixtures" / "twins" / "sepsis-from-nursing-home" / "message.hl7"
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """What is started as `python -m bench.mllp_servers NAME`, and how it is spoken to."""
+
+    name: str
+    messages: int  # a round
+    keeps_connections: bool
+
+
+_SERVERS = (
+    _Server("ours", 4000, keeps_connections=True),
+    _Server("hl7apy", 200, keeps_connections=False),
+)
+
+
+def measure() -> list[Figure]:
+    """Median over interleaved rounds, so that what else the machine does falls on all alike."""
+    rates: dict[str, list[float]] = {one.name: [] for one in _SERVERS}
+    costs: dict[str, list[float]] = {one.name: [] for one in _SERVERS}
+    with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
+        ports = {one.name: free_port() for one in _SERVERS}
+        pids = {name: stack.enter_context(_running(name, port, Path(directory))).pid for name, port in ports.items()}
+        for _ in range(_ROUNDS):
+            for one in _SERVERS:
+                before, begun = cpu_seconds(pids[one.name]), time.perf_counter()
+                _send_all(one, ports[one.name])
+                rates[one.name].append(one.messages / (time.perf_counter() - begun))
+                costs[one.name].append((cpu_seconds(pids[one.name]) - before) / one.messages)
+    rate = {name: median(found[1:]) for name, found in rates.items()}
+    cost = {name: median(found[1:]) for name, found in costs.items()}
+    return [
+        Figure("MLLP, 20 senders: read and acknowledged", rate["ours"], "/s"),
+        Figure("the same by hl7apy's server and parser", rate["hl7apy"], "/s"),
+        Figure("MLLP, server CPU per message", cost["ours"] * 1e6, "µs"),
+        Figure("hl7apy / ours, server CPU per message", cost["hl7apy"] / cost["ours"], "times", at_least=20.0),
+    ]
+
+
+def _running(name: str, port: int, directory: Path) -> AbstractContextManager[Popen[bytes]]:
+    command = [sys.executable, "-m", "bench.mllp_servers", name, str(port)]
+    env = {"CDS_DATABASE_URL": f"sqlite:///{directory}/cds.db", "CDS_LOG_FILE": str(directory / "log.jsonl")}
+    return server(command, port, env, directory / f"{name}.log")
+
+
+def _send_all(one: _Server, port: int) -> None:
+    """The messages of a round, shared out over the senders; RuntimeError unless each was acknowledged."""
+    framed = [_framed(number) for number in range(one.messages)]
+    answered: list[int] = []
+    threads = [
+        threading.Thread(target=_send, args=(port, framed[i::_SENDERS], one.keeps_connections, answered))
+        for i in range(_SENDERS)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if sum(answered) != one.messages:
+        raise RuntimeError(f"{one.name} acknowledged {sum(answered)} of {one.messages} messages")
+
+
+def _framed(number: int) -> bytes:
+    return b"\x0b" + _MESSAGE.read_bytes().replace(b"SEPSIS-1", b"M%08d" % number) + b"\x1c\r"
+
+
+def _send(port: int, messages: Iterable[bytes], keeps_connections: bool, answered: list[int]) -> None:
+    found = 0
+    with ExitStack() as kept:
+        connection: socket.socket | None = None
+        for message in messages:
+            if connection is None or not keeps_connections:
+                kept.close()
+                connection = kept.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
+            connection.sendall(message)
+            found += _is_acknowledgment(connection)
+    answered.append(found)
+
+
+def _is_acknowledgment(connection: socket.socket) -> bool:
+    """Whether the next answer says AA or CA."""
+    answer = b""
+    while not answer.endswith(b"\x1c\r"):
+        piece = connection.recv(65536)
+        if not piece:
+            return False
+        answer += piece
+    return b"\rMSA|AA|" in answer or b"\rMSA|CA|" in answer
