@@ -24,8 +24,8 @@ from cds_service.settings.peers import MllpLimits
 log = logs.get_logger(__name__)
 
 _READ_BYTES = 64 * 1024
-# Chosen by us: an honest sender makes none, a poor line a few; each may cost a row, so a flood of them ends.
-_FAULTS_LIMIT = 100
+# Chosen by us: one with every message is a sender's habit, so many without any message between them are a flood.
+_FAULTS_IN_A_ROW = 100
 # After a refusal bytes still on their way are taken for this long: closing at once would destroy the refusal (RFC 9112,
 # 9.6 describes the same for HTTP).
 _LINGER_S = 2.0
@@ -86,6 +86,7 @@ class Connection:
         self._frame_begun: float | None = None
         self._waiting: asyncio.Timeout | None = None
         self._is_draining = False
+        self._faults_in_a_row = 0
         self.messages = 0
         self.faults = 0
 
@@ -145,11 +146,13 @@ class Connection:
         metrics.MESSAGE_SECONDS.observe(time.perf_counter() - begun)
         metrics.MESSAGES.labels("answered" if answers else "not_answered").inc()
         self.messages += 1
+        self._faults_in_a_row = 0
         self._last_message, self._frame_begun = self._clock(), None
 
     async def _refuse(self, broken: Broken) -> None:
         metrics.FAULTS.labels(broken.fault.value).inc()
         self.faults += 1
+        self._faults_in_a_row += 1
         answers: Answers = ()
         if broken.content:
             answers = await self._run(partial(self._receiver.refuse, broken, self._stream.sender))
@@ -158,7 +161,7 @@ class Connection:
             if answers:
                 await self._linger()
             raise _Ended(End.UNREADABLE)
-        if self.faults >= _FAULTS_LIMIT:
+        if self._faults_in_a_row >= _FAULTS_IN_A_ROW:
             raise _Ended(End.FAULTS)
 
     async def _run(self, work: Work) -> Answers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
@@ -85,8 +86,10 @@ class MllpListener:
 
     async def _let_go(self) -> bool:
         """End every connection once it is answered; whether all were before the deadline."""
-        for connection in self._connections.values():
-            if connection is not None:
+        for task, connection in self._connections.items():
+            if connection is None:
+                task.cancel()  # its handshake is not over: nothing was read
+            else:
                 connection.drain()
         late = set(self._connections)
         if late:
@@ -107,7 +110,11 @@ class MllpListener:
                 continue
             task = asyncio.create_task(self._serve_connection(accepted, ip_address(host)))
             self._connections[task] = None
-            task.add_done_callback(self._connections.pop)
+            task.add_done_callback(partial(self._forget, accepted))
+
+    def _forget(self, accepted: socket.socket, task: asyncio.Task[None]) -> None:
+        accepted.close()
+        del self._connections[task]
 
     async def _serve_connection(self, accepted: socket.socket, address: Address) -> None:
         """One connection from its arrival to its end; raises nothing."""
@@ -115,7 +122,6 @@ class MllpListener:
             with self._gate.arrival(address), metrics.CONNECTIONS.track_inprogress():
                 await self._talk(accepted, address)
         except Refused as refused:
-            accepted.close()
             self._count_refused(refused.reason, address)
         except Exception as error:  # nobody foresaw it: this connection ends, the listener lives
             log.error("mllp_connection_failed", exception=type(error).__name__, frames=logs.frames(error))
@@ -137,12 +143,10 @@ class MllpListener:
             await close_stream(writer)
 
     def _connect(self, connection: Connection) -> None:
-        """Make the connection known to `drain`, which may have begun during its handshake."""
+        """Make the connection of this task known to `drain`."""
         task = asyncio.current_task()
         if task is not None:
             self._connections[task] = connection
-        if self._stopping.is_set():
-            connection.drain()
 
     def _count_refused(self, reason: Refusal, address: Address) -> None:
         """Count each, and say it now and then: a sender that keeps trying must not fill the log."""

@@ -54,7 +54,9 @@ async def open_stream(
 async def close_stream(writer: asyncio.StreamWriter) -> None:
     """Close, at once where the other side does not take part."""
     writer.close()
-    with contextlib.suppress(OSError):
-        async with asyncio.timeout(_CLOSE_S):
-            await writer.wait_closed()
-    writer.transport.abort()
+    try:
+        with contextlib.suppress(OSError):
+            async with asyncio.timeout(_CLOSE_S):
+                await writer.wait_closed()
+    finally:
+        writer.transport.abort()

@@ -200,6 +200,13 @@ def test_while_a_message_is_handled_nothing_more_is_read_from_its_sender(mllp: L
             sender.send(framed(b"x" * 60_000) * 1000)  # 60 MB: what is not read stays with the sender
 
 
+def test_a_fault_with_every_message_is_a_habit_and_no_flood(mllp: Listening, ward: Ward) -> None:
+    with mllp.sender() as sender:
+        sender.send((framed(b"one") + b"\x00") * 150)
+
+        assert [sender.answer() for _ in range(150)] == [answer_to(b"one")] * 150
+
+
 @pytest.mark.parametrize("failure", [b"FAIL", b"FAIL-STOP", b"FAIL-EXIT"])
 def test_a_handler_that_fails_ends_that_connection_and_no_other(
     tmp_path: Path, mllp: Listening, failure: bytes

@@ -1,9 +1,11 @@
 """THREATS.md G 68: MLLP over TLS, with senders known by the certificate they show."""
 
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -185,3 +187,27 @@ def test_g68_tls_files_that_will_not_do_stop_the_start(tmp_path: Path, authority
         settings = Settings.from_environment(environment(tmp_path, **variables(pair, **more)))
         with pytest.raises(ConfigurationError, match=sentence):
             context_from_settings(settings)
+
+
+def test_at_the_end_unfinished_handshakes_are_let_go_of_and_messages_in_flight_answered(
+    tmp_path: Path, ward: Ward, authority: Authority, server: Pair
+) -> None:
+    with (
+        listening(tmp_path, ward, **variables(server)) as mllp,
+        mllp.sender() as half,
+        secured(mllp, authority) as busy,
+    ):
+        half.send(b"\x16\x03\x01")
+        busy.send(framed(b"HOLD"))
+        wait_until(lambda: ward.messages == [b"HOLD"])
+        ending = Thread(target=mllp.listener.drain)
+        begun = time.monotonic()
+        ending.start()
+        assert half.is_closed()
+        ward.hold.set()
+        answered = busy.answer()
+        ending.join()
+        seconds = time.monotonic() - begun
+
+    assert answered == answer_to(b"HOLD")
+    assert seconds < 5.0  # a handshake may take ten
