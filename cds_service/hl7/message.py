@@ -37,7 +37,7 @@ class Change(StrEnum):
 
 
 class Key(NamedTuple):
-    """What names an observation across messages of one sender: the order (OBR-3, else OBR-2), OBX-3 and OBX-4."""
+    """What names an observation across messages of one sender: order (OBR-3, else OBR-2), code and system, OBX-4."""
 
     order: str
     code: str

@@ -174,7 +174,7 @@ def _observation(name: str, value: Given | Refusal, standing: Standing, obx: Seg
         time=standing.time,
         key=Key(
             "" if order is None else order.part(3) or order.part(2),
-            "^".join(obx.components(CODE)[:3]),
+            f"{obx.part(CODE)}^{obx.part(CODE, 3)}",
             obx.syntax.text(obx.field(4)),
         ),
         status=standing.status,

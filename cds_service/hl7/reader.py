@@ -129,8 +129,9 @@ class _Reading:
     def read_obx(self, obx: Segment) -> None:
         if self.context.order is None and self.effect is Effect.RESULTS:
             self.remarks.add("observation-without-order")
-        self.patient.observations.extend(read_observation(obx, self.context))
-        fact = read_fact(obx, self.context)
+        found = list(read_observation(obx, self.context))
+        self.patient.observations += found
+        fact = None if found else read_fact(obx, self.context)
         if fact is not None:
             self.patient.facts.append(fact)
 

@@ -58,10 +58,13 @@ class Segment:
     def part(self, number: int, component: int = 1) -> str:
         """The text of one component of the first repetition; empty, too, where null was sent."""
         sent = self.field(number)
+        if sent.isalnum():  # holds no delimiter, since none is a letter or digit
+            return sent if component == 1 else ""
         if not sent or sent == NULL:
             return ""
-        parts = self.components(number)
-        return parts[component - 1] if component <= len(parts) else ""
+        syntax = self.syntax
+        parts = sent.partition(syntax.repetition)[0].split(syntax.component, component)
+        return syntax.text(parts[component - 1].partition(syntax.subcomponent)[0]) if component <= len(parts) else ""
 
 
 class Tokens(NamedTuple):

@@ -354,7 +354,7 @@ def test_a_withdrawal_takes_back_the_value_of_its_moment(status: str, value: str
     assert made.readings == {}
     assert {one.reason.value for one in made.not_used} == {"entered-in-error"}
     (change,) = read(message).patients[0].changes
-    assert (change.change, change.key) == (Change.WITHDRAWS, ("FI1", "8867-4^Heart rate^LN", ""))
+    assert (change.change, change.key) == (Change.WITHDRAWS, ("FI1", "8867-4^LN", ""))
 
 
 def test_what_replaces_a_withdrawn_value_is_used() -> None:
