@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test install lint bench ci clean
+.PHONY: run test install lint bench foreign-clients ci clean
 
 run: $(VENV)/.serving
 	@CDS_CLIENT_AUTH=$${CDS_CLIENT_AUTH:-off} $(BIN)/cds migrate
@@ -23,6 +23,11 @@ lint: $(VENV)/.development
 
 bench: $(VENV)/.development
 	$(BIN)/python -m bench
+
+foreign-clients: $(BIN)/python
+	npm ci --silent --prefix tests/foreign
+	$(BIN)/python -m venv .venv-foreign
+	.venv-foreign/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/foreign/requirements.txt
 
 ci:
 	bash .ci/run

@@ -9,10 +9,14 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 
 from cds_service import logs
+from cds_service.cdshooks.key_store import KeyServerFailed, KeyStore
 from cds_service.domain.codes import CodeTables
 from cds_service.errors import CdsError, ConfigurationError, Unavailable
+from cds_service.fhir.access import FhirAccess
+from cds_service.fhir.client import FetchFailed, FhirClient
 from cds_service.inference.codes import load_code_tables
 from cds_service.inference.predictor import Predictor, load_predictor
+from cds_service.monitoring.budget import MinuteBudget
 from cds_service.settings import Settings
 from cds_service.storage import schema
 from cds_service.storage.identity import Keyring
@@ -20,6 +24,9 @@ from cds_service.storage.sessions import open_engine
 from cds_service.storage.writer import GroupWriter
 
 log = logs.get_logger(__name__)
+
+# Chosen by us: an attack is seen in the audit log by a few rows a second, and cannot fill the disk with them.
+REFUSALS_NOTED = 60
 
 
 @dataclass(slots=True)
@@ -32,7 +39,14 @@ class Runtime:
     engine: Engine
     keyring: Keyring
     writer: GroupWriter
+    fhir: FhirClient = field(default_factory=FhirClient)
+    keys: KeyStore = field(init=False)
+    refusals: MinuteBudget = field(default_factory=lambda: MinuteBudget(REFUSALS_NOTED))
     draining: bool = field(default=False)
+
+    def __post_init__(self) -> None:
+        """Keys are fetched as FHIR resources are: within a deadline, from the one address that is configured."""
+        self.keys = KeyStore(self._fetch_keys)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Runtime:
@@ -60,6 +74,7 @@ class Runtime:
         """Commit what is queued and let go of the database; answers false on /readyz from now on."""
         self.draining = True
         committed = self.writer.drain(timeout_s)
+        self.fhir.close()
         self.engine.dispose()
         log.info("service_drained", complete=committed)
 
@@ -85,6 +100,13 @@ class Runtime:
             found["database"] = "unavailable"
         except ConfigurationError:
             found["database"] = "no current schema found"
+        return found
+
+    def _fetch_keys(self, address: str) -> bytes:
+        rule = self.settings.clients.key_rule(address)
+        found = self.fhir.read_document(FhirAccess(address, None, rule))
+        if isinstance(found, FetchFailed):
+            raise KeyServerFailed(found.reason)
         return found
 
     @staticmethod

@@ -176,6 +176,7 @@ def _note(note: Note, t: Translate) -> str:
         NoteKind.QUERY_FAILED: t("The EHR's query for %(part)s failed."),
         NoteKind.QUERY_REPORTED: t("The EHR reported a problem with its query for %(part)s."),
         NoteKind.FIRST_PAGE_ONLY: t("Of %(part)s only the first page was read."),
+        NoteKind.NOT_FETCHED: t("The EHR's FHIR server was asked for %(part)s and did not give it."),
     }
     return sentences[note.kind] % {"part": _part(note.part, t)}
 

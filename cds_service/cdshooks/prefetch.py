@@ -34,6 +34,7 @@ class NoteKind(StrEnum):
     QUERY_FAILED = "query-failed"
     QUERY_REPORTED = "query-reported"
     FIRST_PAGE_ONLY = "first-page-only"
+    NOT_FETCHED = "not-fetched"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ PAGES_LIMIT = 5
 CALLS_LIMIT = 4
 
 _HEADERS = {"Accept": "application/fhir+json", "Accept-Encoding": "identity"}
-_MEDIA = frozenset({"application/fhir+json", "application/json"})
+_MEDIA = frozenset({"application/fhir+json", "application/json", "application/jwk-set+json"})
 
 
 class FetchFailed(msgspec.Struct, frozen=True):
@@ -84,6 +84,10 @@ class FhirClient:
         finally:
             self._calls.release()
 
+    def read_document(self, access: FhirAccess) -> bytes | FetchFailed:
+        """The JSON document at the base address itself, such as a client's key set; within the same limits."""
+        return self.read(access, {"": ""})[""]
+
     def close(self) -> None:
         """End the thread and close its connections."""
         with self._starting:
@@ -116,7 +120,7 @@ class FhirClient:
     async def _read_one(self, access: FhirAccess, query: str) -> bytes | FetchFailed:
         try:
             async with asyncio.timeout(self._deadline_s):
-                return await self._pages(access, f"{access.base}/{query}")
+                return await self._pages(access, f"{access.base}/{query}" if query else access.base)
         except TimeoutError:
             return FetchFailed("no answer in time")
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:

@@ -42,6 +42,17 @@ NOT_USED = Counter(
     "cds_readings_not_used", "Readings left out of every score, by reason.", ["reason"], registry=REGISTRY
 )
 
+FETCHES = Counter(
+    "cds_fhir_fetches",
+    "Queries sent to clients' FHIR servers for what a prefetch left out, by prefetch key and outcome.",
+    ["part", "outcome"],
+    registry=REGISTRY,
+)
+
+REFUSALS = Counter(
+    "cds_authentication_refused", "Calls answered 401, by what their token lacked.", ["reason"], registry=REGISTRY
+)
+
 _requests = lru_cache(maxsize=512)(REQUESTS.labels)
 _request_seconds = lru_cache(maxsize=128)(REQUEST_SECONDS.labels)
 _predictions = lru_cache(maxsize=128)(PREDICTIONS.labels)
@@ -88,6 +99,16 @@ def count_prediction(prediction: Prediction) -> None:
     _predictions(band, news2).inc()
     for reading in prediction.snapshot.not_used:
         _not_used(reading.reason.value).inc()
+
+
+def count_fetch(part: str, *, is_found: bool) -> None:
+    """One query answered by a client's FHIR server, or not."""
+    FETCHES.labels(part, "found" if is_found else "failed").inc()
+
+
+def count_refusal(reason: str) -> None:
+    """One call whose caller is not known."""
+    REFUSALS.labels(reason).inc()
 
 
 def observe_writer(writer: Callable[[], Writer]) -> None:

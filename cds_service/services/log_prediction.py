@@ -8,13 +8,15 @@ from cds_service.domain.actor import Actor
 from cds_service.domain.prediction import Prediction
 from cds_service.services.stored import outcome_bytes, snapshot_bytes
 from cds_service.storage.prediction_log import PredictionEntry
+from cds_service.storage.token_log import TokenUse
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What was asked, by whom: the part of a prediction's row that the prediction itself does not know.
 
-    `request_hash` is of the content without its authorization; `hook_instance` is None where nothing is repeated.
+    `request_hash` is of the content without its authorization; `hook_instance` is what a repeat has in common with
+    the first call, None where nothing is repeated.
     """
 
     actor: Actor
@@ -25,7 +27,9 @@ class Asked:
     hook_instance: str | None = None
 
 
-def entry_from_prediction(prediction: Prediction, asked: Asked, *, reply: bytes, shown: bool) -> PredictionEntry:
+def entry_from_prediction(
+    prediction: Prediction, asked: Asked, *, reply: bytes, shown: bool, token: TokenUse | None = None
+) -> PredictionEntry:
     """The values of the prediction's row; the writer adds patient key, identity and audit."""
     return PredictionEntry(
         id=prediction.id,
@@ -45,4 +49,5 @@ def entry_from_prediction(prediction: Prediction, asked: Asked, *, reply: bytes,
         shown=shown,
         snapshot=snapshot_bytes(prediction.snapshot),
         outcome=outcome_bytes(prediction),
+        token=token,
     )

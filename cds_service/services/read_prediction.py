@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
@@ -15,23 +16,28 @@ from cds_service.services.stored import prediction_from_bytes
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.identity import Keyring, read_identity
 from cds_service.storage.prediction_log import read_prediction
-from cds_service.storage.writer import GroupWriter
 
 _NOBODY = Identity(patient_id="")
 
 
 def read_stored_prediction(
-    prediction_id: str, actor: Actor, *, engine: Engine, keyring: Keyring, writer: GroupWriter, at: datetime
+    prediction_id: str,
+    actor: Actor,
+    *,
+    engine: Engine,
+    keyring: Keyring,
+    record: Callable[[AuditEvent], None],
+    at: datetime,
 ) -> Prediction:
     """The prediction as it was answered; NotFound alike for unknown ids and another tenant's.
 
-    The read is in the audit log before anything is returned.
+    `record` puts the read in the audit log before anything is returned.
     """
     row = read_prediction(engine, _uuid(prediction_id), actor.tenant)
     if row is None:
         raise NotFound("no such prediction")
     identity = read_identity(engine, keyring, row.patient_key) if row.patient_key else None
-    writer.submit_audit(
+    record(
         AuditEvent(
             at=at,
             tenant=actor.tenant,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ class Settings:
     public_url: str
     models_dir: Path
     client_auth: str
+    allow_http_fhir: bool
     clients_file: Path | None
     site_file: Path | None
     cors_origins: tuple[str, ...]
@@ -52,7 +54,8 @@ class Settings:
         if values.get("site_file"):
             site = _checked(problems, "CDS_SITE_FILE", site_from_file, values["site_file"]) or site
         if values.get("clients_file"):
-            clients = _checked(problems, "CDS_CLIENTS_FILE", clients_from_file, values["clients_file"]) or clients
+            read = partial(clients_from_file, allow_http=values.get("allow_http_fhir", False))
+            clients = _checked(problems, "CDS_CLIENTS_FILE", read, values["clients_file"]) or clients
         problems += combination_problems(values) + mllp_problems(values, clients.mllp)
         values["secret_key"] = environment.get(SECRET_SETTING, "")
         if not problems and not values["secret_key"] and _may_keep_own_secret(values):

@@ -4,37 +4,73 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cds_service.domain.actor import LOCAL, Actor
+from cds_service.fhir.access import ServerRule
 from cds_service.i18n import LANGUAGES
+from cds_service.settings.http_clients import HttpClient, client_from_table, networks, server_rule, urls
 from cds_service.settings.peers import Mllp, mllp_from_table
 from cds_service.settings.toml import from_file, one_of, table, text
 
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """Everyone the file names; `local` is whoever calls while CDS_CLIENT_AUTH is off."""
+    """Everyone the file names: client systems by the issuer of their tokens, and senders of messages.
+
+    `local` is whoever calls while CDS_CLIENT_AUTH is off, `local_fhir` the FHIR servers it may name.
+    """
 
     local: Actor = LOCAL
+    local_fhir: ServerRule = field(default_factory=ServerRule)
+    http: Mapping[str, HttpClient] = field(default_factory=lambda: MappingProxyType({}))
     mllp: Mllp = field(default_factory=Mllp)
 
+    def fhir_rule(self, actor: Actor) -> ServerRule:
+        """The FHIR servers this caller may name; none for a caller that is no client system of the file."""
+        if actor == self.local:
+            return self.local_fhir
+        rules = (client.fhir for client in self.http.values() if client.name == actor.name and actor.kind == "client")
+        return next(rules, ServerRule())
 
-def clients_from_file(path: Path) -> Clients:
+    def key_rule(self, address: str) -> ServerRule:
+        """The rule for fetching the key set at this address, which is one of the file's."""
+        rules = (client.fhir for client in self.http.values() if client.keys.address == address)
+        return replace(next(rules), bases=(address,))
+
+
+def clients_from_file(path: Path, *, allow_http: bool = False) -> Clients:
     """The clients of a file; ConfigurationError names a key that will not do."""
-    return from_file(path, _clients)
+    return from_file(path, partial(_clients, allow_http=allow_http))
 
 
-def _clients(document: Mapping[str, Any]) -> Clients:
-    found = table(document, "", {"client": _http_clients, "mllp": mllp_from_table})
-    local = replace(LOCAL, **found.get("client", {}).get(LOCAL.name, {}))
-    return Clients(local=local, mllp=found.get("mllp", Mllp()))
+def _clients(document: Mapping[str, Any], *, allow_http: bool) -> Clients:
+    found = table(document, "", {"client": partial(_http_clients, allow_http=allow_http), "mllp": mllp_from_table})
+    local: Clients
+    local, http = found.get("client", (Clients(), {}))
+    return replace(local, http=MappingProxyType(http), mllp=found.get("mllp", Mllp()))
 
 
-def _http_clients(document: Any, where: str) -> dict[str, dict[str, str]]:
-    return table(document, where, {LOCAL.name: _client})
+def _http_clients(document: Any, where: str, *, allow_http: bool) -> tuple[Clients, dict[str, HttpClient]]:
+    if not isinstance(document, dict):
+        raise ValueError(f"{where}: must be a table")
+    local, by_issuer = Clients(), dict[str, HttpClient]()
+    for name, entry in document.items():
+        if name == LOCAL.name:
+            local = _local(entry, f"{where}.{name}", allow_http=allow_http)
+            continue
+        client = client_from_table(text(name, where), entry, f"{where}.{name}", allow_http=allow_http)
+        if client.issuer in by_issuer:
+            raise ValueError(f"{where}.{name}.issuer: {by_issuer[client.issuer].name} has the same")
+        by_issuer[client.issuer] = client
+    return local, by_issuer
 
 
-def _client(document: Any, where: str) -> dict[str, str]:
-    return table(document, where, {"tenant": text, "language": one_of(*LANGUAGES)})
+def _local(document: Any, where: str, *, allow_http: bool) -> Clients:
+    readers = {"tenant": text, "language": one_of(*LANGUAGES), "fhir": urls, "fhir_networks": networks}
+    found = table(document, where, readers)
+    described = {name: found[name] for name in ("tenant", "language") if name in found}
+    return Clients(local=replace(LOCAL, **described), local_fhir=server_rule(found, where, allow_http=allow_http))

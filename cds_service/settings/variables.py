@@ -89,6 +89,10 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return read
 
 
+def _yes_or_no(text: str) -> bool:
+    return _one_of("yes", "no")(text) == "yes"
+
+
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 64:
         raise ValueError("give a number from 1 to 64")
@@ -110,6 +114,7 @@ VARIABLES = (
     Variable("CDS_PUBLIC_URL", "", "`https://…`; `http://` on loopback", _base_url),
     Variable("CDS_MODELS_DIR", "models", "a directory", Path),
     Variable("CDS_CLIENT_AUTH", "required", "`required` or `off`", _one_of("required", "off")),
+    Variable("CDS_ALLOW_HTTP_FHIR", "no", "`yes` or `no`", _yes_or_no),
     Variable("CDS_CLIENTS_FILE", "", "a TOML file", _optional_path),
     Variable("CDS_SITE_FILE", "", "a TOML file", _optional_path),
     Variable("CDS_CORS_ORIGINS", "", "origins, separated by commas", _origins),

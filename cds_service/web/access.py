@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cds_service.domain.actor import Actor
-from cds_service.errors import Unauthorized
-from cds_service.settings import Settings
+from cds_service.runtime import Runtime
+from cds_service.web.authentication import client_of_request
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ ACCESS: dict[str, Access] = {
 }
 
 
-def authenticate(settings: Settings) -> Actor:
-    """The caller of an address that demands a client; Unauthorized when there is no way to know it."""
-    if settings.client_auth == "off":
-        return settings.clients.local
-    raise Unauthorized("authentication is required")
+def authenticate(process: Runtime) -> Actor:
+    """The caller of an address that demands one; Unauthorized when the request does not prove who it is."""
+    if process.settings.client_auth == "off":
+        return process.settings.clients.local
+    return client_of_request(process)

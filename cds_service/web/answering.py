@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,8 +19,8 @@ from cds_service.monitoring import metrics
 from cds_service.services.assess import assess
 from cds_service.services.log_prediction import Asked, entry_from_prediction
 from cds_service.services.read_prediction import read_stored_prediction
-from cds_service.storage.prediction_log import new_prediction_id
-from cds_service.web.context import runtime
+from cds_service.storage.prediction_log import StoredReply, new_prediction_id
+from cds_service.web.context import runtime, token_use
 
 log = logs.get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
@@ -72,14 +73,14 @@ def stored_prediction(prediction_id: str, actor: Actor) -> Prediction:
         actor,
         engine=process.engine,
         keyring=process.keyring,
-        writer=process.writer,
+        record=partial(process.writer.submit_audit, token=token_use()),
         at=process.now(),
     )
 
 
-def commit(prediction: Prediction, asked: Asked, reply: object, *, shown: bool = True) -> bytes:
+def commit(prediction: Prediction, asked: Asked, reply: object, *, shown: bool = True) -> StoredReply:
     """Store prediction and reply, then return the reply to send: the stored one when the call came before."""
-    entry = entry_from_prediction(prediction, asked, reply=_encode(reply), shown=shown)
+    entry = entry_from_prediction(prediction, asked, reply=_encode(reply), shown=shown, token=token_use())
     stored = runtime().writer.submit(entry)
     metrics.count_prediction(prediction)
     log.info(
@@ -91,4 +92,4 @@ def commit(prediction: Prediction, asked: Asked, reply: object, *, shown: bool =
         replayed=stored.replayed,
         not_used=[reading.reason for reading in prediction.snapshot.not_used],
     )
-    return stored.reply
+    return stored

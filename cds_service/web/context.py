@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import cast
 
 import msgspec
@@ -11,10 +12,13 @@ from cds_service.domain.actor import Actor
 from cds_service.errors import UnsupportedMedia
 from cds_service.i18n import negotiate
 from cds_service.runtime import Runtime
+from cds_service.storage.token_log import TokenUse
 from cds_service.web import strict_json
 
 JSON = "application/json"
 FHIR_JSON = "application/fhir+json"
+
+_USE = "cds.token_use"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -22,6 +26,22 @@ _encode = msgspec.json.Encoder().encode
 def runtime() -> Runtime:
     """The runtime of this application."""
     return cast(Runtime, current_app.extensions["cds"])
+
+
+def token_use() -> TokenUse | None:
+    """The use of the token this request shows, stored by whatever the request stores; None where none is needed."""
+    return cast(TokenUse | None, request.environ.get(_USE))
+
+
+def retry_key() -> str | None:
+    """What a transport retry of this request has in common with it where the body names nothing: its token."""
+    use = token_use()
+    return None if use is None else sha256(f"{use.issuer}\n{use.jti}".encode()).hexdigest()
+
+
+def keep_token_use(use: TokenUse) -> None:
+    """Leave the use of this request's token for what the request stores."""
+    request.environ[_USE] = use
 
 
 def language(actor: Actor | None = None) -> str:

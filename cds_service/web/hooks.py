@@ -6,14 +6,15 @@ import msgspec
 from flask import Blueprint, Response
 
 from cds_service.cdshooks.cards import cards_from_prediction
-from cds_service.cdshooks.catalogue import SERVICES, Service, discovery
-from cds_service.cdshooks.prefetch import Prefetch, missing_required, read_prefetch
-from cds_service.cdshooks.schemas import Envelope, envelope
-from cds_service.errors import DataRequired, NotFound
+from cds_service.cdshooks.catalogue import SERVICES, discovery
+from cds_service.cdshooks.prefetch import read_prefetch
+from cds_service.cdshooks.schemas import envelope
+from cds_service.errors import NotFound
 from cds_service.services.log_prediction import Asked
 from cds_service.web.access import authenticate
 from cds_service.web.answering import commit, predict_from, snapshot_from_fhir
 from cds_service.web.context import json_response, language, read_json, runtime
+from cds_service.web.fetching import complete_prefetch
 from cds_service.web.strict_json import content_hash
 
 hooks = Blueprint("hooks", __name__)
@@ -38,13 +39,15 @@ def list_services() -> Response:
 def call_service(service_id: str) -> Response:
     """Cards for one call, after prediction, inputs and reply are committed; a repeat gets the stored reply."""
     process = runtime()
-    actor = authenticate(process.settings)
+    actor = authenticate(process)
     service = SERVICES.get(service_id)
     if service is None:
         raise NotFound("no such service: see GET /cds-services")
     parsed = read_json()
     call = envelope(parsed.document, service=service)
-    prefetch = _required_data(service, call, parsed.canonical)
+    raw = _BODY.decode(parsed.canonical).prefetch or {}
+    sent = read_prefetch(service, call.hook, call.prefetch, raw=raw)
+    prefetch = complete_prefetch(service, call, sent, raw=raw, actor=actor)
     asked = Asked(
         actor=actor,
         service=service.id,
@@ -69,15 +72,4 @@ def call_service(service_id: str) -> Response:
         notes=prefetch.notes,
         zone=process.settings.site.zone_info,
     )
-    return json_response(commit(prediction, asked, {"cards": cards}, shown=bool(cards)))
-
-
-def _required_data(service: Service, call: Envelope, text: bytes) -> Prefetch:
-    """What the client sent of the templates; DataRequired where nobody gives what cannot be done without."""
-    prefetch = read_prefetch(service, call.hook, call.prefetch, raw=_BODY.decode(text).prefetch or {})
-    missing = missing_required(service, prefetch)
-    if missing:
-        raise DataRequired(
-            "send this prefetch: no FHIR server is configured to read it from", where=f"prefetch.{missing[0]}"
-        )
-    return prefetch
+    return json_response(commit(prediction, asked, {"cards": cards}, shown=bool(cards)).reply)

@@ -12,7 +12,7 @@ from cds_service.records.reader import snapshot_from_record
 from cds_service.services.log_prediction import Asked
 from cds_service.web.access import authenticate
 from cds_service.web.answering import commit, predict_from, stored_prediction
-from cds_service.web.context import json_response, language, read_json, runtime
+from cds_service.web.context import json_response, language, read_json, retry_key, runtime
 from cds_service.web.documents import explanation_document, prediction_document
 from cds_service.web.strict_json import content_hash
 
@@ -23,14 +23,20 @@ predictions = Blueprint("predictions", __name__)
 def predict() -> Response:
     """The prediction for one flat record of vital signs, from the query or a JSON object; stored before it is sent."""
     process = runtime()
-    actor = authenticate(process.settings)
+    actor = authenticate(process)
     record, request_hash = _record()
     snapshot = snapshot_from_record(
         record, at=process.now(), policy=process.settings.site.reading, tables=process.tables
     )
     prediction = predict_from(snapshot)
-    asked = Asked(actor=actor, service="predict", language=language(actor), request_hash=request_hash)
-    return json_response(commit(prediction, asked, prediction_document(prediction)))
+    asked = Asked(
+        actor=actor,
+        service="predict",
+        language=language(actor),
+        request_hash=request_hash,
+        hook_instance=retry_key(),
+    )
+    return json_response(commit(prediction, asked, prediction_document(prediction)).reply)
 
 
 @predictions.get("/predictions/<prediction_id>")
@@ -46,7 +52,7 @@ def explain_prediction(prediction_id: str) -> Response:
 
 
 def _stored(prediction_id: str) -> Prediction:
-    return stored_prediction(prediction_id, authenticate(runtime().settings))
+    return stored_prediction(prediction_id, authenticate(runtime()))
 
 
 def _record() -> tuple[dict[str, object], bytes]:

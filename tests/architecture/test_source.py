@@ -30,7 +30,9 @@ HOMES = {
     "granian": ("web/",),
     "structlog": ("logs.py",),
     "prometheus_client": ("monitoring/",),
-    "cryptography": ("storage/identity.py",),
+    "cryptography": ("storage/identity.py", "cdshooks/jwks.py"),
+    "jwt": ("cdshooks/",),
+    "httpx": ("fhir/client.py",),
 }
 
 

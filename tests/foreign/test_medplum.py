@@ -23,7 +23,7 @@ NODE = shutil.which("node")
 
 pytestmark = pytest.mark.skipif(
     NODE is None or not (HERE / "node_modules" / "@medplum" / "core").is_dir(),
-    reason="needs node and `npm ci` in tests/foreign",
+    reason="needs node and `make foreign-clients`",
 )
 
 

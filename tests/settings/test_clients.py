@@ -1,5 +1,6 @@
 """The clients file."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,29 @@ from cds_service.errors import ConfigurationError
 from cds_service.settings import Settings
 from cds_service.settings.clients import clients_from_file
 
+EPIC = """
+[client.epic]
+issuer = 'https://ehr.example.org'
+environment = 'test'
+tenant = 'a'
+jwks = 'k.json'
+"""
+
 REFUSED = [
     pytest.param("[client.local]\nlanguage = 'fr'", "client.local.language: must be one of en, es", id="language"),
-    pytest.param("[client.epic]\ntenant = 'a'", "client.epic: unknown", id="a client that cannot be registered yet"),
+    pytest.param("[client.epic]\ntenant = 'a'", "client.epic.issuer: required", id="no issuer"),
+    pytest.param(EPIC.replace("tenant = 'a'", ""), "client.epic.tenant: say whose", id="nobody's patients"),
+    pytest.param(EPIC.replace("jwks = 'k.json'", ""), "client.epic.jwks: name the file", id="no keys"),
+    pytest.param(EPIC.replace("'test'", "'live'"), "environment: must be one of production, test", id="environment"),
+    pytest.param(EPIC + "jku = 'http://e/keys'", "client.epic.jku: must be https", id="keys over http"),
+    pytest.param(EPIC + "fhir = 'http://e/fhir'", "client.epic.fhir: must be https", id="FHIR over http"),
+    pytest.param(EPIC + "fhir = ['https://a:b@e/fhir']", "client.epic.fhir: must be https", id="FHIR with a password"),
+    pytest.param(EPIC + "fhir = 3", "client.epic.fhir: must be an address", id="FHIR a number"),
+    pytest.param(EPIC + "fhir_networks = ['10.1.2.3/8']", "fhir_networks: must be networks", id="network"),
+    pytest.param(EPIC + "tenants = {}", "client.epic.tenants: must be a table", id="no tenants"),
+    pytest.param(
+        EPIC + EPIC.replace("epic", "cerner"), "client.cerner.issuer: epic has the same", id="one issuer twice"
+    ),
     pytest.param("[client.local]\nrole = 'admin'", "client.local.role: unknown", id="key"),
     pytest.param("[client.local]\ntenant = ''", "client.local.tenant: must be a text", id="empty tenant"),
     pytest.param("client = 3", "client: must be a table", id="no table"),
@@ -46,3 +67,36 @@ def test_a_file_that_will_not_do_is_refused_by_key(tmp_path: Path, content: str,
 def test_a_missing_file_stops_the_start() -> None:
     with pytest.raises(ConfigurationError, match=r"CDS_CLIENTS_FILE: .*cannot be read"):
         Settings.from_environment({"CDS_CLIENTS_FILE": "/nowhere/clients.toml", "CDS_SECRET_KEY": "5c1f" * 12})
+
+
+def test_a_client_stands_for_the_tenant_its_token_names(tmp_path: Path) -> None:
+    clients = clients_from_file(write(tmp_path, EPIC + "tenants = { T1 = 'north' }\nlanguage = 'es'"))
+    epic = clients.http["https://ehr.example.org"]
+
+    default, named = epic.actor(None), epic.actor("T1")
+
+    assert default is not None
+    assert named is not None
+    assert (default.tenant, named.tenant, named.environment, named.language) == ("a", "north", "test", "es")
+    assert epic.actor("north") is None
+
+
+def test_each_client_has_its_own_fhir_servers(tmp_path: Path) -> None:
+    more = "fhir = 'https://ehr.example.org/fhir'\nfhir_networks = '10.1.0.0/16'"
+    clients = clients_from_file(
+        write(tmp_path, EPIC + more + "\n[client.local]\nfhir = ['https://local.example/fhir']")
+    )
+    actor = clients.http["https://ehr.example.org"].actor(None)
+
+    assert actor is not None
+    assert list(clients.fhir_rule(actor).bases) == ["https://ehr.example.org/fhir"]
+    assert list(clients.fhir_rule(clients.local).bases) == ["https://local.example/fhir"]
+    assert list(clients.fhir_rule(replace(actor, name="other")).bases) == []
+
+
+def test_http_on_loopback_is_for_development(tmp_path: Path) -> None:
+    path = write(tmp_path, "[client.local]\nfhir = 'http://127.0.0.1:9/fhir'")
+
+    assert list(clients_from_file(path, allow_http=True).local_fhir.bases) == ["http://127.0.0.1:9/fhir"]
+    with pytest.raises(ConfigurationError, match="must be https"):
+        clients_from_file(path)

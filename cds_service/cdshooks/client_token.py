@@ -1,0 +1,143 @@
+"""The JSON Web Token a CDS client shows (CDS Hooks 2.0.1, "Trusting CDS Clients"; RFC 7519, RFC 8725).
+
+Nothing in a token is believed before its signature was checked with a key registered for its issuer; what is read
+before only says which key that is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from math import isfinite
+from typing import Any
+
+import jwt
+
+from cds_service.cdshooks.jwks import Key
+
+# CDS clients round `iat` up to a whole second and clocks differ; 30 s refused none of the public sandbox's tokens.
+LEEWAY = timedelta(seconds=30)
+# Chosen by us: three times the five minutes of CDS Hooks' own example.
+LIFETIME_MAX = timedelta(minutes=15)
+LENGTH_MAX = 8192
+
+_REQUIRED = ["iss", "aud", "exp", "iat", "jti"]
+# What would let a token bring its own key, or change how it is read (RFC 7515, 4.1).
+_FORBIDDEN = frozenset({"jwk", "x5u", "x5c", "x5t", "x5t#S256", "crit", "b64", "zip", "enc"})
+_NAME_LIMIT = 256
+_JTI_LIMIT = 128
+
+
+class RefusedToken(Exception):
+    """The token proves nothing. `reason` is for the audit log; the caller is never told."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Unverified:
+    """What a token says of itself: whom to ask for the key. Believed by nobody."""
+
+    issuer: str
+    key_id: str
+    algorithm: str
+    key_address: str | None
+    jti: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a checked token proves."""
+
+    issuer: str
+    jti: str
+    tenant: str | None
+    expires_at: datetime
+
+
+def read_unverified(token: str) -> Unverified:
+    """The parts that choose the key; RefusedToken for what is no token of ours."""
+    if len(token) > LENGTH_MAX or token.count(".") != 2:
+        raise RefusedToken("shape")
+    try:
+        header = jwt.get_unverified_header(token)
+        payload = jwt.decode(token, options={"verify_signature": False})
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        raise RefusedToken("shape") from None
+    if header.get("alg") not in ("ES384", "RS384"):
+        raise RefusedToken("algorithm")
+    if _FORBIDDEN & header.keys() or header.get("typ", "JWT") != "JWT":
+        raise RefusedToken("header")
+    address = header.get("jku")
+    if not isinstance(address, str | None):
+        raise RefusedToken("header")
+    return Unverified(
+        issuer=_text(payload.get("iss"), "iss", _NAME_LIMIT),
+        key_id=_text(header.get("kid"), "kid", _NAME_LIMIT),
+        algorithm=header["alg"],
+        key_address=address,
+        jti=_text(payload.get("jti"), "jti", _JTI_LIMIT),
+    )
+
+
+def verified_claims(token: str, stated: Unverified, key: Key, *, audience: str, now: datetime) -> Claims:
+    """What the token proves to `audience`, the address called; RefusedToken with the reason otherwise."""
+    if stated.algorithm != key.algorithm:
+        raise RefusedToken("algorithm")
+    # Times are checked below, by the clock of the request: a value no clock can have must not be forgiven.
+    options: Any = {"require": _REQUIRED, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
+    try:
+        payload = jwt.decode(
+            token,
+            key.public,
+            algorithms=[key.algorithm],
+            audience=audience,
+            issuer=stated.issuer,
+            options=options,
+        )
+    except jwt.InvalidSignatureError:
+        raise RefusedToken("signature") from None
+    except jwt.InvalidAudienceError:
+        raise RefusedToken("aud") from None
+    except (jwt.PyJWTError, ValueError):
+        raise RefusedToken("claims") from None
+    expires_at = _check_times(payload, now)
+    tenant = payload.get("tenant")
+    return Claims(
+        issuer=stated.issuer,
+        jti=stated.jti,
+        tenant=None if tenant is None else _text(tenant, "tenant", _NAME_LIMIT),
+        expires_at=expires_at,
+    )
+
+
+def _check_times(payload: Mapping[str, Any], now: datetime) -> datetime:
+    issued, expires = _moment(payload, "iat"), _moment(payload, "exp")
+    not_before = _moment(payload, "nbf") if "nbf" in payload else issued
+    if max(issued, not_before) > now + LEEWAY:
+        raise RefusedToken("iat")
+    if expires <= now - LEEWAY:
+        raise RefusedToken("exp")
+    if not timedelta(0) < expires - issued <= LIFETIME_MAX:
+        raise RefusedToken("lifetime")
+    return expires
+
+
+def _moment(payload: Mapping[str, Any], name: str) -> datetime:
+    """A NumericDate (RFC 7519, 2): a number, never a text or a truth."""
+    value = payload.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise RefusedToken(name)
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (OverflowError, ValueError, OSError):
+        raise RefusedToken(name) from None
+
+
+def _text(value: Any, name: str, limit: int) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= limit or not value.isprintable():
+        raise RefusedToken(name)
+    return value

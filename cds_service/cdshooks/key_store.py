@@ -1,0 +1,94 @@
+"""The keys of registered clients, kept fresh: a rotated key is taken, and a removed one refused, without a restart.
+
+What is cached is only ever replaced by a sound set: a file half written, or a key server that is down, leaves the
+keys as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from time import monotonic
+
+from cds_service import logs
+from cds_service.cdshooks.jwks import Key, UnusableKeys, keys_from_document
+
+log = logs.get_logger(__name__)
+
+# Chosen by us. A file costs one look at its time of change; a key server is asked seldom, a little sooner for a key
+# it was not seen to have, and never once a request.
+FILE_AGE_S = 1.0
+FETCHED_AGE_S = 300.0
+RETRY_S = 30.0
+BYTES_LIMIT = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class KeySource:
+    """Where a client's keys are: a file given beforehand, or the one address they may be fetched from."""
+
+    file: Path | None = None
+    address: str | None = None
+
+
+class KeyServerFailed(Exception):
+    """The key server gave nothing that can be used; the text says why."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    keys: Mapping[str, Key] = field(default_factory=dict)
+    looked_at: float = float("-inf")
+    version: object = None
+    lock: Lock = field(default_factory=Lock)
+
+
+class KeyStore:
+    """Keys by source. `fetch` brings the bytes at an address, or raises KeyServerFailed."""
+
+    def __init__(self, fetch: Callable[[str], bytes], *, clock: Callable[[], float] = monotonic) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._kept: dict[KeySource, _Kept] = {}
+
+    def key(self, source: KeySource, key_id: str) -> Key | None:
+        """The client's key of this id; None when it has none."""
+        kept = self._kept.setdefault(source, _Kept())
+        age = self._clock() - kept.looked_at
+        is_known = key_id in kept.keys
+        if age > (FILE_AGE_S if source.file else FETCHED_AGE_S if is_known else RETRY_S):
+            self._refresh(source, kept, must_wait=not is_known)
+        return kept.keys.get(key_id)
+
+    def _refresh(self, source: KeySource, kept: _Kept, *, must_wait: bool) -> None:
+        """Look again. One caller looks; others wait for it only where they cannot go on without."""
+        before = kept.looked_at
+        if not kept.lock.acquire(blocking=must_wait):
+            return
+        try:
+            if kept.looked_at != before:
+                return  # somebody looked while we waited
+            kept.looked_at = self._clock()
+            self._look(source, kept)
+        except (OSError, KeyServerFailed, UnusableKeys) as error:
+            reason = type(error).__name__ if isinstance(error, OSError) else str(error)
+            log.warning("client_keys_not_read", reason=reason, count=len(kept.keys))
+        finally:
+            kept.lock.release()
+
+    def _look(self, source: KeySource, kept: _Kept) -> None:
+        if source.file is not None:
+            found = source.file.stat()
+            version: object = (found.st_mtime_ns, found.st_size, found.st_ino)
+            if version == kept.version:
+                return
+            body = source.file.read_bytes()
+        elif source.address is not None:
+            version, body = None, self._fetch(source.address)
+        else:
+            return
+        if len(body) > BYTES_LIMIT:
+            raise UnusableKeys("too large")
+        kept.keys, kept.version = keys_from_document(body), version

@@ -1,0 +1,78 @@
+"""Completes a call's prefetch from the FHIR server its client may name."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cds_service import logs
+from cds_service.cdshooks.catalogue import Service
+from cds_service.cdshooks.prefetch import Note, NoteKind, Prefetch, missing_required, read_prefetch
+from cds_service.cdshooks.queries import absent_queries
+from cds_service.cdshooks.schemas import Envelope
+from cds_service.domain.actor import Actor
+from cds_service.errors import CdsError, DataRequired
+from cds_service.fhir.access import granted_access
+from cds_service.fhir.client import FetchFailed
+from cds_service.monitoring.metrics import count_fetch
+from cds_service.web import strict_json
+from cds_service.web.context import runtime
+
+log = logs.get_logger(__name__)
+
+
+def complete_prefetch(
+    service: Service, call: Envelope, sent: Prefetch, *, raw: dict[str, msgspec.Raw], actor: Actor
+) -> Prefetch:
+    """The prefetch as it was sent, with what was left out read from the client's FHIR server where it has one.
+
+    DataRequired when what cannot be done without was neither sent nor to be had; anything else that could not be
+    read is said on the card.
+    """
+    queries = absent_queries(service, call, sent)
+    missing = missing_required(service, sent)
+    if not queries or call.fhir_server is None:
+        return _with_required(missing, sent, "send this prefetch, or a FHIR server to read it from")
+    try:
+        found = _fetch(call, queries, actor)
+    except DataRequired as refusal:
+        return _with_required(missing, sent, f"send this prefetch; fhirServer: {refusal.text}")
+    failed = {key: answer.reason for key, answer in found.items() if isinstance(answer, FetchFailed)}
+    for key in missing:
+        if key in failed:
+            raise DataRequired(f"send this prefetch; the FHIR server: {failed[key]}", where=f"prefetch.{key}")
+    fetched = {key: msgspec.Raw(answer) for key, answer in found.items() if isinstance(answer, bytes)}
+    completed = read_prefetch(service, call.hook, {**call.prefetch, **fetched}, raw={**raw, **fetched})
+    notes = tuple(Note(NoteKind.NOT_FETCHED, key) for key in failed)
+    return Prefetch(completed.states, completed.parts, completed.notes + notes)
+
+
+def _with_required(missing: tuple[str, ...], sent: Prefetch, remedy: str) -> Prefetch:
+    """What was sent, if it will do."""
+    if missing:
+        raise DataRequired(remedy, where=f"prefetch.{missing[0]}")
+    return sent
+
+
+def _fetch(call: Envelope, queries: dict[str, str], actor: Actor) -> dict[str, bytes | FetchFailed]:
+    process = runtime()
+    token = None if call.fhir_authorization is None else call.fhir_authorization["access_token"]
+    access = granted_access(call.fhir_server or "", token, process.settings.clients.fhir_rule(actor))
+    found = {key: _strict(answer) for key, answer in process.fhir.read(access, queries).items()}
+    for key, answer in found.items():
+        reason = answer.reason if isinstance(answer, FetchFailed) else "ok"
+        count_fetch(key, is_found=reason == "ok")
+        log.info("prefetch_fetched", where=key, reason=reason)
+    return found
+
+
+def _strict(answer: bytes | FetchFailed) -> bytes | FetchFailed:
+    """The answer if it is strict JSON with one resource in it, as every body must be."""
+    if isinstance(answer, FetchFailed):
+        return answer
+    try:
+        parsed = strict_json.parse(answer)
+    except CdsError:
+        return FetchFailed("answered with something else than strict JSON")
+    if not isinstance(parsed.document, dict):
+        return FetchFailed("answered with something else than a resource")
+    return parsed.canonical
