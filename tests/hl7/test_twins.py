@@ -56,4 +56,4 @@ def test_message_becomes_the_snapshot_of_its_bundle(case: str) -> None:
 
 def test_every_bundle_has_its_message() -> None:
     assert {path.parent.name for path in TWINS.glob("*/bundle.json")} == set(CASES)
-    assert len(CASES) >= 9
+    assert len(CASES) >= 12
