@@ -1,19 +1,17 @@
-"""The `cds` command: serve, migrate, check. Exit codes: 0 done, 1 said no, 2 usage."""
+"""Commands that run the service: serve, migrate, check."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from cds_service import __version__
 from cds_service.app import create_app
-from cds_service.errors import CdsError, ConfigurationError, Unavailable
+from cds_service.cli.command import Command, argument, say
+from cds_service.errors import ConfigurationError, Unavailable
 from cds_service.inference.artifact import open_artifact
 from cds_service.runtime import Runtime
 from cds_service.services.example import moved_to_now
@@ -21,19 +19,6 @@ from cds_service.settings import Settings
 from cds_service.storage import schema
 from cds_service.storage.sessions import open_engine
 from cds_service.web import serving
-
-Command = Callable[[argparse.Namespace, Settings], int]
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; what is wrong goes to standard error in one line."""
-    arguments = _parser().parse_args(argv)
-    command: Command = arguments.command
-    try:
-        return command(arguments, Settings.from_environment(os.environ))
-    except CdsError as error:
-        _say(arguments, {"ok": False, "error": str(error)}, f"cds: {error}", file=sys.stderr)
-        return 1
 
 
 def serve(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -49,7 +34,7 @@ def serve(arguments: argparse.Namespace, settings: Settings) -> int:
 def migrate(arguments: argparse.Namespace, settings: Settings) -> int:
     """Bring the database up to this version's schema."""
     schema.migrate(settings.database_url)
-    _say(arguments, {"ok": True, "revision": schema.HEAD_REVISION}, f"database is at revision {schema.HEAD_REVISION}")
+    say(arguments, {"ok": True, "revision": schema.HEAD_REVISION}, f"database is at revision {schema.HEAD_REVISION}")
     return 0
 
 
@@ -58,7 +43,7 @@ def check(arguments: argparse.Namespace, settings: Settings) -> int:
     findings = Runtime.findings(settings)
     ok = not any(findings.values())
     lines = [f"{part}: {problem or 'ok'}" for part, problem in findings.items()]
-    _say(arguments, {"ok": ok, "problems": {k: v for k, v in findings.items() if v}}, "\n".join(lines))
+    say(arguments, {"ok": ok, "problems": {k: v for k, v in findings.items() if v}}, "\n".join(lines))
     return 0 if ok else 1
 
 
@@ -86,23 +71,12 @@ def _offer_example(source: Path, settings: Settings) -> None:
     )
 
 
-def _say(arguments: argparse.Namespace, document: dict[str, object], text: str, file: object = None) -> None:
-    stream = sys.stdout if file is None else sys.stderr
-    print(json.dumps(document) if arguments.json else text, file=stream, flush=True)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="cds", description="Clinical decision support that learns.")
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, command in (("serve", serve), ("migrate", migrate), ("check", check)):
-        sub = commands.add_parser(name, help=(command.__doc__ or "").split("\n")[0], description=command.__doc__)
-        sub.add_argument("--json", action="store_true", help="answer as one JSON object a line")
-        sub.set_defaults(command=command)
-        if name == "serve":
-            sub.add_argument("--try", dest="try_file", metavar="FILE", help="offer this example request, made fresh")
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+COMMANDS = (
+    Command(
+        ("serve",),
+        serve,
+        (argument("--try", dest="try_file", metavar="FILE", help="offer this example request, made fresh"),),
+    ),
+    Command(("migrate",), migrate),
+    Command(("check",), check),
+)
