@@ -53,15 +53,15 @@ def settings(directory: Path, port: int, **more: str) -> dict[str, str]:
 
 @contextmanager
 def service(directory: Path, **more: str) -> Iterator[Running]:
-    """`cds serve` over the migrated database in `directory`."""
-    migrate(directory)
+    """`cds serve` over the database in `directory`, or the one more settings name, migrated first."""
+    migrate(directory, **more)
     with served(directory, **more) as process:
         yield process
 
 
-def migrate(directory: Path) -> None:
-    """Run `cds migrate` on the database in `directory`."""
-    env = {**os.environ, **settings(directory, 1)}
+def migrate(directory: Path, **more: str) -> None:
+    """Run `cds migrate` on the database in `directory`, or on the one more settings name."""
+    env = {**os.environ, **settings(directory, 1, **more)}
     subprocess.run([*_CDS, "migrate"], env=env, check=True, stdout=subprocess.DEVNULL, cwd=_ROOT)
 
 

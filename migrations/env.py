@@ -7,7 +7,7 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
-from cds_service.storage.sessions import open_engine
+from cds_service.storage.sessions import for_writing, open_engine
 from cds_service.storage.tables import metadata
 
 
@@ -23,6 +23,6 @@ if given is not None:
     run(given)
 else:
     engine = open_engine(os.environ.get("CDS_DATABASE_URL", "sqlite:///var/cds.db"), create=True)
-    with engine.execution_options(cds_writes=True).begin() as opened:
+    with for_writing(engine).begin() as opened:
         run(opened)
     engine.dispose()

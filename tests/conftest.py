@@ -15,6 +15,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from bench.postgres import NoPostgres, Postgres, postgres
 from bench.processes import free_port, server
 from cds_service import logs
 from cds_service.app import create_app
@@ -27,12 +28,12 @@ from cds_service.storage.identity import Keyring
 from cds_service.storage.schema import migrate
 from cds_service.storage.sessions import open_engine
 from cds_service.storage.writer import GroupWriter
+from tests.databases import SECRET
 
 REPOSITORY = Path(__file__).parents[1]
 NOW = datetime(2026, 3, 14, 8, 40, tzinfo=UTC)  # the readings of fixtures/hooks are 15 minutes old
 PUBLIC_URL = "https://cds.example.org/base"
 ORIGIN = "https://ehr.example.org"
-SECRET = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 # What the patient of fixtures/hooks could be known by, and a reading of theirs: none of it belongs in a log.
 PATIENT_DATA = (
     "Ferrer",
@@ -87,6 +88,24 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "cds.db"
     migrate(f"sqlite:///{path}")
     return path
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """A server for the session. Processes are killed in the tests, the machine is not, so it need not sync."""
+    try:
+        with postgres(fsync=False) as server:
+            yield server
+    except NoPostgres as error:
+        pytest.skip(f"no PostgreSQL can be started here: {error}")
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: Postgres) -> str:
+    """The name of a migrated database to copy."""
+    name = postgres_server.create()
+    migrate(postgres_server.url(name))
+    return name
 
 
 @pytest.fixture(scope="session")

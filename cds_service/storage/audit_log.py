@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Dialect, Engine, bindparam, func, select, update
@@ -36,6 +36,13 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = "{}"
 
 
+class ChainEnd(NamedTuple):
+    """Where the chain ends, as the transaction that holds it found it."""
+
+    seq: int
+    hash: bytes
+
+
 class AuditChain:
     """Appends events to the chain inside the writer's transaction."""
 
@@ -49,14 +56,18 @@ class AuditChain:
         query = select(audit_head.c.seq, audit_head.c.hash, last).with_for_update(of=audit_head)
         self._head = DriverStatement(query, (), dialect)
 
-    def append(self, cursor: DBAPICursor, events: Iterable[AuditEvent]) -> None:
-        """Add the events and move the head: once a group, last in its transaction."""
+    def take(self, cursor: DBAPICursor) -> ChainEnd:
+        """The end of the chain, locked until the transaction ends: taken first, so no writers wait in a ring."""
         self._head.run(cursor)
         head = cursor.fetchone()
         if head is None:
             raise Unavailable("the head of the audit chain is missing: restore it from a backup", where="audit_head")
         # A row beyond the head is not ours. It is left for verify_chain to find, and does not stop the service.
-        seq, last_hash = max(head[0], head[2] or 0), bytes(head[1])
+        return ChainEnd(max(head[0], head[2] or 0), bytes(head[1]))
+
+    def append(self, cursor: DBAPICursor, end: ChainEnd, events: Iterable[AuditEvent]) -> None:
+        """Add the events after the end that was taken and move the head: once a group."""
+        seq, last_hash = end
         rows: list[Row] = []
         for event in events:
             seq += 1
@@ -75,8 +86,6 @@ def verify_chain(engine: Engine, keyring: Keyring) -> int | None:
     database put back whole to an earlier state, which only a copy of the head kept elsewhere shows.
     """
     with reading(engine) as connection:
-        if connection.dialect.name != "sqlite":
-            connection = connection.execution_options(isolation_level="REPEATABLE READ")
         head = connection.execute(select(audit_head)).one_or_none()
         seq, last_hash = 0, GENESIS
         for row in _rows(connection):

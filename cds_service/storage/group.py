@@ -118,9 +118,11 @@ class GroupCommit:
     def write(self, link: WriterLink, group: Sequence[Pending]) -> None:
         """Store all together, or one by one when that does not work out, and commit."""
         with link.transaction() as connection:
+            end = self._chain.take(_cursor(connection))
             together = [pending for pending in group if pending.change is None]
             if not self._write_together(_cursor(connection), together):
                 link.start_over(connection)
+                end = self._chain.take(_cursor(connection))
                 for pending in together:
                     self._write_alone(connection, pending)
             for pending in group:
@@ -128,7 +130,7 @@ class GroupCommit:
                     self._write_alone(connection, pending)
             events = list(chain.from_iterable(pending.events for pending in group if pending.error is None))
             if events:
-                self._chain.append(_cursor(connection), events)
+                self._chain.append(_cursor(connection), end, events)
 
     def _write_together(self, cursor: DBAPICursor, group: Sequence[Pending]) -> bool:
         """Whether every row was new and went in."""

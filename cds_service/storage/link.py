@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine
 
 from cds_service.errors import Unavailable
-from cds_service.storage.sessions import database_errors, database_file, file_identity, reason
+from cds_service.storage.sessions import database_errors, database_file, file_identity, for_writing, reason
 
 
 class WriterLink:
     """One connection kept over many transactions. Used by one thread only."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine.execution_options(cds_writes=True)
+        self._engine = for_writing(engine)
         self._driver_error = engine.dialect.loaded_dbapi.Error
         self._file = database_file(engine)
         self._connection: Connection | None = None

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from cds_service.errors import ConfigurationError
-from cds_service.storage.sessions import database_errors, database_file, open_engine, reading
+from cds_service.storage.sessions import database_errors, database_file, for_writing, open_engine, reading
 from cds_service.storage.tables import metadata
 
 if TYPE_CHECKING:
@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 REVISIONS = ("0001", "0002")
 HEAD_REVISION = REVISIONS[-1]
 
+# How long one `cds migrate` waits for another. On PostgreSQL a step that waits for a table blocks whoever comes
+# after it, so it gives up soon and is asked for again; SQLite's one lock waits as long as it may.
 _MIGRATING_TIMEOUT_S = 30.0
+_STEP_LOCK_TIMEOUT_S = 2.0
+_STEP_TIMEOUT_S = 3600.0
+_ADVISORY_KEY = 0x6364735F  # "cds_": nobody else's number, so that only migrations wait for each other
 
 
 def migrate(url: str, revision: str = "head") -> None:
@@ -92,9 +97,13 @@ def migrations_dir() -> Path:
 @contextmanager
 def _migrating(url: str, *, create: bool) -> Iterator[Connection]:
     """One transaction around all steps: on both databases a migration that fails leaves nothing behind."""
-    engine = open_engine(url, create=create, busy_timeout_s=_MIGRATING_TIMEOUT_S)
+    timeout_s = _MIGRATING_TIMEOUT_S
+    engine = open_engine(url, create=create, busy_timeout_s=timeout_s, statement_timeout_s=_STEP_TIMEOUT_S)
     try:
-        with database_errors(), engine.execution_options(cds_writes=True).begin() as connection:
+        with database_errors(), for_writing(engine).begin() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
+                connection.execute(text(f"SET LOCAL lock_timeout = {int(_STEP_LOCK_TIMEOUT_S * 1000)}"))
             yield connection
     finally:
         engine.dispose()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -23,20 +24,37 @@ BUSY_TIMEOUT_S = 0.9
 
 _FILE = "cds_database_file"
 
+# SQLite's transactions read one state by themselves.
+_SNAPSHOT: dict[str, dict[str, Any]] = {
+    "sqlite": {},
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
 
-def open_engine(url: str, *, create: bool = False, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
+
+def open_engine(
+    url: str, *, create: bool = False, busy_timeout_s: float = BUSY_TIMEOUT_S, statement_timeout_s: float | None = None
+) -> Engine:
     """An engine for the database at `url`; nothing is connected yet.
 
     A missing SQLite file is an error at the first connection unless `create`: an empty database must
-    not appear where the full one went missing.
+    not appear where the full one went missing. `busy_timeout_s` bounds the wait for a lock or a connection,
+    and on PostgreSQL a statement too unless it has a limit of its own.
     """
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise ConfigurationError("not a database URL", where="CDS_DATABASE_URL") from error
+    except (ArgumentError, ValueError):
+        raise ConfigurationError("not a database URL", where="CDS_DATABASE_URL") from None
     if parsed.get_backend_name() == "sqlite":
         return _open_sqlite(parsed, create=create, busy_timeout_s=busy_timeout_s)
-    return create_engine(parsed, pool_timeout=busy_timeout_s, hide_parameters=True)
+    # Only here, so that a service on SQLite starts without PostgreSQL's driver.
+    from cds_service.storage.postgres import open_postgres
+
+    return open_postgres(parsed, lock_timeout_s=busy_timeout_s, statement_timeout_s=statement_timeout_s)
+
+
+def for_writing(engine: Engine) -> Engine:
+    """The engine as writers use it: on SQLite their transactions take the write lock when they begin."""
+    return engine.execution_options(cds_writes=True)
 
 
 def database_file(engine: Engine) -> Path | None:
@@ -74,7 +92,7 @@ def reason(error: BaseException | None) -> str:
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection for reading one consistent state of the database."""
     with database_errors(), engine.connect() as connection:
-        yield connection
+        yield connection.execution_options(**_SNAPSHOT[engine.dialect.name])
 
 
 def _open_sqlite(url: URL, *, create: bool, busy_timeout_s: float) -> Engine:

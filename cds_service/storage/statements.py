@@ -7,11 +7,11 @@ docs/decisions/storage-writer.md for the figures.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from importlib import import_module
 from itertools import chain
 from typing import Any
 
 from sqlalchemy import Dialect, Table
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.sql import ClauseElement
 
@@ -71,7 +71,7 @@ class InsertRows:
 
     def _insert(self, rows: list[dict[str, None]]) -> Any:
         """Both dialects spell ON CONFLICT the same, each through its own class."""
-        insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[self._dialect.name](self._table)
+        insert: Any = import_module(f"sqlalchemy.dialects.{self._dialect.name}").insert(self._table)
         if not self._key:
             return insert.values(rows)
         if not self._replace:

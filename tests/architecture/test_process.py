@@ -13,7 +13,7 @@ from tests.conftest import REPOSITORY, environment
 
 NEVER = (
     "xgboost", "sklearn", "shap", "pandas", "scipy", "onnx", "optuna", "training", "matplotlib",
-    "pydantic", "fhir", "alembic", "mako", "babel", "pytest",
+    "pydantic", "fhir", "alembic", "mako", "babel", "pytest", "psycopg",
 )  # fmt: skip
 
 # A whole service in a process of its own: every address is called once, then it says what it has imported.

@@ -24,6 +24,7 @@ HOMES = {
     "hl7apy": ("hl7/conformance.py",),
     "sqlalchemy": ("storage/", "runtime.py", "services/read_prediction.py"),
     "alembic": ("storage/",),
+    "psycopg": ("storage/postgres.py",),
     "onnxruntime": ("inference/",),
     "marshmallow": ("cdshooks/schemas.py", "web/schemas.py", "web/openapi.py"),
     "apispec": ("web/openapi.py",),

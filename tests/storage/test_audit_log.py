@@ -1,20 +1,21 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from cds_service.storage.audit_log import verify_chain
 from cds_service.storage.identity import Keyring
+from cds_service.storage.sessions import for_writing
 from cds_service.storage.writer import GroupWriter
 from tests.storage.builders import an_event, keyring
 
 COLUMNS = "seq, at, tenant, actor, action, object_type, object_id, detail, prev_hash, hash"
 TAMPERINGS = {
     "first row changed": ("UPDATE audit SET actor = 'nobody' WHERE seq = 1", 1),
-    "row changed": ("UPDATE audit SET detail = '{\"x\":1}' WHERE seq = 5", 5),
+    "row changed": ("UPDATE audit SET detail = 'changed' WHERE seq = 5", 5),
     "last row changed": ("UPDATE audit SET action = 'none' WHERE seq = 9", 9),
     "time changed": ("UPDATE audit SET at = '2026-03-14T08:40:00.000001+00:00' WHERE seq = 3", 3),
-    "hash changed": ("UPDATE audit SET hash = zeroblob(32) WHERE seq = 4", 4),
+    "hash changed": ("UPDATE audit SET hash = {zeros} WHERE seq = 4", 4),
     "row removed": ("DELETE FROM audit WHERE seq = 4", 4),
     "first row removed": ("DELETE FROM audit WHERE seq = 1", 1),
     "tail cut": ("DELETE FROM audit WHERE seq > 6", 7),
@@ -24,7 +25,7 @@ TAMPERINGS = {
     "two rows exchanged": ("UPDATE audit SET seq = CASE seq WHEN 2 THEN -3 ELSE -2 END WHERE seq IN (2, 3)", 1),
     "head forgotten": ("DELETE FROM audit_head", 10),
     "head set back": ("UPDATE audit_head SET seq = 6, hash = (SELECT hash FROM audit WHERE seq = 6)", 7),
-    "head reset": ("UPDATE audit_head SET seq = 0, hash = zeroblob(32), seal = x''", 1),
+    "head reset": ("UPDATE audit_head SET seq = 0, hash = {zeros}, seal = {empty}", 1),
 }
 TAIL_AND_HEAD = (
     "DELETE FROM audit WHERE seq > 6",
@@ -40,9 +41,10 @@ def chain(engine: Engine, writer: GroupWriter) -> Engine:
 
 
 def tamper(engine: Engine, *statements: str) -> None:
-    with engine.execution_options(cds_writes=True).begin() as connection:
+    blob = {"sqlite": "x'{}'", "postgresql": "'\\x{}'"}[engine.dialect.name]
+    with for_writing(engine).begin() as connection:
         for statement in statements:
-            connection.execute(text(statement.replace(":", "\\:")))
+            connection.exec_driver_sql(statement.format(zeros=blob.format("00" * 32), empty=blob.format("")))
 
 
 def test_an_untouched_chain_is_whole(chain: Engine) -> None:

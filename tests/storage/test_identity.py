@@ -10,6 +10,7 @@ from cds_service.domain.patient import Identity
 from cds_service.errors import BadRequest, ConfigurationError, Unavailable
 from cds_service.storage.identity import IdentityRows, Keyring, read_identity
 from cds_service.storage.prediction_log import read_prediction
+from cds_service.storage.sessions import for_writing
 from cds_service.storage.tables import identities, predictions
 from cds_service.storage.writer import GroupWriter
 from tests.storage.builders import ADA, NOW, SECRET, an_entry, keyring
@@ -67,7 +68,7 @@ def test_tenants_and_secrets_give_other_keys_for_the_same_patient() -> None:
 def test_a_row_moved_to_another_patient_is_not_read(engine: Engine, writer: GroupWriter) -> None:
     writer.submit(an_entry(patient=ADA))
     other = keyring().patient_key("north", "p-2")
-    with engine.execution_options(cds_writes=True).begin() as connection:
+    with for_writing(engine).begin() as connection:
         connection.execute(update(identities).values(patient_key=other))
 
     with pytest.raises(Unavailable, match="sealed"):

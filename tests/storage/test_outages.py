@@ -1,4 +1,4 @@
-"""THREATS 74-76: the database locked, away, read-only or full."""
+"""THREATS 74-76 on SQLite: the database locked, away, read-only or full."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ from cds_service.storage.prediction_log import find_reply, read_prediction
 from cds_service.storage.sessions import open_engine, reading
 from cds_service.storage.writer import GroupWriter
 from tests.storage.builders import a_writer, an_entry, eventually, keyring
+
+
+@pytest.fixture
+def database_url(database_path: Path) -> str:
+    """These faults are a file's; PostgreSQL's are in test_postgres_outages.py."""
+    return f"sqlite:///{database_path}"
 
 
 def test_a_locked_database_is_unavailable_in_time_and_taken_up_again(database_path: Path, writer: GroupWriter) -> None:

@@ -22,6 +22,7 @@ from cds_service.storage.prediction_log import (
 )
 from cds_service.storage.tables import audit, identities, predictions
 from cds_service.storage.writer import GroupWriter
+from tests.databases import Database
 from tests.storage.builders import NOW, a_writer, an_entry, an_event, eventually, keyring
 
 
@@ -202,11 +203,11 @@ def test_a_dead_thread_is_seen_counted_and_started_again(engine: Engine, monkeyp
         assert writer.healthy()
 
 
-def test_a_caller_waits_no_longer_than_the_deadline(engine: Engine) -> None:
+def test_a_caller_waits_no_longer_than_the_deadline(database: Database, engine: Engine) -> None:
     key = str(uuid4())
     with a_writer(engine, deadline_s=0.05) as writer:
-        blocker = engine.connect().execution_options(cds_writes=True)
-        with blocker, blocker.begin(), pytest.raises(Unavailable, match="in time"):
+        assert eventually(writer.healthy)
+        with database.blocked(), pytest.raises(Unavailable, match="in time"):
             writer.submit(an_entry())
         assert eventually(lambda: _accepted(writer, key))
 
