@@ -95,8 +95,9 @@ def test_a_sender_that_closes_its_half_still_gets_its_answers(mllp: Listening) -
 
 
 def test_g62_an_oversize_message_is_refused_and_the_connection_closed(tmp_path: Path, ward: Ward) -> None:
+    """Also while most of it is still with the sender, which must not lose the refusal to a reset."""
     with listening(tmp_path, ward, limits(message_bytes=2000)) as mllp, mllp.sender() as sender:
-        sender.send(framed(b"x" * 2000) + framed(b"y" * 500_000) + framed(b"after"))
+        sender.send(framed(b"x" * 2000) + framed(b"y" * 20_000_000) + framed(b"after"))
         answers = [sender.answer(), sender.answer()]
         closed = sender.is_closed()
 

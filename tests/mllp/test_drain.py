@@ -16,12 +16,14 @@ from tests.mllp.conversing import Listening, Ward, answer_to, listening, wait_un
 
 
 def test_a_message_in_flight_is_answered_and_then_all_is_closed(mllp: Listening, ward: Ward) -> None:
+    complete: list[bool] = []
+
     with mllp.sender() as busy, mllp.sender() as idle, mllp.sender() as half:
         idle.ask(b"one")
         half.send(b"\x0bhalf")
         busy.send(framed(b"HOLD") + framed(b"read with it"))
         wait_until(lambda: b"HOLD" in ward.messages)
-        ending = Thread(target=mllp.listener.drain)
+        ending = Thread(target=lambda: complete.append(mllp.listener.drain()))
         ending.start()
         assert (idle.is_closed(), half.is_closed()) == (True, True)
         ward.hold.set()
@@ -30,6 +32,7 @@ def test_a_message_in_flight_is_answered_and_then_all_is_closed(mllp: Listening,
         ending.join()
 
     assert answers == [answer_to(b"HOLD"), answer_to(b"read with it")]
+    assert complete == [True]
     assert not mllp.listener.healthy()
 
 

@@ -113,6 +113,20 @@ def test_g68_without_a_certificate_that_is_asked_for_nothing_is_taken(
     assert counted("cds_mllp_refused_connections_total", reason="tls_handshake_failed") == before + 1
 
 
+def test_g68_an_address_nobody_named_is_closed_on_before_its_handshake(
+    tmp_path: Path, ward: Ward, authority: Authority, server: Pair
+) -> None:
+    only = "[mllp.peer.theatre]\ncertificate = 'theatre'\naddress = '127.0.0.2'\ntenant = 'south'\n"
+    more = variables(server, CDS_MLLP_TLS_CLIENT_CA=str(authority.certificate), CDS_CLIENT_AUTH="required")
+    before = counted("cds_mllp_refused_connections_total", reason="unknown_sender")
+
+    with listening(tmp_path, ward, only, **more) as mllp, mllp.sender("127.0.0.3") as stranger:
+        closed = stranger.is_closed()
+
+    assert closed
+    assert counted("cds_mllp_refused_connections_total", reason="unknown_sender") == before + 1
+
+
 def test_g68_a_certificate_of_another_authority_is_not_taken(
     tmp_path: Path, mutual: Listening, ward: Ward, authority: Authority
 ) -> None:
