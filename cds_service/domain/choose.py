@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from math import isclose
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from cds_service.domain.patient import NotUsed, Reading, UnusedReading, Value
 
@@ -16,12 +16,8 @@ _SAME = 1e-3
 _AIR_PERCENT = 21.0
 
 
-class Candidate(NamedTuple):
-    """A usable reading, and what it came in, which the reader's orders know."""
-
-    reading: Reading
-    origin: Any
-
+# A usable reading, and what it came in, which the reader's orders know. A plain tuple: every reading makes one.
+Candidate: TypeAlias = tuple[Reading, Any]
 
 # What tells which of two candidates of one moment is the later statement; None where it does not say.
 Order = Callable[[Any], float | None]
@@ -38,11 +34,11 @@ def choose_readings(
     readings: dict[str, Reading] = {}
     for name, several in candidates.items():
         if len(several) == 1:
-            readings[name] = several[0].reading
+            readings[name] = several[0][0]
             continue
         chosen = _latest(several, orders)
         if len(chosen) == 1:
-            readings[name] = chosen[0].reading
+            readings[name] = chosen[0][0]
         _note_left_out(several, chosen, unused)
     _check_pressures(readings, unused)
     _check_oxygen(readings, unused)
@@ -51,16 +47,17 @@ def choose_readings(
 
 def _latest(candidates: list[Candidate], orders: Sequence[Order]) -> list[Candidate]:
     """The newest candidate; several when they are of one moment, differ, and nothing tells which is right."""
-    newest = max([candidate.reading.time for candidate in candidates])
-    top = [candidate for candidate in candidates if candidate.reading.time == newest]
+    newest = max([reading.time for reading, _ in candidates])
+    top = [candidate for candidate in candidates if candidate[0].time == newest]
     for order in orders:
         if len(top) == 1:
             return top
-        keyed = [(key, candidate) for candidate in top if (key := order(candidate.origin)) is not None]
+        keyed = [(key, candidate) for candidate in top if (key := order(candidate[1])) is not None]
         if len(keyed) == len(top):
             last = max(key for key, _ in keyed)
             top = [candidate for key, candidate in keyed if key == last]
-    return top[:1] if all(_same(top[0].reading.value, other.reading.value) for other in top) else top
+    value = top[0][0].value
+    return top[:1] if all(_same(value, other.value) for other, _ in top) else top
 
 
 def _same(one: Value, other: Value) -> bool:
@@ -72,10 +69,10 @@ def _same(one: Value, other: Value) -> bool:
 def _note_left_out(candidates: list[Candidate], chosen: list[Candidate], unused: list[UnusedReading]) -> None:
     conflicting = {id(candidate) for candidate in chosen} if len(chosen) > 1 else ()
     for candidate in candidates:
-        reading = candidate.reading
+        reading = candidate[0]
         if id(candidate) in conflicting:
             unused.append(_unused(reading, NotUsed.CONFLICTING, "another value of the same moment"))
-        elif not _is_copy(reading, chosen[0].reading) and _DERIVED.isdisjoint(reading.flags):
+        elif not _is_copy(reading, chosen[0][0]) and _DERIVED.isdisjoint(reading.flags):
             unused.append(_unused(reading, NotUsed.SUPERSEDED, "a later one is used"))
 
 
@@ -97,7 +94,7 @@ def _derive_oxygen_flag(candidates: dict[str, list[Candidate]]) -> None:
     for name, air, flag in _EVIDENCE:
         for reading, origin in candidates.get(name, ()):
             said = reading._replace(name="on_oxygen", value=float(reading.value) > air, flags=(*reading.flags, flag))
-            candidates.setdefault("on_oxygen", []).append(Candidate(said, origin))
+            candidates.setdefault("on_oxygen", []).append((said, origin))
 
 
 def _check_pressures(readings: dict[str, Reading], unused: list[UnusedReading]) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from cds_service.domain.patient import NotUsed, Value
 from cds_service.domain.text import bounded
-from cds_service.domain.units import is_alarming, is_share
+from cds_service.domain.units import is_alarming, is_plausible, is_share
 from cds_service.domain.vitals import VitalSign
 
 SCORE = "{score}"
@@ -32,7 +32,10 @@ def quantity(sign: VitalSign, value: float, unit: str | None) -> Given | Refusal
     scale = sign.units.get(unit or "")
     if scale is None:
         return _in_other_unit(sign, value, unit)
-    return plausible(sign, value * scale[0] + scale[1])
+    value = value * scale[0] + scale[1]
+    if sign.low <= value <= sign.high and (sign.usable_low is None or value >= sign.usable_low):
+        return Given(value)
+    return _implausible(sign, value)
 
 
 def _in_other_unit(sign: VitalSign, value: float, unit: str | None) -> Given | Refusal:
@@ -46,12 +49,12 @@ def _in_other_unit(sign: VitalSign, value: float, unit: str | None) -> Given | R
 
 def plausible(sign: VitalSign, value: float) -> Given | Refusal:
     """A number in canonical units when it can be a reading of a living patient, else why it is not used."""
-    if sign.low <= value <= sign.high:
-        if sign.usable_low is None or value >= sign.usable_low:
-            return Given(value)
-        detail = f"under {sign.usable_low:g}"
-    else:
-        detail = f"outside {sign.low:g} to {sign.high:g}"
+    return Given(value) if is_plausible(sign.name, value) else _implausible(sign, value)
+
+
+def _implausible(sign: VitalSign, value: float) -> Refusal:
+    is_in_range = sign.low <= value <= sign.high
+    detail = f"under {sign.usable_low:g}" if is_in_range else f"outside {sign.low:g} to {sign.high:g}"
     return Refusal(NotUsed.IMPLAUSIBLE, f"{detail} {sign.unit}", is_alarming(sign.name, value))
 
 

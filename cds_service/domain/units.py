@@ -1,20 +1,8 @@
-"""Numbers into the canonical unit of their vital sign, and whether they can be true."""
+"""Whether numbers can be true, in the canonical unit of their vital sign."""
 
 from __future__ import annotations
 
 from cds_service.domain.vitals import ALARMING, SHARES, VITAL_SIGNS
-
-
-class UnknownUnit(ValueError):
-    """The unit is not one this vital sign is measured in."""
-
-
-def convert(name: str, value: float, unit: str) -> float:
-    """The value in the canonical unit of the vital sign; UnknownUnit when the unit is not in its table."""
-    factors = VITAL_SIGNS[name].units.get(unit)
-    if factors is None:
-        raise UnknownUnit(unit)
-    return value * factors[0] + factors[1]
 
 
 def is_share(name: str, value: float, unit: str) -> bool:

@@ -145,9 +145,9 @@ def _read_statement(
     reading = Reading(name, value.value, time, standing.source, original_of(statement), flags)
     candidates = found.candidates.get(name)
     if candidates is None:
-        found.candidates[name] = [Candidate(reading, standing.resource)]
+        found.candidates[name] = [(reading, standing.resource)]
     else:
-        candidates.append(Candidate(reading, standing.resource))
+        candidates.append((reading, standing.resource))
 
 
 def _note_unused(name: str, statement: Statement, standing: Standing, refusal: Refusal, found: Found) -> None:

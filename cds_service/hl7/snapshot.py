@@ -89,7 +89,7 @@ def _candidates(
         if refusal is None and isinstance(value, Given) and time is not None:
             source = bounded(f"{control_id} {one.segment}", MAX_SOURCE)
             reading = Reading(one.name, value.value, time, source, one.original, one.flags)
-            candidates.setdefault(one.name, []).append(Candidate(reading, one))
+            candidates.setdefault(one.name, []).append((reading, one))
         elif refusal is not None:
             place = one.segment if late is not None else one.place
             source = bounded(f"{control_id} {place}", MAX_SOURCE)

@@ -8,7 +8,7 @@ from typing import Any
 
 from cds_service.domain.patient import NotUsed, Reading, UnusedReading, Value
 from cds_service.domain.policy import ReadingPolicy
-from cds_service.domain.units import UnknownUnit, convert, is_alarming, is_plausible, is_share
+from cds_service.domain.statements import Given, quantity
 from cds_service.domain.vitals import VITAL_SIGNS
 from cds_service.errors import BadRequest
 from cds_service.records.fields import choice, flag, number, text
@@ -67,24 +67,10 @@ def _quantity(name: str, fields: Mapping[str, Any], observed: datetime) -> Readi
     sent = number(name, fields[name])
     unit = text(f"{name}_unit", fields) or sign.unit
     original = f"{sent:.10g} {unit}"[:_LONGEST_ORIGINAL]
-    share = is_share(name, sent, unit)
-    try:
-        value = sent * 100 if share else convert(name, sent, unit)
-    except UnknownUnit:
-        return UnusedReading(name, NotUsed.UNKNOWN_UNIT, SOURCE, original, unit[:_LONGEST_ORIGINAL], observed)
-    if is_plausible(name, value):
-        return _reading(name, value, observed, original, ("from-share",) if share else ())
-    is_in_range = sign.low <= value <= sign.high
-    detail = f"under {sign.usable_low:g}" if is_in_range else f"outside {sign.low:g} to {sign.high:g}"
-    return UnusedReading(
-        name,
-        NotUsed.IMPLAUSIBLE,
-        SOURCE,
-        original,
-        f"{detail} {sign.unit}",
-        observed,
-        alarming=is_alarming(name, value),
-    )
+    given = quantity(sign, sent, unit)
+    if isinstance(given, Given):
+        return _reading(name, given.value, observed, original, given.flags)
+    return UnusedReading(name, given.reason, SOURCE, original, given.detail, observed, given.alarming)
 
 
 def _reading(name: str, value: Value, observed: datetime, original: str, flags: tuple[str, ...] = ()) -> Reading:

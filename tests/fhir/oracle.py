@@ -15,7 +15,6 @@ from fhir.resources.R4B.bundle import Bundle
 from fhir.resources.R4B.observation import Observation
 
 from cds_service.domain.policy import ReadingPolicy
-from cds_service.domain.units import UnknownUnit, convert
 from cds_service.domain.vital_codes import VITAL_CODES
 from cds_service.domain.vitals import VITAL_SIGNS
 
@@ -99,11 +98,11 @@ def _value(name: str, part: Any) -> float | str:
     unit = quantity.code if quantity.system == UCUM and quantity.code else quantity.unit or quantity.code
     if unit is None:
         return "missing-unit"
-    try:
-        value = convert(name, float(Decimal(quantity.value)), unit)
-    except UnknownUnit:
-        return "unknown-unit"
     sign = VITAL_SIGNS[name]
+    if unit not in sign.units:
+        return "unknown-unit"
+    factor, offset = sign.units[unit]
+    value = float(Decimal(quantity.value)) * factor + offset
     low = sign.low if sign.usable_low is None else sign.usable_low
     return value if low <= value <= sign.high else "implausible"
 
