@@ -30,6 +30,8 @@ def mllp_problems(values: Mapping[str, Any], mllp: Mllp) -> list[str]:
         problems.append("CDS_CLIENT_AUTH: off is for loopback only; set it to required, or CDS_MLLP_BIND to 127.0.0.1")
     if bind and values.get("client_auth") == "required" and not mllp.peers:
         problems.append("CDS_MLLP_BIND: every sender would be refused; name them as mllp.peer in CDS_CLIENTS_FILE")
+    if bind and values.get("workers", 1) > 1:
+        problems.append("CDS_WORKERS: one process can listen for MLLP; set it to 1, or leave CDS_MLLP_BIND empty")
     if bool(certificate) != bool(values.get("mllp_tls_key")):
         problems.append("CDS_MLLP_TLS_CERTIFICATE: give it together with CDS_MLLP_TLS_KEY, or neither")
     if values.get("mllp_tls_client_ca") and not certificate:

@@ -130,6 +130,12 @@ COMBINATIONS = [
         id="anyone on the network",
     ),
     pytest.param(ONE, {"CDS_MLLP_BIND": "2575"}, "CDS_MLLP_BIND: give host:port", id="bind without host"),
+    pytest.param(
+        ONE,
+        {**LISTENING, "CDS_WORKERS": "2", "CDS_DATABASE_URL": "postgresql://cds@db/cds"},
+        "CDS_WORKERS: one process can listen for MLLP",
+        id="two processes at one port",
+    ),
     pytest.param(ONE, {"CDS_MLLP_TLS_KEY": "key.pem"}, "CDS_MLLP_TLS_CERTIFICATE: give it together", id="key alone"),
     pytest.param(ONE, {"CDS_MLLP_TLS_CLIENT_CA": "ca.pem"}, "CDS_MLLP_TLS_CLIENT_CA: set CDS_MLLP_TLS", id="CA alone"),
     pytest.param(
