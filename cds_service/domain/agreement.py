@@ -48,13 +48,14 @@ _ABO = re.compile(r"(?<![A-Za-z])(AB|A|B|O)(?![A-Za-z])")
 _LONGEST_LABEL = 120
 
 
-@lru_cache(maxsize=1024)
 def contradicts_vital(name: str, text: str) -> bool:
     """Whether a label names another quantity than the vital sign its code stands for."""
-    trap = _TRAPS.get(name)
-    if trap is None or len(text) > _LONGEST_LABEL:
-        return False
-    other, own = trap
+    return name in _TRAPS and len(text) <= _LONGEST_LABEL and _names_another(name, text)
+
+
+@lru_cache(maxsize=1024)
+def _names_another(name: str, text: str) -> bool:
+    other, own = _TRAPS[name]
     return other.search(text) is not None and own.search(text) is None
 
 

@@ -48,7 +48,7 @@ def diagnosis_of(codings: Sequence[tuple[str, str]], tables: CodeTables) -> Diag
     if not pairs:
         return None
     chronic = {pair: said for pair in pairs if (said := is_chronic(tables, *pair)) is not None}
-    pregnant = [pair for pair in pairs if _is_pregnancy(*pair)]
+    pregnant = [pair for pair in pairs if pair[0] in _SYSTEMS and _is_pregnancy(*pair)]
     familiar = [pair for pair in pairs if pair[0] in _SYSTEMS]
     system, code = [*pregnant, *chronic, *familiar, *pairs][0]
     categories = (chronic_category(tables, *pair) for pair in pairs)

@@ -41,9 +41,9 @@ def read_condition(resource: Resource, full_url: str | None, tables: CodeTables)
 
     Raises msgspec.ValidationError when a code or status has another shape than FHIR's.
     """
-    why_not = _not_present(
-        bytes(resource.verification_status), bytes(resource.clinical_status), bool(resource.abatement_date_time)
-    )
+    statuses = bytes(resource.verification_status), bytes(resource.clinical_status)
+    is_known = max(map(len, statuses)) <= _LONGEST_REMEMBERED
+    why_not = (_not_present if is_known else _not_present.__wrapped__)(*statuses, bool(resource.abatement_date_time))
     if why_not:
         return why_not
     diagnosis = _diagnosis(resource.code, tables)

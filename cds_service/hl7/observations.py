@@ -11,7 +11,7 @@ from cds_service.domain.facts import PREGNANCY_ANSWERS
 from cds_service.domain.meanings import BLOOD_GAS, Meaning
 from cds_service.domain.patient import NotUsed
 from cds_service.domain.statements import Given, Refusal
-from cds_service.domain.text import bounded
+from cds_service.domain.text import MAX_SOURCE, bounded
 from cds_service.domain.vital_codes import LOINC
 from cds_service.hl7.coding import codings_of, meaning_of_code
 from cds_service.hl7.message import CODE, MARKS, STATUS, TIME, UNITS, VALUE, Change, Fact, Key, Observation
@@ -34,7 +34,7 @@ _EARLY_STATUS = frozenset("FCPDWXIOU")
 
 # What devices write in OBX-8 beside a number that measures nothing. Null flavors: IHE PCD Technical Framework,
 # OBX-8 (NI to OTH); DEMO met in a monitor's feed; the last three recalled from the same framework, to be confirmed.
-_NOT_MEASURED = frozenset(
+NOT_MEASURED = frozenset(
     {"NI", "NA", "NAV", "OFF", "MSK", "OTH", "NAN", "PINF", "NINF", "DEMO", "TEST", "CALIB", "INV"}
 )
 _VITAL_SIGNS_PANEL = (LOINC, "85353-1")
@@ -109,7 +109,7 @@ def _standing_of(obx: Segment, meaning: Meaning, context: Context) -> Standing:
         time = moment.time
         flags += more + moment.flags
     if status not in _FINAL and status not in _PRELIMINARY:
-        refusal = Refusal(_NOT_USED.get(status, NotUsed.NOT_FINAL), bounded(status))
+        refusal = Refusal(_NOT_USED.get(status, NotUsed.NOT_FINAL), status)
         return Standing(status, time, flags, refusal, STATUS)
     mark = _device_mark(obx)
     if mark:
@@ -124,7 +124,7 @@ def _status_of(obx: Segment) -> tuple[str, tuple[str, ...]]:
     """OBX-11; where it is empty what stands one field early, else final, each with a remark."""
     status = obx.part(STATUS)
     if status:
-        return status, ()
+        return bounded(status), ()
     early = obx.part(STATUS - 1)
     return (early, ("status-in-obx-10",)) if early in _EARLY_STATUS else ("F", ("status-missing",))
 
@@ -145,7 +145,7 @@ def _device_mark(obx: Segment) -> str:
     """The mark by which a device says that nothing was measured, or empty."""
     for sent in obx.repetitions(MARKS):
         for part in obx.syntax.components(sent):
-            if part in _NOT_MEASURED:
+            if part in NOT_MEASURED:
                 return part
     return ""
 
@@ -173,9 +173,9 @@ def _observation(name: str, value: Given | Refusal, standing: Standing, obx: Seg
         value=value,
         time=standing.time,
         key=Key(
-            "" if order is None else order.part(3) or order.part(2),
-            f"{obx.part(CODE)}^{obx.part(CODE, 3)}",
-            obx.syntax.text(obx.field(4)),
+            "" if order is None else bounded(order.part(3) or order.part(2), MAX_SOURCE),
+            bounded(f"{obx.part(CODE)}^{obx.part(CODE, 3)}", MAX_SOURCE),
+            bounded(obx.syntax.text(obx.field(4)), MAX_SOURCE),
         ),
         status=standing.status,
         change=change,

@@ -32,7 +32,7 @@ def read_patient(pid: Segment, site: SiteMap, sender: Sender) -> Patient:
     return Patient(
         identifiers=_identifiers(pid, 3, site, sender),
         name=_spoken(pid),
-        birth_date=pid.part(7),
+        birth_date=bounded(pid.part(7)),
         sex=_SEXES.get(pid.part(8).upper()),
     )
 

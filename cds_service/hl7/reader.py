@@ -18,6 +18,7 @@ from types import MappingProxyType
 
 from cds_service.domain.patient import NotUsed
 from cds_service.domain.statements import Refusal
+from cds_service.errors import InvalidMessage
 from cds_service.hl7.events import Effect, require_ours
 from cds_service.hl7.header import Header, header_of, without_mark
 from cds_service.hl7.message import Account, Fault, Message, Patient
@@ -43,6 +44,8 @@ _FAULTS: Mapping[NotUsed, int] = MappingProxyType(
         NotUsed.CODE_CONFLICT: 103,
     }
 )
+# Each is assessed by itself; chosen by us, far over what a ward's message holds.
+MAX_PATIENTS = 100
 _NEEDS_PRIOR = frozenset({Effect.MERGES, Effect.MOVES, Effect.CHANGES_IDENTIFIER})
 _NEEDS_TWO = frozenset({Effect.LINKS, Effect.UNLINKS})
 
@@ -93,6 +96,8 @@ class _Reading:
         self.remarks: set[str] = set()
 
     def begin(self, patient: Patient, place: str) -> None:
+        if len(self.patients) == MAX_PATIENTS:
+            raise InvalidMessage(f"more than {MAX_PATIENTS} patients; send it in parts", where="PID", code=207)
         self.patients.append(patient)
         self.places.append(place)
         self.context = replace(self.context, order=None)

@@ -80,12 +80,12 @@ def _candidates(
     observations: list[Observation], window: Window, control_id: str, unused: list[UnusedReading]
 ) -> dict[str, list[Candidate]]:
     """Usable readings by vital sign; the others are added to `unused` with their reasons."""
-    retracting = [one for one in observations if one.change in (Change.WITHDRAWS, Change.CLEARS)]
+    retracted = _Retracted(observations)
     candidates: dict[str, list[Candidate]] = {}
     for one in observations:
         value, time = one.value, one.time
         late = None if time is None or one.is_unusable else window.refusal(one.name, time)
-        refusal = late or (value if isinstance(value, Refusal) else _retraction(one, retracting))
+        refusal = late or (value if isinstance(value, Refusal) else retracted.refusal(one))
         if refusal is None and isinstance(value, Given) and time is not None:
             source = bounded(f"{control_id} {one.segment}", MAX_SOURCE)
             reading = Reading(one.name, value.value, time, source, one.original, one.flags)
@@ -98,17 +98,32 @@ def _candidates(
     return candidates
 
 
-def _retraction(one: Observation, retracting: list[Observation]) -> Refusal | None:
-    """Why an observation no longer holds: withdrawn with its value or as a whole, or cleared by a later null."""
-    for other in retracting:
-        if other.name != one.name or other.key.sub_id != one.key.sub_id or other.time is None or one.time is None:
-            continue
-        if other.change is Change.CLEARS:
-            if one.time <= other.time:
-                return Refusal(NotUsed.SUPERSEDED, f"cleared by {other.segment}")
-        elif one.time == other.time and one.change is Change.NONE and other.original in ("", one.original):
-            return Refusal(NotUsed.ENTERED_IN_ERROR, f"withdrawn by {other.segment}")
-    return None
+class _Retracted:
+    """What the observations of one message take back of each other: by key and moment, or up to a moment."""
+
+    def __init__(self, observations: list[Observation]) -> None:
+        self.withdrawn: dict[tuple[str, str, datetime], dict[str, str]] = {}
+        self.cleared: dict[tuple[str, str], tuple[datetime, str]] = {}
+        for one in observations:
+            name, sub_id, time = one.name, one.key.sub_id, one.time
+            if time is not None and one.change is Change.WITHDRAWS:
+                self.withdrawn.setdefault((name, sub_id, time), {})[one.original] = one.segment
+            elif time is not None and one.change is Change.CLEARS:
+                self.cleared[name, sub_id] = max((time, one.segment), self.cleared.get((name, sub_id), (time, "")))
+
+    def refusal(self, one: Observation) -> Refusal | None:
+        """Why an observation no longer holds: withdrawn with its value or as a whole, or cleared by a later null."""
+        name, sub_id, time = one.name, one.key.sub_id, one.time
+        if time is None:
+            return None
+        cleared = self.cleared.get((name, sub_id))
+        if cleared is not None and time <= cleared[0]:
+            return Refusal(NotUsed.SUPERSEDED, f"cleared by {cleared[1]}")
+        withdrawn = self.withdrawn.get((name, sub_id, time), {})
+        segment = withdrawn.get(one.original) or withdrawn.get("")
+        if segment is None or one.change is Change.CORRECTS:
+            return None
+        return Refusal(NotUsed.ENTERED_IN_ERROR, f"withdrawn by {segment}")
 
 
 def _correction(observation: Observation) -> float:

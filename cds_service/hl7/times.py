@@ -22,13 +22,21 @@ class Moment(NamedTuple):
     flags: tuple[str, ...] = ()
 
 
-@lru_cache(maxsize=2048)
+# The longest text the pattern allows has 29 characters.
+_LONGEST = 32
+
+
 def moment_of(text: str, zone: tzinfo) -> Moment | None:
     """The UTC moment of an HL7 time, `zone` being that of times without one; None when it is none.
 
     None, too, for a time the zone's clocks skip. Of one they show twice the earlier counts, and of a date without time
     of day the first moment it can mean, so that a reading is rather taken for too old than for current.
     """
+    return _moment(text, zone) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=2048)
+def _moment(text: str, zone: tzinfo) -> Moment | None:
     match = _TIME.fullmatch(text)
     if match is None:
         return None
@@ -85,10 +93,13 @@ class Day(NamedTuple):
 _PRECISIONS = {4: Precision.YEAR, 6: Precision.MONTH, 8: Precision.DAY}
 
 
-@lru_cache(maxsize=2048)
 def day_of(text: str) -> Day | None:
     """The day of an HL7 date or time, None when it is none."""
-    digits = text[:8]
+    return _day(text[:8])
+
+
+@lru_cache(maxsize=2048)
+def _day(digits: str) -> Day | None:
     precision = _PRECISIONS.get(len(digits))
     if precision is None or not (digits.isascii() and digits.isdigit()):
         return None

@@ -96,6 +96,7 @@ ANSWERS = [
     pytest.param(SEPARATORS, "AE", "207", id="38 separators"),
     pytest.param(oru(obx(value="~" * 5_000)), "AE", "207", id="38 repetitions"),
     pytest.param(MANY_OBSERVATIONS, "AE", "207", id="38 observations"),
+    pytest.param(er7(msh(), *[PID] * 200), "AE", "207", id="38 patients"),
     pytest.param(oru(obx(), *["NTE" + "|" * 1_000] * 60), "AE", "207", id="38 fields"),
     pytest.param(oru(obx(), msh_10="' OR 1=1; --"), "AA", "", id="39 SQL in the id"),
     pytest.param(oru(obx("X^<script>^L", "=1+1", kind="ST")), "AA", "", id="39 markup and formula"),
@@ -132,6 +133,26 @@ def test_a_flood_is_refused_at_once(raw: bytes) -> None:
     told(answer(raw))
 
     assert time.process_time() - started < 0.05
+
+
+WITHDRAWN = oru(*(obx(value=number % 90 + 10, obx_11="FW"[number % 2]) for number in range(1_900)))
+CLEARED = oru(*(obx(value=(72, '""')[number % 2], obx_4=str(number // 2)) for number in range(1_900)))
+
+
+@pytest.mark.parametrize(
+    ("most", "least"),
+    [(oru(*[obx()] * 1_900), oru(*[obx()] * 190)), (WITHDRAWN, oru(*[obx()] * 190)), (CLEARED, oru(*[obx()] * 190))],
+    ids=["values", "withdrawals", "nulls"],
+)
+def test_the_largest_message_costs_what_its_size_says(most: bytes, least: bytes) -> None:
+    """Ten times the observations; a cost that grows with their square would be a hundred times as high."""
+
+    def cost(raw: bytes) -> float:
+        started = time.process_time()
+        snapshot(raw)
+        return time.process_time() - started
+
+    assert min(cost(most) for _ in range(3)) < 40 * min(cost(least) for _ in range(3))
 
 
 def test_mojibake_is_remarked() -> None:
