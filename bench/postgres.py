@@ -31,7 +31,7 @@ class Postgres:
     """One server in `directory`, with its superuser open to this machine."""
 
     def __init__(self, directory: Path, *, fsync: bool = True) -> None:
-        self._data = directory / "data"
+        self.data = directory / "data"
         self._log = directory / "postgres.log"
         self._settings = {
             "listen_addresses": "127.0.0.1",
@@ -55,7 +55,7 @@ class Postgres:
     def start(self) -> None:
         """Run the server and wait until it answers."""
         options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
-        command = [str(self._bin / "postgres"), "-D", str(self._data), "-p", str(self.port), *options]
+        command = [str(self._bin / "postgres"), "-D", str(self.data), "-p", str(self.port), *options]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **self._as_user())
         end = time.monotonic() + 30
@@ -81,10 +81,10 @@ class Postgres:
         """The server and its children; these are no process group, so they are found by their parent."""
         return [] if self.process is None else tree(self.process.pid)
 
-    def create(self, template: str = "template0") -> str:
+    def create(self, template: str = "template0", *, tablespace: str = "pg_default") -> str:
         """A new database, empty or a copy of another; its name."""
         name = f"test_{next(_numbers)}"
-        self.execute(f'CREATE DATABASE {name} TEMPLATE "{template}"')
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} TABLESPACE {tablespace}")
         return name
 
     def drop(self, name: str) -> None:
@@ -104,7 +104,7 @@ class Postgres:
         return True
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [str(self._bin / program), *arguments, "-D", str(self._data)]
+        command = [str(self._bin / program), *arguments, "-D", str(self.data)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, **self._as_user())
         if done.returncode:
             raise NoPostgres(done.stderr[-2000:])

@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Expand: what older code still running does not mind."""
+    """Expand: what older code still running does not mind. What it minds raises `schema_floor.oldest`."""
     ${upgrades if upgrades else "pass"}
 
 

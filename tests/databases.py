@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from bench.postgres import Postgres
+from cds_service.storage.audit_log import verify_chain
+from cds_service.storage.identity import Keyring
 from cds_service.storage.schema import migrate
 from cds_service.storage.sessions import database_errors, for_writing, open_engine
 
@@ -49,13 +52,25 @@ class Database:
             yield
         engine.dispose()
 
-    def rows(self, query: str) -> list[tuple[object, ...]]:
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What a query finds."""
         engine = open_engine(self.url, busy_timeout_s=30)
         with engine.connect() as connection:
             found = [tuple(row) for row in connection.execute(text(query))]
         engine.dispose()
         return found
+
+    def damage(self) -> list[str]:
+        """What the database finds wrong with its own files; a server that answers has looked after its own."""
+        found = [] if self.kind == "postgresql" else [text for (text,) in self.rows("PRAGMA integrity_check")]
+        return [] if found == ["ok"] else found
+
+    def first_broken(self) -> int | None:
+        """Where the audit chain a service with our settings wrote is broken, None when it is whole."""
+        engine = open_engine(self.url, busy_timeout_s=30)
+        broken = verify_chain(engine, Keyring(SECRET))
+        engine.dispose()
+        return broken
 
     def execute(self, *statements: str) -> None:
         """Change something behind the service's back."""

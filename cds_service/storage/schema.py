@@ -10,18 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, select, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from cds_service.errors import ConfigurationError
 from cds_service.storage.sessions import database_errors, database_file, for_writing, open_engine, reading
-from cds_service.storage.tables import metadata
+from cds_service.storage.tables import metadata, schema_floor
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 # Newest revision in migrations/versions, oldest first; a test compares it with the scripts.
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 HEAD_REVISION = REVISIONS[-1]
 
 # How long one `cds migrate` waits for another. On PostgreSQL a step that waits for a table blocks whoever comes
@@ -75,14 +75,26 @@ def read_revision(engine: Engine) -> str | None:
             raise
 
 
+def _read_floor(engine: Engine) -> str | None:
+    """The oldest revision whose code may run on the schema, None when the database does not say."""
+    with database_errors(), engine.connect() as connection:
+        if not inspect(connection).has_table(schema_floor.name):
+            return None
+        return connection.execute(select(schema_floor.c.oldest)).scalar_one_or_none()
+
+
 def check_revision(engine: Engine) -> None:
-    """Refuse a database of another revision: `ConfigurationError`; `Unavailable` when it cannot be asked."""
+    """Refuse a database this code may not run on: `ConfigurationError`; `Unavailable` when it cannot be asked.
+
+    A newer schema that only added to ours is served: see docs/decisions/migrations.md.
+    """
     found = read_revision(engine)
     if found == HEAD_REVISION:
         return
     if found is None or found in REVISIONS:
         raise ConfigurationError(f"is at revision {found}, not {HEAD_REVISION}: run `cds migrate`", where="database")
-    raise ConfigurationError(f"is at revision {found}, which this version does not know", where="database")
+    if _read_floor(engine) not in REVISIONS:
+        raise ConfigurationError(f"is at revision {found}, which this version does not know", where="database")
 
 
 def migrations_dir() -> Path:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 
 from bench.bodies import hook_body, hook_instance, numbered
 from bench.client import Connection, post
-from cds_service.storage.audit_log import verify_chain
-from cds_service.storage.identity import Keyring
-from cds_service.storage.sessions import open_engine
+from tests.databases import Database
 
 HOOK = "/cds-services/vitals-risk"
 
@@ -92,42 +88,34 @@ class Load:
             return self._ledger.next_number() if self._new else None
 
 
-def stored_replies(directory: Path) -> dict[str, list[bytes]]:
+def stored_replies(database: Database) -> dict[str, list[bytes]]:
     """Every stored reply by its hookInstance."""
     found: dict[str, list[bytes]] = {}
-    with closing(sqlite3.connect(directory / "cds.db")) as connection:
-        for instance, reply in connection.execute("SELECT hook_instance, reply FROM predictions"):
-            found.setdefault(instance, []).append(reply)
+    for instance, reply in database.rows("SELECT hook_instance, reply FROM predictions"):
+        found.setdefault(instance, []).append(reply)
     return found
 
 
-def lost_or_changed(directory: Path, ledger: Ledger) -> list[int]:
+def lost_or_changed(database: Database, ledger: Ledger) -> list[int]:
     """Numbers that were acknowledged and do not have exactly one row with exactly the acknowledged bytes."""
-    stored = stored_replies(directory)
+    stored = stored_replies(database)
     return [n for n, reply in ledger.acknowledged.items() if stored.get(hook_instance(n)) != [reply]]
 
 
-def assert_sound(directory: Path, ledger: Ledger) -> None:
+def assert_sound(database: Database, ledger: Ledger) -> None:
     """The database is whole, holds each acknowledged hook once as acknowledged, nothing unasked, one audit row each."""
-    with closing(sqlite3.connect(directory / "cds.db")) as connection:
-        integrity = connection.execute("PRAGMA integrity_check").fetchall()
-        ids = connection.execute("SELECT count(*), count(DISTINCT id) FROM predictions").fetchone()
-        audited = connection.execute(
-            "SELECT count(*), count(DISTINCT object_id) FROM audit WHERE action = 'predict'"
-        ).fetchone()
-    engine = open_engine(f"sqlite:///{directory}/cds.db")
-    broken = verify_chain(engine, Keyring((directory / "secret.key").read_text().strip()))
-    engine.dispose()
-    stored = stored_replies(directory)
+    ids = database.rows("SELECT count(*), count(DISTINCT id) FROM predictions")
+    audited = database.rows("SELECT count(*), count(DISTINCT object_id) FROM audit WHERE action = 'predict'")
+    stored = stored_replies(database)
 
-    assert (integrity, broken) == ([("ok",)], None)
-    assert lost_or_changed(directory, ledger) == []
+    assert (database.damage(), database.first_broken()) == ([], None)
+    assert lost_or_changed(database, ledger) == []
     assert ledger.changed == set()
     assert set(stored) <= {hook_instance(number) for number in range(ledger.asked)}
-    assert ids == audited == (len(stored), len(stored))
+    assert ids == audited == [(len(stored), len(stored))]
 
 
-def repeat_all(directory: Path, ledger: Ledger, port: int) -> None:
+def repeat_all(database: Database, ledger: Ledger, port: int) -> None:
     """Ask everything ever asked once more: all is answered 200, acknowledged as before, one row each."""
     before = Counter(ledger.statuses)
     load = Load(ledger, port, clients=8, repeats=range(ledger.asked), new=False)
@@ -135,5 +123,5 @@ def repeat_all(directory: Path, ledger: Ledger, port: int) -> None:
 
     assert ledger.statuses - before == {200: ledger.asked}
     assert (load.timeouts, ledger.unanswered()) == (0, [])
-    assert len(stored_replies(directory)) == ledger.asked
-    assert_sound(directory, ledger)
+    assert len(stored_replies(database)) == ledger.asked
+    assert_sound(database, ledger)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import resource
 import shutil
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 
@@ -18,31 +17,28 @@ import pytest
 from bench.processes import tree
 from bench.servers import Running, migrate, served, service, settings
 from tests.chaos.asking import Reply, ask, ask_hook, not_ready
-from tests.chaos.ledger import Ledger, assert_sound, repeat_all
+from tests.chaos.ledger import Ledger, Load, assert_sound, repeat_all
+from tests.databases import KINDS, Database, a_database
 from tests.storage.builders import eventually
 
 IN_TIME_S = 2.5
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(params=["sqlite"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """These faults are a file's; PostgreSQL's are in test_postgres_outages.py, what both share is parametrised."""
+    with a_database(request, tmp_path) as database:
+        yield database
+
+
+on_both = pytest.mark.parametrize("database", KINDS, indirect=True)
+
+
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
-    with service(tmp_path) as found:
+def running(database: Database) -> Iterator[Running]:
+    with served(database.directory, **database.settings) as found:
         yield found
-
-
-@contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Another process's transaction holds the write lock meanwhile."""
-    code = "import sqlite3,sys; sqlite3.connect(sys.argv[1]).execute('BEGIN EXCLUSIVE'); print(flush=True); input()"
-    command = [sys.executable, "-c", code, str(directory / "cds.db")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        try:
-            yield
-        finally:
-            process.kill()
 
 
 def assert_unavailable(reply: Reply) -> None:
@@ -53,27 +49,30 @@ def assert_unavailable(reply: Reply) -> None:
     assert reply.document["resourceType"] == "OperationOutcome"
 
 
-def assert_recovers(running: Running, directory: Path, ledger: Ledger) -> None:
+def assert_recovers(running: Running, database: Database, ledger: Ledger) -> None:
     """Ready again by itself, without traffic; then everything asked is answered and stored once."""
     begun = monotonic()
     assert eventually(lambda: not not_ready(running.port), within_s=5.0)
     assert monotonic() - begun < 5.0
-    repeat_all(directory, ledger, running.port)
+    repeat_all(database, ledger, running.port)
 
 
-def test_74_a_locked_database_is_503_in_time_and_is_taken_up_again(running: Running, tmp_path: Path) -> None:
+@on_both
+def test_74_a_locked_database_is_503_in_time_and_is_taken_up_again(running: Running, database: Database) -> None:
     ledger = Ledger()
     assert ask_hook(running.port, ledger).status == 200
-    with locked(tmp_path):
+    with database.blocked():
         assert_unavailable(ask_hook(running.port, ledger))
         assert "writer" in not_ready(running.port)
         assert_unavailable(ask_hook(running.port, ledger))
         assert ask(running.port, "/livez").status == 200
 
-    assert_recovers(running, tmp_path, ledger)
+    assert_recovers(running, database, ledger)
 
 
-def test_74_files_taken_away_are_503_and_no_empty_database_takes_their_place(running: Running, tmp_path: Path) -> None:
+def test_74_files_taken_away_are_503_and_no_empty_database_takes_their_place(
+    running: Running, database: Database, tmp_path: Path
+) -> None:
     ledger = Ledger()
     stored = prediction_path(ask_hook(running.port, ledger))
     assert ask(running.port, stored).status == 200
@@ -90,10 +89,12 @@ def test_74_files_taken_away_are_503_and_no_empty_database_takes_their_place(run
     for file in files:
         (kept / file.name).rename(file)
 
-    assert_recovers(running, tmp_path, ledger)
+    assert_recovers(running, database, ledger)
 
 
-def test_74_a_replaced_file_is_written_and_read_from_then_on(running: Running, tmp_path: Path) -> None:
+def test_74_a_replaced_file_is_written_and_read_from_then_on(
+    running: Running, database: Database, tmp_path: Path
+) -> None:
     """An operator puts a backup in place: what is read must be what is there, not the file that was unlinked."""
     ledger = Ledger()
     before = prediction_path(ask_hook(running.port, ledger))
@@ -111,7 +112,7 @@ def test_74_a_replaced_file_is_written_and_read_from_then_on(running: Running, t
     assert ask(running.port, prediction_path(later)).status == 200
     assert ask(running.port, before).status == 404
     ledger.acknowledged.pop(0)
-    assert_recovers(running, tmp_path, ledger)
+    assert_recovers(running, database, ledger)
 
 
 def prediction_path(reply: Reply) -> str:
@@ -119,12 +120,12 @@ def prediction_path(reply: Reply) -> str:
     return f"/predictions/{reply.document['cards'][0]['uuid']}"
 
 
-def test_77_another_revision_is_refused_at_start_and_told_while_serving(running: Running, tmp_path: Path) -> None:
-    with closing(sqlite3.connect(tmp_path / "cds.db")) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+@on_both
+def test_77_another_revision_is_refused_at_start_and_told_while_serving(running: Running, database: Database) -> None:
+    database.execute("UPDATE alembic_version SET version_num = '9999'", "UPDATE schema_floor SET oldest = '9999'")
 
     command = [sys.executable, "-m", "cds_service.cli", "serve"]
-    env = {**os.environ, **settings(tmp_path, 1)}
+    env = {**os.environ, **settings(database.directory, 1, **database.settings)}
     started = subprocess.run(command, env=env, capture_output=True, text=True, timeout=20)
 
     assert started.returncode == 1
@@ -133,6 +134,31 @@ def test_77_another_revision_is_refused_at_start_and_told_while_serving(running:
         "cds: database: is at revision 9999, which this version does not know",
     ]
     assert not_ready(running.port) == {"database": "no current schema found"}
+
+
+@on_both
+def test_77_a_migration_that_only_adds_does_not_disturb_the_code_still_running(
+    running: Running, database: Database
+) -> None:
+    """Columns, a table and an index come while calls are answered; a service of this code may start then, too."""
+    ledger = Ledger()
+    load = Load(ledger, running.port, clients=4)
+    database.execute(
+        "ALTER TABLE predictions ADD COLUMN later TEXT",
+        "ALTER TABLE audit_head ADD COLUMN later TEXT",
+        "CREATE TABLE later (id INTEGER PRIMARY KEY)",
+        "UPDATE alembic_version SET version_num = '9999'",
+    )
+    before = ledger.asked
+    assert eventually(lambda: ledger.asked > before + 20)
+    load.stopping = True
+    load.join()
+
+    assert (set(ledger.statuses), load.timeouts) == ({200}, 0)
+    assert not_ready(running.port) == {}
+    with served(database.directory, **database.settings) as second:
+        assert ask_hook(second.port, ledger).status == 200
+    assert_sound(database, ledger)
 
 
 def fill(running: Running, ledger: Ledger) -> Reply:
@@ -144,15 +170,14 @@ def fill(running: Running, ledger: Ledger) -> Reply:
     raise AssertionError("the disk was never full")
 
 
-def assert_survives_full(running: Running, directory: Path, ledger: Ledger) -> None:
+def assert_survives_full(running: Running, database: Database, ledger: Ledger) -> None:
     """Refused in time while full, not ready, alive; what was acknowledged is there, and reads as it was."""
     assert ask_hook(running.port, ledger).status == 200
     assert_unavailable(fill(running, ledger))
     assert "writer" in not_ready(running.port)
     assert_unavailable(ask_hook(running.port, ledger))
     assert ask(running.port, "/livez").status == 200
-    with closing(sqlite3.connect(f"file:{directory}/cds.db?mode=ro", uri=True)) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert database.damage() == []
 
 
 def limit_files(running: Running, limit: int) -> None:
@@ -161,13 +186,13 @@ def limit_files(running: Running, limit: int) -> None:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
 
-def test_75_a_file_that_may_not_grow_is_503_and_leaves_no_half(running: Running, tmp_path: Path) -> None:
+def test_75_a_file_that_may_not_grow_is_503_and_leaves_no_half(running: Running, database: Database) -> None:
     ledger = Ledger()
     limit_files(running, 400_000)
-    assert_survives_full(running, tmp_path, ledger)
+    assert_survives_full(running, database, ledger)
     limit_files(running, resource.RLIM_INFINITY)
 
-    assert_recovers(running, tmp_path, ledger)
+    assert_recovers(running, database, ledger)
 
 
 @pytest.fixture
@@ -185,24 +210,25 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_75_a_full_disk_is_503_and_is_taken_up_again_once_there_is_room(small_disk: Path) -> None:
     """The log is on the same disk: that it cannot be written must not fail a call."""
     ledger = Ledger()
-    with service(small_disk) as running:
+    database = Database("sqlite", f"sqlite:///{small_disk}/cds.db", small_disk)
+    with service(small_disk, **database.settings) as running:
         filler = small_disk / "filler"
         filler.write_bytes(bytes(1_200_000))
-        assert_survives_full(running, small_disk, ledger)
+        assert_survives_full(running, database, ledger)
         filler.unlink()
 
-        assert_recovers(running, small_disk, ledger)
-    assert_sound(small_disk, ledger)
+        assert_recovers(running, database, ledger)
+    assert_sound(database, ledger)
 
 
-def test_74_a_database_away_at_start_is_waited_for(tmp_path: Path) -> None:
+@on_both
+def test_74_a_database_away_at_start_is_waited_for(database: Database) -> None:
     """Locked by another process when the service starts: it starts, says so, and is ready once it can be."""
-    migrate(tmp_path)
     ledger = Ledger()
     with ExitStack() as stack:
-        with locked(tmp_path):
-            running = stack.enter_context(served(tmp_path))
+        with database.blocked():
+            running = stack.enter_context(served(database.directory, **database.settings))
             assert_unavailable(ask_hook(running.port, ledger))
             assert not_ready(running.port)
 
-        assert_recovers(running, tmp_path, ledger)
+        assert_recovers(running, database, ledger)

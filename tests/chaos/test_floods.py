@@ -14,6 +14,7 @@ from bench.client import run
 from bench.processes import memory_mib
 from bench.servers import service
 from tests.chaos.ledger import Ledger, assert_sound, repeat_all
+from tests.databases import Database
 
 CALLERS = 1500  # the service has 64 threads and lets 512 calls wait for one
 ANSWERED_IN_S = 20.0
@@ -39,9 +40,9 @@ async def call_at_once(port: int, ledger: Ledger) -> list[str]:
     return await asyncio.gather(*(call(ledger.next_number()) for _ in range(CALLERS)))
 
 
-def test_more_connections_than_threads_are_answered_or_told_when_to_come_again(tmp_path: Path) -> None:
+def test_more_connections_than_threads_are_answered_or_told_when_to_come_again(database: Database) -> None:
     ledger = Ledger()
-    with service(tmp_path) as running:
+    with service(database.directory, **database.settings) as running:
         begun = time.monotonic()
         told = asyncio.run(call_at_once(running.port, ledger))
         assert time.monotonic() - begun < ANSWERED_IN_S
@@ -50,8 +51,8 @@ def test_more_connections_than_threads_are_answered_or_told_when_to_come_again(t
         assert "" not in told
         assert set(ledger.statuses) <= {200, 503}
         assert ledger.statuses[200] >= 512
-        assert_sound(tmp_path, ledger)
-        repeat_all(tmp_path, ledger, running.port)
+        assert_sound(database, ledger)
+        repeat_all(database, ledger, running.port)
 
 
 def test_memory_after_20000_calls_is_what_it_was_after_5000(tmp_path: Path) -> None:

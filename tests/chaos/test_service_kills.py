@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from bench.processes import tree, wait_for
-from bench.servers import Running, migrate, served
+from bench.servers import Running, served
 from tests.chaos.ledger import Ledger, Load, assert_sound, lost_or_changed, repeat_all
+from tests.databases import Database
 from tests.storage.builders import eventually
 
 KILLS = 54
@@ -52,16 +53,15 @@ def loaded(service: Running, ledger: Ledger, repeats: list[int]) -> Iterator[Non
 
 
 @pytest.mark.slow
-def test_82_nothing_acknowledged_is_lost_or_doubled_by_killing_the_whole_service(tmp_path: Path) -> None:
+def test_82_nothing_acknowledged_is_lost_or_doubled_by_killing_the_whole_service(database: Database) -> None:
     """In every ninth round while starting, else a random moment after the first answer."""
     chance = random.Random(20260314)
     ledger = Ledger()
-    migrate(tmp_path)
     for number in range(KILLS):
         known = sorted(ledger.acknowledged)
         repeats = ledger.unanswered() + chance.sample(known, min(REPEATED, len(known)))
         chance.shuffle(repeats)
-        with served(tmp_path) as service:
+        with served(database.directory, **database.settings) as service:
             if number % 9 == 8:
                 time.sleep(chance.uniform(0.0, 0.5))
                 kill_tree(service)
@@ -69,44 +69,42 @@ def test_82_nothing_acknowledged_is_lost_or_doubled_by_killing_the_whole_service
             with loaded(service, ledger, repeats):
                 time.sleep(chance.uniform(0.0, 0.4))
                 kill_tree(service)
-        assert lost_or_changed(tmp_path, ledger) == [], f"round {number}"
+        assert lost_or_changed(database, ledger) == [], f"round {number}"
 
     assert len(ledger.acknowledged) > 10 * KILLS
     assert set(ledger.statuses) == {200}
-    assert_sound(tmp_path, ledger)
-    with served(tmp_path) as service:
-        repeat_all(tmp_path, ledger, service.port)
+    assert_sound(database, ledger)
+    with served(database.directory, **database.settings) as service:
+        repeat_all(database, ledger, service.port)
 
 
 @pytest.mark.slow
-def test_83_a_killed_worker_is_replaced_and_one_that_dies_again_at_once_ends_the_service(tmp_path: Path) -> None:
+def test_83_a_killed_worker_is_replaced_and_one_that_dies_again_at_once_ends_the_service(database: Database) -> None:
     """granian takes a second death within 5.5 s for a crash loop: whatever supervises the service decides then."""
     ledger = Ledger()
-    migrate(tmp_path)
-    with served(tmp_path) as service:
+    with served(database.directory, **database.settings) as service:
         with loaded(service, ledger, []):
             time.sleep(0.2)
             kill_workers(service)
         wait_for(service.port, service.process)  # a connection is refused while the worker is replaced
-        repeat_all(tmp_path, ledger, service.port)
+        repeat_all(database, ledger, service.port)
         kill_workers(service)
 
         assert service.process.wait(20) == 1
 
 
 @pytest.mark.slow
-def test_83_a_service_started_beside_the_orphans_of_a_killed_one_shares_the_database(tmp_path: Path) -> None:
+def test_83_a_service_started_beside_the_orphans_of_a_killed_one_shares_the_database(database: Database) -> None:
     ledger = Ledger()
-    migrate(tmp_path)
-    with served(tmp_path) as service:
+    with served(database.directory, **database.settings) as service:
         members = tree(service.pid)
         with loaded(service, ledger, []):
             os.kill(service.pid, signal.SIGKILL)
             service.process.wait(10)
-            with served(tmp_path) as successor:
+            with served(database.directory, **database.settings) as successor:
                 repeats = Load(ledger, successor.port, clients=2, repeats=range(ledger.asked), new=False)
                 repeats.join()
 
         assert eventually(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in members), within_s=20)
-    with served(tmp_path) as service:
-        repeat_all(tmp_path, ledger, service.port)
+    with served(database.directory, **database.settings) as service:
+        repeat_all(database, ledger, service.port)

@@ -6,19 +6,16 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
-from sqlite3 import connect
 from threading import Thread
 
 import pytest
 
 from bench.bodies import hook_instance
 from bench.processes import tree
-from bench.servers import Running, migrate, served
+from bench.servers import Running, served
 from tests.chaos.asking import ask, ask_hook
 from tests.chaos.ledger import Ledger, Load, assert_sound, repeat_all, stored_replies
+from tests.databases import Database
 from tests.storage.builders import eventually
 
 ROUNDS = 6
@@ -27,13 +24,12 @@ IN_FLIGHT = 20
 pytestmark = pytest.mark.slow
 
 
-def test_82_sigterm_under_load_answers_all_that_was_accepted_and_ends_with_0(tmp_path: Path) -> None:
+def test_82_sigterm_under_load_answers_all_that_was_accepted_and_ends_with_0(database: Database) -> None:
     """What has a row was answered, what was answered has its row: nothing is stored that nobody was told of."""
     chance = random.Random(20260315)
     ledger = Ledger()
-    migrate(tmp_path)
     for _ in range(ROUNDS):
-        with served(tmp_path) as service:
+        with served(database.directory, **database.settings) as service:
             load = Load(ledger, service.port, clients=8)
             time.sleep(0.3 + chance.uniform(0.0, 0.3))
             service.process.send_signal(signal.SIGTERM)
@@ -41,28 +37,18 @@ def test_82_sigterm_under_load_answers_all_that_was_accepted_and_ends_with_0(tmp
             assert service.process.wait(EXIT_IN_TIME_S) == 0
             load.join()
         assert load.timeouts == 0
-        assert set(stored_replies(tmp_path)) == {hook_instance(number) for number in ledger.acknowledged}
+        assert set(stored_replies(database)) == {hook_instance(number) for number in ledger.acknowledged}
     assert set(ledger.statuses) == {200}
-    assert_sound(tmp_path, ledger)
-    with served(tmp_path) as service:
-        repeat_all(tmp_path, ledger, service.port)
+    assert_sound(database, ledger)
+    with served(database.directory, **database.settings) as service:
+        repeat_all(database, ledger, service.port)
 
 
-@contextmanager
-def write_locked(directory: Path) -> Iterator[None]:
-    """Calls wait in the writer meanwhile."""
-    with closing(connect(directory / "cds.db", isolation_level=None)) as connection:
-        connection.execute("BEGIN EXCLUSIVE")
-        yield
-        connection.execute("ROLLBACK")
-
-
-def test_82_calls_waiting_in_the_writer_are_answered_while_new_ones_are_turned_away(tmp_path: Path) -> None:
+def test_82_calls_waiting_in_the_writer_are_answered_while_new_ones_are_turned_away(database: Database) -> None:
     ledger = Ledger()
-    migrate(tmp_path)
-    with served(tmp_path) as service:
+    with served(database.directory, **database.settings) as service:
         assert ask_hook(service.port, ledger).status == 200
-        with write_locked(tmp_path):
+        with database.blocked():
             askers = [Thread(target=ask_hook, args=(service.port, ledger)) for _ in range(IN_FLIGHT)]
             for asker in askers:
                 asker.start()
@@ -77,8 +63,8 @@ def test_82_calls_waiting_in_the_writer_are_answered_while_new_ones_are_turned_a
 
     assert ready in (0, 503)
     assert ledger.statuses == {200: IN_FLIGHT + 1}
-    assert_sound(tmp_path, ledger)
-    assert '"service_drained"' in (tmp_path / "service.log").read_text().splitlines()[-1]
+    assert_sound(database, ledger)
+    assert '"service_drained"' in (database.directory / "service.log").read_text().splitlines()[-1]
 
 
 def readiness(service: Running) -> int:
@@ -89,10 +75,9 @@ def readiness(service: Running) -> int:
         return 0
 
 
-def test_82_sigterm_is_heard_while_a_worker_is_being_replaced(tmp_path: Path) -> None:
-    migrate(tmp_path)
+def test_82_sigterm_is_heard_while_a_worker_is_being_replaced(database: Database) -> None:
     for after_s in (0.0, 0.005, 0.01, 0.02):
-        with served(tmp_path) as service:
+        with served(database.directory, **database.settings) as service:
             assert ask(service.port, "/livez").status == 200
             for pid in tree(service.pid)[1:]:
                 os.kill(pid, signal.SIGKILL)

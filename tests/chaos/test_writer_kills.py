@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 from time import sleep
+from uuid import UUID
 
 import pytest
 
-from cds_service.storage.audit_log import verify_chain
-from cds_service.storage.schema import migrate
-from cds_service.storage.sessions import open_engine
-from tests.storage.builders import keyring
+from tests.databases import Database
 
 KILLS = 12
 ROOT = Path(__file__).parents[2]
@@ -34,25 +30,16 @@ def acknowledged_until_killed(url: str, run: str, after_s: float) -> dict[str, s
 
 
 @pytest.mark.slow
-def test_nothing_acknowledged_is_lost_or_doubled_by_kills(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/cds.db"
-    migrate(url)
+def test_nothing_acknowledged_is_lost_or_doubled_by_kills(database: Database) -> None:
     chance = random.Random(20260314)
     acknowledged: dict[str, str] = {}
     for run in range(KILLS):
-        acknowledged |= acknowledged_until_killed(url, str(run), chance.uniform(0.0, 0.15))
+        acknowledged |= acknowledged_until_killed(database.url, str(run), chance.uniform(0.0, 0.15))
 
-    with closing(sqlite3.connect(tmp_path / "cds.db")) as connection:
-        rows = connection.execute("SELECT hook_instance, id FROM predictions").fetchall()
-        audited = connection.execute("SELECT count(*) FROM audit WHERE action = 'predict'").fetchone()[0]
-        sound = connection.execute("PRAGMA integrity_check").fetchone()[0]
-    stored = dict(rows)
-    engine = open_engine(url)
-    broken = verify_chain(engine, keyring())
-    engine.dispose()
+    rows = database.rows("SELECT hook_instance, id FROM predictions")
+    audited = database.rows("SELECT count(*) FROM audit WHERE action = 'predict'")
+    stored = {key: UUID(str(found)) for key, found in rows}
     assert len(acknowledged) > KILLS
-    assert {key: stored.get(key) for key in acknowledged} == {
-        key: value.replace("-", "") for key, value in acknowledged.items()
-    }
-    assert len(rows) == len(stored) == audited
-    assert (sound, broken) == ("ok", None)
+    assert {key: stored.get(key) for key in acknowledged} == {key: UUID(found) for key, found in acknowledged.items()}
+    assert len(rows) == len(stored) == audited[0][0]
+    assert (database.damage(), database.first_broken()) == ([], None)

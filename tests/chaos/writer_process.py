@@ -6,9 +6,11 @@ import os
 import sys
 from threading import Thread
 
+from cds_service.storage.identity import Keyring
 from cds_service.storage.sessions import open_engine
 from cds_service.storage.writer import GroupWriter
-from tests.storage.builders import an_entry, keyring
+from tests.databases import SECRET
+from tests.storage.builders import an_entry
 
 
 def submit_forever(writer: GroupWriter, prefix: str) -> None:
@@ -21,7 +23,7 @@ def submit_forever(writer: GroupWriter, prefix: str) -> None:
 
 
 def main(url: str, run: str) -> None:
-    writer = GroupWriter(open_engine(url), keyring())
+    writer = GroupWriter(open_engine(url), Keyring(SECRET))
     threads = [Thread(target=submit_forever, args=(writer, f"{run}-{line}")) for line in range(8)]
     for thread in threads:
         thread.start()

@@ -1,20 +1,24 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, inspect
 
 from bench.postgres import Postgres
 from cds_service.errors import ConfigurationError
 from cds_service.storage import schema
-from cds_service.storage.sessions import for_writing, open_engine
+from cds_service.storage.prediction_log import read_prediction
+from cds_service.storage.sessions import open_engine
 from cds_service.storage.tables import metadata
 from tests.databases import KINDS, Database
+from tests.storage.builders import a_writer, an_entry
 
 
 @pytest.fixture(params=KINDS)
@@ -57,11 +61,49 @@ def test_the_head_revision_is_that_of_the_scripts() -> None:
     assert tuple(script.revision for script in scripts.walk_revisions())[::-1] == schema.REVISIONS
 
 
-def test_an_unknown_revision_is_refused(engine: Engine) -> None:
-    change(engine, "UPDATE alembic_version SET version_num = 'ffff'")
+def test_a_newer_schema_that_only_added_is_served(database: Database, engine: Engine) -> None:
+    database.execute("UPDATE alembic_version SET version_num = '9999'", "ALTER TABLE predictions ADD COLUMN later TEXT")
+    with a_writer(engine) as writer:
+        entry = an_entry()
+        writer.submit(entry)
+
+    schema.check_revision(engine)
+    assert read_prediction(engine, entry.id, "north") is not None
+
+
+@pytest.mark.parametrize(
+    "floor", ["UPDATE schema_floor SET oldest = '9998'", "DELETE FROM schema_floor", "DROP TABLE schema_floor"]
+)
+def test_an_unknown_revision_that_does_not_vouch_for_this_code_is_refused(
+    database: Database, engine: Engine, floor: str
+) -> None:
+    database.execute("UPDATE alembic_version SET version_num = '9999'", floor)
 
     with pytest.raises(ConfigurationError, match="does not know"):
         schema.check_revision(engine)
+
+
+def test_an_older_revision_is_refused_with_the_remedy(database: Database, engine: Engine) -> None:
+    database.execute("UPDATE alembic_version SET version_num = '0001'")
+
+    with pytest.raises(ConfigurationError, match="cds migrate"):
+        schema.check_revision(engine)
+
+
+def test_a_migration_that_takes_away_raises_the_floor() -> None:
+    """Whatever older code could miss: it must be refused by that code, which asks the floor."""
+    for script in sorted((schema.migrations_dir() / "versions").glob("[0-9]*.py")):
+        upgrade = script.read_text().split("def upgrade()")[1].split("def downgrade()")[0]
+        takes_away = re.search(r"op\.(drop_|alter_column|rename_table)|batch_alter_table", upgrade)
+
+        assert not takes_away or "schema_floor" in upgrade, script.name
+
+
+def test_two_migrations_at_once_wait_for_each_other(url: str) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(schema.migrate, [url] * 3))
+
+    assert schema.compare(url) == []
 
 
 def test_a_database_never_migrated_is_refused_with_the_remedy(tmp_path: Path) -> None:
@@ -106,8 +148,3 @@ def test_checking_the_revision_imports_neither_alembic_nor_another_databases_dri
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd())
 
     assert done.stdout.strip() == "[]"
-
-
-def change(engine: Engine, statement: str) -> None:
-    with for_writing(engine).begin() as connection:
-        connection.execute(text(statement))

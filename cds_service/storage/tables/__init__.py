@@ -3,6 +3,7 @@
 from cds_service.storage.tables.audit import audit, audit_head
 from cds_service.storage.tables.base import UtcDateTime, metadata, utc_text
 from cds_service.storage.tables.predictions import identities, predictions
+from cds_service.storage.tables.schema_floor import schema_floor
 from cds_service.storage.tables.tokens import tokens
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "identities",
     "metadata",
     "predictions",
+    "schema_floor",
     "tokens",
     "utc_text",
 ]

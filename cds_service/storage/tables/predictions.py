@@ -17,7 +17,7 @@ predictions = Table(
     Column("hook_instance", String(128)),
     Column("request_hash", LargeBinary(), nullable=False),
     Column("reply", LargeBinary(), nullable=False),
-    Column("patient_key", String(32)),
+    Column("patient_key", String(32), index=True),
     Column("model_version", String(64), nullable=False),
     Column("site_hash", String(64), nullable=False),
     Column("created_at", UtcDateTime(), nullable=False),
