@@ -128,6 +128,9 @@ class GroupCommit:
             for pending in group:
                 if pending.change is not None:
                     self._write_alone(connection, pending)
+            uses = [pending.token for pending in group if pending.token is not None and pending.error is None]
+            if uses:
+                self._tokens.forget(_cursor(connection), uses)
             events = list(chain.from_iterable(pending.events for pending in group if pending.error is None))
             if events:
                 self._chain.append(_cursor(connection), end, events)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import Dialect, bindparam, delete, select
+from sqlalchemy import Dialect, bindparam, delete, literal_column, select, tuple_
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from cds_service.errors import Unauthorized
@@ -14,6 +14,14 @@ from cds_service.storage.statements import DriverStatement, InsertRows, Row
 from cds_service.storage.tables import tokens, utc_text
 
 _KEY = ("issuer", "jti")
+
+# No token lives this long (cdshooks/client_token.py takes 15 minutes and 30 seconds of leeway): one that ends this
+# much before another that is good now ended long ago. So forgetting needs no clock.
+_SPAN = timedelta(hours=1)
+# Chosen by us: once in so many uses up to four times as many rows go, a few milliseconds within one transaction, so
+# that the table never grows beyond what an hour brings.
+FORGET_EVERY = 256
+FORGET_LIMIT = 4 * FORGET_EVERY
 
 
 class TokenUse(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,8 +44,11 @@ class TokenLog:
         self._insert = InsertRows(tokens, dialect, key=_KEY)
         query = select(tokens.c.request_hash).where(*(tokens.c[name] == bindparam(name) for name in _KEY))
         self._find = DriverStatement(query, _KEY, dialect)
-        old = delete(tokens).where(tokens.c.expires_at < bindparam("before"))
-        self._forget = DriverStatement(old, ("before",), dialect)
+        key = [tokens.c[name] for name in _KEY]
+        ended = select(*key).where(tokens.c.expires_at < bindparam("before"))
+        some = ended.limit(literal_column(str(FORGET_LIMIT))).offset(literal_column("0"))
+        self._forget = DriverStatement(delete(tokens).where(tuple_(*key).in_(some)), ("before",), dialect)
+        self._noted = 0
 
     def note_together(self, cursor: DBAPICursor, uses: Sequence[TokenUse]) -> bool:
         """Whether every token was new, and is noted now."""
@@ -52,6 +63,9 @@ class TokenLog:
         if found is None or bytes(found[0]) != use.request_hash:
             raise Unauthorized("the token was used before")
 
-    def forget(self, cursor: DBAPICursor, before: datetime) -> None:
-        """Delete what expired before this moment: such a token is refused without looking here."""
-        self._forget.run(cursor, (utc_text(before),))
+    def forget(self, cursor: DBAPICursor, uses: Sequence[TokenUse]) -> None:
+        """Now and then delete tokens that ended long before these do: they are refused without looking here."""
+        self._noted += len(uses)
+        if self._noted >= FORGET_EVERY:
+            self._noted = 0
+            self._forget.run(cursor, (utc_text(min(use.expires_at for use in uses) - _SPAN),))
