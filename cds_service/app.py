@@ -13,13 +13,14 @@ from cds_service.monitoring import metrics
 from cds_service.runtime import Runtime
 from cds_service.settings import Settings
 from cds_service.web import cors, edge, health, problems
+from cds_service.web.feedback import feedback
 from cds_service.web.fhir import fhir
 from cds_service.web.hooks import hooks
 from cds_service.web.models import models
 from cds_service.web.openapi import openapi
 from cds_service.web.predictions import predictions
 
-BLUEPRINTS = (hooks, fhir, predictions, models, health.blueprint, openapi)
+BLUEPRINTS = (hooks, feedback, fhir, predictions, models, health.blueprint, openapi)
 
 
 class _Application(Flask):

@@ -20,7 +20,7 @@ from cds_service.cdshooks.hooks import HOOKS, ContextField
 from cds_service.errors import BadRequest
 
 # RFC 9562 text form, without braces or urn: CDS Hooks 2.0.1 says "a universally unique identifier (UUID)".
-_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\Z")
+UUID_TEXT = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\Z")
 # FHIR R4 datatype id.
 _ID = re.compile(r"[A-Za-z0-9.\-]{1,64}\Z")
 # An absolute http(s) base without user information, query or fragment. Whether it may be called is decided elsewhere.
@@ -84,7 +84,7 @@ def _is_sound(document: Mapping[str, Any], service: Service) -> bool:
         isinstance(hook, str)
         and hook in service.prefetch
         and isinstance(instance, str)
-        and _UUID.match(instance) is not None
+        and UUID_TEXT.match(instance) is not None
         and isinstance(context, Mapping)
         and all(_fits(context.get(name), pattern, required) for name, pattern, required in _CONTEXT_CHECKS[hook])
         and isinstance(document.get("prefetch"), Mapping | None)
@@ -150,7 +150,7 @@ class RequestSchema(_Tolerant):
 
     hookInstance = fields.String(  # noqa: N815 -- CDS Hooks' own spelling
         required=True,
-        validate=validate.Regexp(_UUID, error="Must be a UUID, such as d1577c69-dfbe-44ad-ba6d-3e05e953b2ea."),
+        validate=validate.Regexp(UUID_TEXT, error="Must be a UUID, such as d1577c69-dfbe-44ad-ba6d-3e05e953b2ea."),
     )
     fhirServer = fields.String(  # noqa: N815
         allow_none=True,

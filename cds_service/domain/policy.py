@@ -53,3 +53,18 @@ class AssessmentPolicy:
     moderate: float = 0.03
     high: float = 0.10
     news2_spread: timedelta = timedelta(minutes=60)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackPolicy:
+    """How long "already assessed" keeps a card quiet, and how many labels are believed at once.
+
+    Chosen by us, to be approved by a site. An hour is the longest the published response to NEWS2 5 or 6 leaves
+    between two sets of vital signs (RCP 2017, chart 4). A day of 100 labels is more patients than one clinician sees;
+    10 in a minute are more than anyone can judge; 2,000 a day are a large hospital's emergency visits.
+    """
+
+    snooze: timedelta = timedelta(minutes=60)
+    author_labels_a_day: int = 100
+    sender_labels_a_day: int = 2000
+    burst_labels: int = 10

@@ -53,6 +53,13 @@ REFUSALS = Counter(
     "cds_authentication_refused", "Calls answered 401, by what their token lacked.", ["reason"], registry=REGISTRY
 )
 
+FEEDBACK = Counter(
+    "cds_feedback",
+    "Reports on cards stored, by service, outcome and override reason.",
+    ["service", "outcome", "reason"],
+    registry=REGISTRY,
+)
+
 _requests = lru_cache(maxsize=512)(REQUESTS.labels)
 _request_seconds = lru_cache(maxsize=128)(REQUEST_SECONDS.labels)
 _predictions = lru_cache(maxsize=128)(PREDICTIONS.labels)
@@ -109,6 +116,11 @@ def count_fetch(part: str, *, is_found: bool) -> None:
 def count_refusal(reason: str) -> None:
     """One call whose caller is not known."""
     REFUSALS.labels(reason).inc()
+
+
+def count_feedback(service: str, outcome: str, reason: str) -> None:
+    """One report on a card stored; `reason` is one the cards offer, `other` or `none`."""
+    FEEDBACK.labels(service, outcome, reason).inc()
 
 
 def observe_writer(writer: Callable[[], Writer]) -> None:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cds_service.domain.policy import AssessmentPolicy, ReadingPolicy
+from cds_service.domain.policy import AssessmentPolicy, FeedbackPolicy, ReadingPolicy
 from cds_service.hl7.site import STANDARD, SiteMap
 from cds_service.settings.hl7 import hl7_document, hl7_values
 from cds_service.settings.toml import from_file, table, text, zone_name
@@ -27,6 +27,7 @@ class Site:
     zone: str = "UTC"
     reading: ReadingPolicy = field(default_factory=ReadingPolicy)
     assessment: AssessmentPolicy = field(default_factory=AssessmentPolicy)
+    feedback: FeedbackPolicy = field(default_factory=FeedbackPolicy)
     hl7: SiteMap = STANDARD
 
     @cached_property
@@ -55,6 +56,12 @@ class Site:
                 "high": self.assessment.high,
                 "news2_spread_min": _minutes(self.assessment.news2_spread),
             },
+            "feedback": {
+                "snooze_min": _minutes(self.feedback.snooze),
+                "author_labels_a_day": self.feedback.author_labels_a_day,
+                "sender_labels_a_day": self.feedback.sender_labels_a_day,
+                "burst_labels": self.feedback.burst_labels,
+            },
             "hl7": hl7_document(self.hl7),
         }
 
@@ -65,8 +72,7 @@ def site_from_file(path: Path) -> Site:
 
 
 def _site(document: Mapping[str, Any]) -> Site:
-    readers = {"version": text, "zone": zone_name, "reading": _reading, "assessment": _assessment, "hl7": hl7_values}
-    values = table(document, "", readers)
+    values = table(document, "", _READERS)
     hl7 = values.pop("hl7", {})
     site = replace(Site(), **values)
     return replace(site, hl7=SiteMap(zone=site.zone_info, **hl7))
@@ -98,6 +104,18 @@ def _assessment(document: Any, where: str) -> AssessmentPolicy:
     return policy
 
 
+def _feedback(document: Any, where: str) -> FeedbackPolicy:
+    counts = ("author_labels_a_day", "sender_labels_a_day", "burst_labels")
+    values = table(document, where, {"snooze_min": _age, **dict.fromkeys(counts, _count)})
+    return replace(FeedbackPolicy(), **{name.removesuffix("_min"): value for name, value in values.items()})
+
+
+def _count(value: Any, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{where}: must be a whole number over 0")
+    return value
+
+
 def _age(value: Any, where: str) -> timedelta:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= 100 * 366 * 24 * 60:
         raise ValueError(f"{where}: must be a whole number of minutes over 0")
@@ -118,3 +136,13 @@ def _probability(value: Any, where: str) -> float:
 
 def _minutes(age: timedelta) -> int:
     return int(age.total_seconds() // 60)
+
+
+_READERS = {
+    "version": text,
+    "zone": zone_name,
+    "reading": _reading,
+    "assessment": _assessment,
+    "feedback": _feedback,
+    "hl7": hl7_values,
+}

@@ -43,17 +43,17 @@ class Keyring:
         return blake2b(text.encode(), key=self._patient, digest_size=16).hexdigest()
 
     def fingerprint(self, plain: bytes) -> bytes:
-        """Keyed hash that tells whether an identity changed."""
+        """Keyed hash of 16 bytes: it tells whether an identity or a report is the same, not what it says."""
         return blake2b(plain, key=self._patient, digest_size=16, person=b"identity").digest()
 
-    def seal(self, patient_key: str, plain: bytes) -> bytes:
-        """The identity encrypted (AES-256-GCM, nonce first) and bound to its row."""
+    def seal(self, row: str, plain: bytes) -> bytes:
+        """An identity or a comment encrypted (AES-256-GCM, nonce first) and bound to its row."""
         nonce = urandom(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, plain, patient_key.encode())
+        return nonce + self._cipher.encrypt(nonce, plain, row.encode())
 
-    def unseal(self, patient_key: str, sealed: bytes) -> bytes:
-        """The plain identity; `InvalidTag` when the row was altered, moved or sealed with another key."""
-        return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], patient_key.encode())
+    def unseal(self, row: str, sealed: bytes) -> bytes:
+        """The plain text; `InvalidTag` when the row was altered, moved or sealed with another key."""
+        return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], row.encode())
 
     def audit_seal(self, seq: int, last_hash: bytes) -> bytes:
         """Keyed hash over the end of the audit chain."""
@@ -104,12 +104,16 @@ def read_identity(engine: Engine, keyring: Keyring, patient_key: str) -> Identit
         row = connection.execute(query).one_or_none()
     if row is None:
         return None
+    plain = unsealed(keyring, patient_key, row.sealed, key_id=row.key_id, where="identities")
+    return msgspec.json.decode(plain, type=Identity)
+
+
+def unsealed(keyring: Keyring, row: str, sealed: bytes, *, key_id: str, where: str) -> bytes:
+    """What was sealed into this row; Unavailable, naming both keys, when ours does not open it."""
     try:
-        return msgspec.json.decode(keyring.unseal(patient_key, row.sealed), type=Identity)
+        return keyring.unseal(row, sealed)
     except InvalidTag as error:
-        raise Unavailable(
-            f"sealed with key {row.key_id}, not readable with {keyring.key_id}", where="identities"
-        ) from error
+        raise Unavailable(f"sealed with key {key_id}, not readable with {keyring.key_id}", where=where) from error
 
 
 def _derive(secret: str, purpose: bytes) -> bytes:

@@ -20,6 +20,11 @@ Row = tuple[Any, ...]
 _LARGEST = 64
 
 
+def insert_into(table: Table, dialect: Dialect) -> Any:
+    """An INSERT that may say ON CONFLICT: the dialects spell it the same, each through its own class."""
+    return import_module(f"sqlalchemy.dialects.{dialect.name}").insert(table)
+
+
 class DriverStatement:
     """SQL of one dialect that takes values in the driver's own types, in the order of `names`."""
 
@@ -70,8 +75,7 @@ class InsertRows:
         return statement
 
     def _insert(self, rows: list[dict[str, None]]) -> Any:
-        """Both dialects spell ON CONFLICT the same, each through its own class."""
-        insert: Any = import_module(f"sqlalchemy.dialects.{self._dialect.name}").insert(self._table)
+        insert = insert_into(self._table, self._dialect)
         if not self._key:
             return insert.values(rows)
         if not self._replace:

@@ -23,6 +23,7 @@ _CLIENT = Access("client")
 ACCESS: dict[str, Access] = {
     "hooks.list_services": _OPEN,
     "hooks.call_service": _CLIENT,
+    "feedback.take_feedback": _CLIENT,
     "fhir.assess_posted_bundle": _CLIENT,
     "fhir.read_risk_assessment": _CLIENT,
     "predictions.predict": _CLIENT,

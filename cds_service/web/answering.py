@@ -19,6 +19,7 @@ from cds_service.monitoring import metrics
 from cds_service.services.assess import assess
 from cds_service.services.log_prediction import Asked, entry_from_prediction
 from cds_service.services.read_prediction import read_stored_prediction
+from cds_service.services.received import Received
 from cds_service.storage.prediction_log import StoredReply, new_prediction_id
 from cds_service.web.context import runtime, token_use
 
@@ -76,6 +77,12 @@ def stored_prediction(prediction_id: str, actor: Actor) -> Prediction:
         record=partial(process.writer.submit_audit, token=token_use()),
         at=process.now(),
     )
+
+
+def received(actor: Actor) -> Received:
+    """The call at hand, for use cases that store what clinicians send back."""
+    process = runtime()
+    return Received(actor, process.now(), process.settings.site.feedback, process.keyring, token_use())
 
 
 def commit(prediction: Prediction, asked: Asked, reply: object, *, shown: bool = True) -> StoredReply:

@@ -14,6 +14,7 @@ from flask import Blueprint, Response
 from marshmallow import Schema
 
 from cds_service import __version__
+from cds_service.cdshooks import feedback
 from cds_service.cdshooks.catalogue import SERVICES
 from cds_service.cdshooks.schemas import request_schema
 from cds_service.web import schemas
@@ -52,6 +53,15 @@ OPERATIONS = (
         schemas.CardsSchema,
         request=request_schema(None, _HOOKS),
         refusals=(*_BODY, 401, 404, 409, 412, 422, 503),
+        failure=FHIR,
+    ),
+    Operation(
+        "post",
+        "/cds-services/{service_id}/feedback",
+        "What became of cards",
+        feedback.ReceivedSchema,
+        request=feedback.FeedbackSchema,
+        refusals=(*_BODY, 401, 404, 503),
         failure=FHIR,
     ),
     Operation(

@@ -26,7 +26,7 @@ HOMES = {
     "alembic": ("storage/",),
     "psycopg": ("storage/postgres.py",),
     "onnxruntime": ("inference/",),
-    "marshmallow": ("cdshooks/schemas.py", "web/schemas.py", "web/openapi.py"),
+    "marshmallow": ("cdshooks/schemas.py", "cdshooks/feedback.py", "web/schemas.py", "web/openapi.py"),
     "apispec": ("web/openapi.py",),
     "granian": ("web/",),
     "structlog": ("logs.py",),

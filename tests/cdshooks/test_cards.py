@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cds_service.cdshooks.cards import cards_from_prediction, indicator
 from cds_service.cdshooks.complaint_words import COMPLAINTS
-from cds_service.cdshooks.override_reasons import NON_ADHERENCE, VALIDATED_STATE
+from cds_service.cdshooks.override_reasons import NON_ADHERENCE, OWN_REASONS
 from cds_service.cdshooks.prefetch import Note, NoteKind
 from cds_service.cdshooks.tables import OTHER_NAMES, REASONS, VITALS
 from cds_service.domain.complaints import COMPLAINT_GROUPS
@@ -204,9 +204,9 @@ def test_hostile_source_is_shown_harmless() -> None:
 def test_override_reasons_carry_hl7_codes_and_our_states() -> None:
     reasons = card(CASES["hospice-patient"])["overrideReasons"]
 
-    assert {reason["system"] for reason in reasons} == {NON_ADHERENCE, VALIDATED_STATE}
-    states = [reason["code"] for reason in reasons if reason["system"] == VALIDATED_STATE]
-    assert states == ["not-ill", "mild", "acute", "chronic", "terminal"]
+    assert {reason["system"] for reason in reasons} == {NON_ADHERENCE, OWN_REASONS}
+    states = [reason["code"] for reason in reasons if reason["system"] == OWN_REASONS]
+    assert states == ["already-assessed", "not-ill", "mild", "acute", "chronic", "terminal"]
 
 
 def test_card_is_named_after_its_prediction() -> None:

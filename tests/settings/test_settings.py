@@ -156,12 +156,13 @@ def test_the_hash_is_of_the_numbers_not_of_their_spelling(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("bands = 3", "bands: unknown; known are assessment, hl7, reading, version, zone"),
+        ("bands = 3", "bands: unknown; known are assessment, feedback, hl7, reading, version, zone"),
         ("[reading]\nmax_age = 3", "reading.max_age: unknown"),
         ("[reading]\nfuture_tolerance_min = -1", "reading.future_tolerance_min: must be a whole number of minutes"),
         ("[reading]\nmax_age_min = 4", "reading.max_age_min: must be a table"),
         ("[assessment]\nhigh = 1.5", "assessment.high: must be a number between 0 and 1"),
         ("[assessment]\nhigh = 0.01", "assessment: moderate must be under high"),
+        ("[feedback]\nburst_labels = 0", "feedback.burst_labels: must be a whole number over 0"),
         ('zone = "Mars/Olympus"', "zone: must be a zone"),
         ("version = 3", "version: must be a text"),
         ("reading = 3", "reading: must be a table"),

@@ -2,6 +2,7 @@
 
 from cds_service.storage.tables.audit import audit, audit_head
 from cds_service.storage.tables.base import UtcDateTime, metadata, utc_text
+from cds_service.storage.tables.feedback import feedback, hook_calls, labels, modes
 from cds_service.storage.tables.predictions import identities, predictions
 from cds_service.storage.tables.schema_floor import schema_floor
 from cds_service.storage.tables.tokens import tokens
@@ -10,8 +11,12 @@ __all__ = [
     "UtcDateTime",
     "audit",
     "audit_head",
+    "feedback",
+    "hook_calls",
     "identities",
+    "labels",
     "metadata",
+    "modes",
     "predictions",
     "schema_floor",
     "tokens",

@@ -1,0 +1,79 @@
+"""Which labels do not count until a steward has looked at them: a table of rules, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from cds_service.domain.early_warning import EMERGENCY
+from cds_service.domain.feedback import AHEAD_TOLERANCE
+from cds_service.domain.label import ACUITY, Kind, Label
+from cds_service.domain.policy import FeedbackPolicy
+
+# So many others of one opinion make a contrary label doubtful. Chosen by us: two may err together, a third is asked.
+_AGREEMENT = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What is known when a label arrives.
+
+    The counts are of labels received before it: from its author and its sender within a day, from its author within a
+    minute. `referred` is the label it supersedes or withdraws, `standing` what holds for the same prediction,
+    `news2` the lower bound of that prediction's score and `predicted_at` its time, None where it has none.
+    """
+
+    author_today: int = 0
+    sender_today: int = 0
+    author_last_minute: int = 0
+    referred: Label | None = None
+    standing: tuple[Label, ...] = ()
+    news2: int | None = None
+    predicted_at: datetime | None = None
+
+
+Rule = Callable[[Label, Circumstances, FeedbackPolicy], bool]
+
+
+def _is_early(label: Label, known: Circumstances, _policy: FeedbackPolicy) -> bool:
+    return known.predicted_at is not None and label.observed_at < known.predicted_at - AHEAD_TOLERANCE
+
+
+def _is_anothers(label: Label, known: Circumstances, _policy: FeedbackPolicy) -> bool:
+    return known.referred is not None and known.referred.by != label.by
+
+
+def _is_outvoted(label: Label, known: Circumstances, _policy: FeedbackPolicy) -> bool:
+    others: dict[str, set[str]] = {}
+    for other in known.standing:
+        if other.category in ACUITY and other.by != label.by:
+            others.setdefault(other.category, set()).add(other.by)
+    return label.category in ACUITY and any(
+        len(authors) >= _AGREEMENT for category, authors in others.items() if category != label.category
+    )
+
+
+# First match wins. The numbers are the site's (FeedbackPolicy).
+RULES: tuple[tuple[str, Rule], ...] = (
+    (
+        "author-cap",
+        lambda label, known, policy: label.author != "" and known.author_today >= policy.author_labels_a_day,
+    ),
+    ("sender-cap", lambda label, known, policy: known.sender_today >= policy.sender_labels_a_day),
+    ("burst", lambda label, known, policy: label.author != "" and known.author_last_minute >= policy.burst_labels),
+    ("other-author", _is_anothers),
+    ("observed-before-prediction", _is_early),
+    (
+        "contradicts-record",
+        lambda label, known, policy: label.category == "not-ill" and (known.news2 or 0) >= EMERGENCY,
+    ),
+    ("outvoted", _is_outvoted),
+)
+
+
+def quarantine_reason(label: Label, known: Circumstances, policy: FeedbackPolicy) -> str | None:
+    """Why the label is held back, None when it counts. A release is a steward's decision and never held back."""
+    if label.kind is Kind.RELEASE:
+        return None
+    return next((reason for reason, holds in RULES if holds(label, known, policy)), None)

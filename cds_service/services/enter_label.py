@@ -1,0 +1,59 @@
+"""The one way into the ledger of labels: an event is held against the rules, then added."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+import msgspec
+
+from cds_service.domain.label import Label, current_labels
+from cds_service.domain.quarantine import Circumstances, quarantine_reason
+from cds_service.services.received import Received
+from cds_service.services.stored import Outcome
+from cds_service.storage.audit_log import AuditEvent
+from cds_service.storage.change import Transaction
+from cds_service.storage.label_ledger import add_label, count_before, find_label, labels_about
+from cds_service.storage.subjects import Subject
+
+_DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
+_OUTCOME = msgspec.json.Decoder(Outcome)
+
+
+def enter_label(
+    transaction: Transaction, label: Label, received: Received, *, subject: Subject | None = None, comment: str = ""
+) -> tuple[Label, tuple[AuditEvent, ...]]:
+    """The event as the ledger holds it, and what to audit: nothing when the same event was there before.
+
+    `subject` is the prediction it is about, None where it is about a patient only.
+    """
+    stored = find_label(transaction, label.tenant, label.id)
+    if stored is not None:
+        return stored, ()
+    known = _circumstances(transaction, label, subject)
+    judged = replace(label, quarantine=quarantine_reason(label, known, received.policy))
+    added = add_label(transaction, judged, comment, received.keyring)
+    detail = msgspec.json.encode({"source": added.source.value, "quarantine": added.quarantine}).decode()
+    return added, (received.event(added.kind.value, "label", added.id, detail),)
+
+
+def label_id(received: Received, *content: object) -> UUID:
+    """The id that follows from the content: keyed, so that it tells nothing of a comment."""
+    return UUID(bytes=received.keyring.fingerprint(msgspec.json.encode([received.actor.tenant, *content])))
+
+
+def _circumstances(transaction: Transaction, label: Label, subject: Subject | None) -> Circumstances:
+    counts = count_before(transaction, label, day=label.received_at - _DAY, minute=label.received_at - _MINUTE)
+    refers_to = label.refers_to
+    about = labels_about(transaction, label.tenant, label.prediction_id, label.patient_key)
+    news2 = None if subject is None else _OUTCOME.decode(subject.outcome).news2
+    return Circumstances(
+        author_today=counts.author_today,
+        sender_today=counts.sender_today,
+        author_last_minute=counts.author_last_minute,
+        referred=None if refers_to is None else find_label(transaction, label.tenant, refers_to),
+        standing=current_labels(about, label.received_at),
+        news2=None if news2 is None else news2.lower,
+        predicted_at=None if subject is None else subject.created_at,
+    )

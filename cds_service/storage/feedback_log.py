@@ -1,0 +1,103 @@
+"""Feedback as it is stored: every report once, none changed, comments sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Connection, Engine, select
+
+from cds_service.domain.feedback import OVERRIDDEN, Feedback
+from cds_service.storage.change import Transaction, add_missing
+from cds_service.storage.identity import Keyring
+from cds_service.storage.sessions import reading
+from cds_service.storage.tables import feedback, predictions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackEntry:
+    """One report to be stored, with who sent it; `comment` is free text and leaves here only encrypted."""
+
+    report: Feedback
+    tenant: str
+    environment: str
+    actor: str
+    content_hash: bytes
+    suggestions: Sequence[str] = ()
+    comment: str = ""
+
+    def __repr__(self) -> str:
+        """Without the comment, which may name a patient."""
+        return f"FeedbackEntry(id={self.report.id})"
+
+
+def sealed_comment(keyring: Keyring, table: str, row_id: UUID, comment: str) -> dict[str, Any]:
+    """The columns that keep a comment: encrypted and bound to its row, or empty."""
+    if not comment:
+        return {"key_id": None, "sealed": None}
+    return {"key_id": keyring.key_id, "sealed": keyring.seal(f"{table}:{row_id}", comment.encode())}
+
+
+def feedback_row(entry: FeedbackEntry, keyring: Keyring) -> dict[str, Any]:
+    """The row of one report."""
+    report = entry.report
+    system, code = report.reason or (None, None)
+    return {
+        "id": report.id,
+        "tenant": entry.tenant,
+        "environment": entry.environment,
+        "card": report.card,
+        "outcome": report.outcome,
+        "outcome_timestamp": report.outcome_timestamp,
+        "content_hash": entry.content_hash,
+        "received_at": report.received_at,
+        "actor": entry.actor,
+        "reason_system": system,
+        "reason_code": code,
+        "suggestions": msgspec.json.encode(list(entry.suggestions)).decode(),
+        **sealed_comment(keyring, "feedback", report.id, entry.comment),
+    }
+
+
+def add_feedback(transaction: Transaction, row: dict[str, Any]) -> bool:
+    """Whether the report was new and is stored now."""
+    return add_missing(transaction, feedback, row)
+
+
+def reports_on(connection: Connection, tenant: str, card: UUID) -> list[Feedback]:
+    """Every report on the card."""
+    query = select(*_COLUMNS).where(feedback.c.tenant == tenant, feedback.c.card == card)
+    return [_report(row) for row in connection.execute(query)]
+
+
+def recent_cards(engine: Engine, since: datetime) -> dict[UUID, list[Feedback]]:
+    """All reports on the cards that were overridden after this moment, by card."""
+    recent = select(feedback.c.card).where(feedback.c.outcome_timestamp > since, feedback.c.outcome == OVERRIDDEN)
+    found: dict[UUID, list[Feedback]] = {}
+    with reading(engine) as connection:
+        for row in connection.execute(select(*_COLUMNS).where(feedback.c.card.in_(recent))):
+            found.setdefault(row.card, []).append(_report(row))
+    return found
+
+
+def overridden_outcomes(engine: Engine, cards: Sequence[UUID]) -> dict[UUID, tuple[str, str | None, bytes]]:
+    """Tenant, patient key and conclusions of these cards' predictions."""
+    columns = (predictions.c.id, predictions.c.tenant, predictions.c.patient_key, predictions.c.outcome)
+    with reading(engine) as connection:
+        rows = connection.execute(select(*columns).where(predictions.c.id.in_(cards))).all()
+    return {row.id: (row.tenant, row.patient_key, row.outcome) for row in rows}
+
+
+_COLUMNS = tuple(
+    feedback.c[name]
+    for name in ("id", "card", "outcome", "outcome_timestamp", "received_at", "reason_system", "reason_code")
+)
+
+
+def _report(row: Any) -> Feedback:
+    reason = None if row.reason_system is None else (row.reason_system, row.reason_code)
+    return Feedback(row.id, row.card, row.outcome, row.outcome_timestamp, row.received_at, reason)
