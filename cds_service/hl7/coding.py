@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 from cds_service.domain.codes import ICD10, ICD10CM
 from cds_service.domain.meanings import YES_NO_TABLE, Coding, Meaning, meaning_of
 from cds_service.domain.patient import NotUsed
 from cds_service.domain.statements import Refusal
-from cds_service.domain.vital_codes import LOINC, MDC, SNOMED, VITAL_CODES
+from cds_service.domain.text import MAX_SOURCE, bounded
+from cds_service.domain.vital_codes import LOINC, MDC, SNOMED, VITAL_CODES, Key
 from cds_service.hl7.site import SiteMap
 from cds_service.hl7.syntax import Syntax
 
@@ -23,6 +25,9 @@ SYSTEMS: Mapping[str, str] = MappingProxyType(
     | dict.fromkeys(("I10", "ICD10", "ICD-10", "2.16.840.1.113883.6.3"), ICD10)
     | {"HL70136": YES_NO_TABLE}
 )
+
+# Codes under which both pressures come in one value: `^140^/^84` (SN) or `120/80` (ST).
+PRESSURE_PAIRS: frozenset[Key] = frozenset({(LOINC, code) for code in ("85354-9", "35094-2", "55284-4")})
 
 _UNNAMED = Refusal(NotUsed.CODE_CONFLICT, "no coding system in OBX-3.3: name it, or the code in the site file")
 _LONGEST_REMEMBERED = 400
@@ -46,24 +51,34 @@ def words_of(sent: str, syntax: Syntax) -> str:
     return next((parts[place - 1] for place in (9, 2, 5, 1, 4) if parts[place - 1]), "")
 
 
-def meaning_of_code(sent: str, syntax: Syntax, site: SiteMap) -> Meaning:
+class Code(NamedTuple):
+    """What OBX-3 names: `key` is code and system as they were sent; under a pair both pressures come in one value."""
+
+    meaning: Meaning
+    key: str
+    is_pair: bool = False
+
+
+def code_of(sent: str, syntax: Syntax, site: SiteMap) -> Code:
     """What OBX-3 stands for; a code the site file names is trusted whatever text stands beside it."""
-    read = _meaning if len(sent) <= _LONGEST_REMEMBERED else _meaning.__wrapped__
+    read = _code if len(sent) <= _LONGEST_REMEMBERED else _code.__wrapped__
     return read(sent, syntax, site)
 
 
 @lru_cache(maxsize=4096)
-def _meaning(sent: str, syntax: Syntax, site: SiteMap) -> Meaning:
+def _code(sent: str, syntax: Syntax, site: SiteMap) -> Code:
     parts = syntax.components(sent)
     parts += [""] * (9 - len(parts))
+    key = bounded(f"{parts[0]}^{parts[2]}", MAX_SOURCE)
     for code, system in ((parts[0], parts[2]), (parts[3], parts[5])):
         vital = site.codes.get(f"{code}^{system}") if code else None
         if vital is not None:
-            return Meaning(vital=vital)
+            return Code(Meaning(vital=vital), key)
     codings = codings_of(sent, syntax)
     if codings and not any(system for (system, _), _ in codings):
-        return _without_system(codings)
-    return meaning_of(codings, parts[8])
+        return Code(_without_system(codings), key)
+    is_pair = not PRESSURE_PAIRS.isdisjoint(coding.key for coding in codings)
+    return Code(meaning_of(codings, parts[8]), key, is_pair)
 
 
 def _without_system(codings: list[Coding]) -> Meaning:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import NamedTuple
 
@@ -13,12 +13,12 @@ from cds_service.domain.patient import NotUsed
 from cds_service.domain.statements import Given, Refusal
 from cds_service.domain.text import MAX_SOURCE, bounded
 from cds_service.domain.vital_codes import LOINC
-from cds_service.hl7.coding import codings_of, meaning_of_code
+from cds_service.hl7.coding import code_of, codings_of
 from cds_service.hl7.message import CODE, MARKS, STATUS, TIME, UNITS, VALUE, Change, Fact, Key, Observation
 from cds_service.hl7.site import SiteMap
 from cds_service.hl7.times import Moment, moment_of
 from cds_service.hl7.tokens import NULL, Segment
-from cds_service.hl7.values import PAIR, PRESSURE_PAIRS, original_of, read_pair, read_value
+from cds_service.hl7.values import PAIR, original_of, read_pair, read_value
 
 # HL7 table 0085 (observation result status). U: "changed to final without retransmitting".
 _FINAL = frozenset("FCAU")
@@ -45,13 +45,22 @@ _BAD_TIME = Refusal(NotUsed.NO_TIME, "not an HL7 time, or one the clocks of its 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What holds for the observations of one order: whose rules, the zone, and the times they fall back on."""
+    """What holds for the observations of one order: whose rules, the zone, and the times they fall back on.
+
+    `order_id` names the order across messages: the filler's number, else the placer's.
+    """
 
     site: SiteMap
     zone: tzinfo
     unverified_is_final: bool
     message_time: str
     order: Segment | None = None
+    order_id: str = ""
+
+    def within(self, order: Segment | None) -> Context:
+        """The same, for the observations of this order."""
+        order_id = "" if order is None else bounded(order.part(3) or order.part(2), MAX_SOURCE)
+        return replace(self, order=order, order_id=order_id)
 
 
 class Standing(NamedTuple):
@@ -66,21 +75,22 @@ class Standing(NamedTuple):
 
 def read_observation(obx: Segment, context: Context) -> Iterator[Observation]:
     """The statements of vital signs of one OBX: none, one, or the two of a pair of pressures."""
-    meaning = meaning_of_code(obx.field(CODE), obx.syntax, context.site)
+    code = code_of(obx.field(CODE), obx.syntax, context.site)
+    meaning = code.meaning
     if meaning.vital is not None:
         standing = _standing_of(obx, meaning, context)
         value = standing.refusal or read_value(meaning.vital, meaning, obx, context.site)
-        yield _observation(meaning.vital, value, standing, obx, context)
-        return
-    if _is_pair(obx):
+        yield _observation(meaning.vital, value, standing, obx, Key(context.order_id, code.key, _sub_id(obx)))
+    elif code.is_pair and obx.field(VALUE):
         standing = _standing_of(obx, meaning, context)
+        key = Key(context.order_id, code.key, _sub_id(obx))
         for name, value in zip(PAIR, read_pair(obx, context.site), strict=True):
-            yield _observation(name, standing.refusal or value, standing, obx, context)
+            yield _observation(name, standing.refusal or value, standing, obx, key)
 
 
 def read_fact(obx: Segment, context: Context) -> Fact | None:
     """What an OBX says of pregnancy or of the SpO2 scale, None when it says nothing of them."""
-    meaning = meaning_of_code(obx.field(CODE), obx.syntax, context.site)
+    meaning = code_of(obx.field(CODE), obx.syntax, context.site).meaning
     if not meaning.states_fact or obx.field(VALUE) in ("", NULL):
         return None
     standing = _standing_of(obx, meaning, context)
@@ -92,10 +102,8 @@ def read_fact(obx: Segment, context: Context) -> Fact | None:
     return Fact(time, pregnant=answers.pop()) if len(answers) == 1 else None
 
 
-def _is_pair(obx: Segment) -> bool:
-    return obx.part(2) in ("SN", "ST") and not PRESSURE_PAIRS.isdisjoint(
-        coding.key for coding in codings_of(obx.field(CODE), obx.syntax)
-    )
+def _sub_id(obx: Segment) -> str:
+    return bounded(obx.syntax.text(obx.field(4)), MAX_SOURCE)
 
 
 def _standing_of(obx: Segment, meaning: Meaning, context: Context) -> Standing:
@@ -157,7 +165,7 @@ def _is_of_panel(order: Segment | None) -> bool:
     )
 
 
-def _observation(name: str, value: Given | Refusal, standing: Standing, obx: Segment, context: Context) -> Observation:
+def _observation(name: str, value: Given | Refusal, standing: Standing, obx: Segment, key: Key) -> Observation:
     flags = standing.flags
     at_fault = standing.at_fault
     change = _CHANGES.get(standing.status, Change.NONE)
@@ -167,20 +175,15 @@ def _observation(name: str, value: Given | Refusal, standing: Standing, obx: Seg
         at_fault = UNITS
     elif obx.field(VALUE) == NULL and standing.refusal is None:
         change = Change.CLEARS
-    order = context.order
     return Observation(
-        name=name,
-        value=value,
-        time=standing.time,
-        key=Key(
-            "" if order is None else bounded(order.part(3) or order.part(2), MAX_SOURCE),
-            bounded(f"{obx.part(CODE)}^{obx.part(CODE, 3)}", MAX_SOURCE),
-            bounded(obx.syntax.text(obx.field(4)), MAX_SOURCE),
-        ),
-        status=standing.status,
-        change=change,
-        segment=obx.place,
-        at_fault=at_fault,
-        original=original_of(obx),
-        flags=flags,
+        name,
+        value,
+        standing.time,
+        key,
+        standing.status,
+        change,
+        obx.place,
+        at_fault,
+        original_of(obx),
+        flags,
     )

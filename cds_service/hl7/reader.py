@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 
 from cds_service.domain.patient import NotUsed
@@ -64,6 +63,8 @@ def read_message(raw: bytes, *, site: SiteMap = STANDARD) -> Message:
         (ignored if take is None else read)[segment.id] += 1
         if take is not None:
             take(reading, segment)
+    if read["OBX"] and not any(patient.observations or patient.facts for patient in reading.patients):
+        reading.remarks.add("no-vital-sign-recognised")
     faults = [*_content_faults(reading, effect), *_observation_faults(reading.patients)]
     if tokens.unreadable:
         faults.append(Fault(100, "MSH", f"{tokens.unreadable} lines are no segments", is_error=False))
@@ -100,7 +101,7 @@ class _Reading:
             raise InvalidMessage(f"more than {MAX_PATIENTS} patients; send it in parts", where="PID", code=207)
         self.patients.append(patient)
         self.places.append(place)
-        self.context = replace(self.context, order=None)
+        self.context = self.context.within(None)
 
     @property
     def patient(self) -> Patient:
@@ -129,7 +130,7 @@ class _Reading:
         self.patient.diagnoses.append(read_diagnosis(dg1))
 
     def read_obr(self, obr: Segment) -> None:
-        self.context = replace(self.context, order=obr)
+        self.context = self.context.within(obr)
 
     def read_obx(self, obx: Segment) -> None:
         if self.context.order is None and self.effect is Effect.RESULTS:

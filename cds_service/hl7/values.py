@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
 
 from cds_service.domain.meanings import YES_NO_TABLE, Meaning, answers_of, coded_value
 from cds_service.domain.patient import NotUsed
 from cds_service.domain.statements import Given, Refusal, flag, quantity
 from cds_service.domain.text import bounded
-from cds_service.domain.vital_codes import LOINC, Key
 from cds_service.domain.vitals import VITAL_SIGNS, VitalSign
 from cds_service.hl7.coding import codings_of, words_of
 from cds_service.hl7.site import SiteMap
+from cds_service.hl7.syntax import Syntax
 from cds_service.hl7.tokens import NULL, Segment
 
-# Codes under which both pressures come in one value: `^140^/^84` (SN) or `120/80` (ST).
-PRESSURE_PAIRS: frozenset[Key] = frozenset({(LOINC, code) for code in ("85354-9", "35094-2", "55284-4")})
 PAIR = ("systolic_bp", "diastolic_bp")
 
 CODED = frozenset({"CE", "CWE", "CNE"})
@@ -24,7 +24,9 @@ CODED = frozenset({"CE", "CWE", "CNE"})
 _NUMBER = re.compile(r"[+-]?(?:\d{1,12}(?:\.\d{0,9})?|\.\d{1,9})", re.ASCII)
 _PAIR = re.compile(r"(\d{1,3})/(\d{1,3})", re.ASCII)
 
+_LONGEST_REMEMBERED = 200
 _ALERT = Given("A")
+_ALERT_ALONE = Given("A", ("confusion-not-asked",))
 _NO_NUMBER = Refusal(NotUsed.NOT_A_NUMBER)
 _NO_VALUE = Refusal(NotUsed.NO_VALUE)
 _CLEARED = Refusal(NotUsed.NO_VALUE, "null")
@@ -87,17 +89,33 @@ def _pair(obx: Segment) -> tuple[str, str] | Refusal:
 
 def unit_of(sign: VitalSign, obx: Segment, site: SiteMap) -> str | None:
     """The unit of OBX-6 as the table of the vital sign spells it, by the site's spelling of it, or as it was sent."""
-    if not obx.field(6) or obx.field(6) == NULL:
+    sent = obx.field(6)
+    if not sent or sent == NULL:
         return site.missing_units.get(sign.name)
-    parts = obx.components(6)
-    codes = [code for code in (parts[0], parts[3] if len(parts) > 3 else "") if code]
-    if not codes:
-        codes = [parts[1]] if len(parts) > 1 and parts[1] else []
+    codes = _unit(sent, obx.syntax).codes
     for code in codes:
         known = site.units.get(code, code)
         if known in sign.units:
             return known
     return codes[0] if codes else None
+
+
+class _Unit(NamedTuple):
+    """OBX-6: its code and its alternate, or its text where it has none; and what a person would see of it."""
+
+    codes: tuple[str, ...]
+    shown: str
+
+
+def _unit(sent: str, syntax: Syntax) -> _Unit:
+    return (_read_unit if len(sent) <= _LONGEST_REMEMBERED else _read_unit.__wrapped__)(sent, syntax)
+
+
+@lru_cache(maxsize=1024)
+def _read_unit(sent: str, syntax: Syntax) -> _Unit:
+    code, text, _, alternate = [*syntax.components(sent), "", "", ""][:4]
+    codes = tuple(one for one in (code, alternate) if one) or tuple(one for one in (text,) if one)
+    return _Unit(codes, "" if sent == NULL else text or code)
 
 
 def original_of(obx: Segment) -> str:
@@ -107,8 +125,7 @@ def original_of(obx: Segment) -> str:
         value = words_of(sent, obx.syntax)
     else:
         value = "".join(obx.components(5)) if kind == "SN" else obx.syntax.text(sent)
-    unit = obx.part(6, 2) or obx.part(6)
-    return bounded(f"{value} {unit}".strip()) if value else ""
+    return bounded(f"{value} {_unit(obx.field(6), obx.syntax).shown}".rstrip()) if value else ""
 
 
 def _named(kind: str) -> str:
@@ -134,8 +151,8 @@ _NUMBERS: dict[str, Callable[[Segment], float | Refusal]] = {"NM": _number, "SN"
 
 def _coded(name: str, meaning: Meaning, obx: Segment) -> Given | Refusal:
     given = coded_value(name, codings_of(obx.field(5), obx.syntax), obx.part(5, 9))
-    is_unasked = name == "consciousness" and not meaning.asks_for_confusion
-    return given._replace(flags=("confusion-not-asked",)) if is_unasked and given == _ALERT else given
+    is_unasked = name == "consciousness" and given == _ALERT and not meaning.asks_for_confusion
+    return _ALERT_ALONE if is_unasked else given
 
 
 def _flag(meaning: Meaning, obx: Segment) -> Given | Refusal:

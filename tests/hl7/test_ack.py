@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from cds_service.errors import InvalidMessage
-from cds_service.hl7.ack import MAX_FAULTS, Reply, acknowledge, acknowledge_refusal, acknowledge_trouble
+from cds_service.hl7.ack import Reply, acknowledge, acknowledge_refusal, acknowledge_trouble
+from cds_service.hl7.ack_segments import MAX_FAULTS
 from cds_service.hl7.header import header_of
 from cds_service.hl7.reader import read_message
 from tests.hl7.builders import PID, er7, msh, obx, oru

@@ -231,6 +231,7 @@ def test_value_is_read_by_its_type(kind: str, code: str, value: str, unit: str, 
         pytest.param("NM", "8867-4^Heart rate", "72", "/min", "code-conflict", id="no coding system"),
         pytest.param("NM", "8867-4^HR^LN^9279-1^RR^LN", "72", "/min", "code-conflict", id="two vital signs in one"),
         pytest.param("ID", "371825009^Patient on oxygen^SCT", "maybe", "", "unknown-value", id="neither yes nor no"),
+        pytest.param("NM", "85354-9^BP^LN", "120/80", "mm[Hg]", "not-a-number", id="pair as a number"),
         pytest.param("ST", "35094-2^BP^LN", "120 over 80", "mm[Hg]", "not-a-number", id="pair in words"),
     ],
 )  # fmt: skip
@@ -246,6 +247,7 @@ def test_what_is_no_vital_sign_is_passed_over(code: str) -> None:
     made = snapshot(oru(obx(code, 93, "mm[Hg]")))
 
     assert (dict(made.readings), made.not_used) == ({}, ())
+    assert "no-vital-sign-recognised" in made.remarks
 
 
 def test_arterial_saturation_is_spo2_only_among_vital_signs() -> None:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from cds_service.hl7 import conformance, tokens
-from cds_service.hl7.ack import CONDITIONS, MAX_FAULTS
+from cds_service.hl7.ack_segments import CONDITIONS, MAX_FAULTS
 from cds_service.hl7.charset import ENCODINGS
 from cds_service.hl7.events import EVENTS, VERSIONS
 from cds_service.hl7.observations import NOT_MEASURED
