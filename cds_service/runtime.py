@@ -104,7 +104,10 @@ class Runtime:
 
     def _fetch_keys(self, address: str) -> bytes:
         rule = self.settings.clients.key_rule(address)
-        found = self.fhir.read_document(FhirAccess(address, None, rule))
+        try:
+            found = self.fhir.read_document(FhirAccess(address, None, rule))
+        except Unavailable as error:
+            raise KeyServerFailed(error.text) from None
         if isinstance(found, FetchFailed):
             raise KeyServerFailed(found.reason)
         return found
