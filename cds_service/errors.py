@@ -81,6 +81,13 @@ class Unauthorized(CdsError):
     issue = "login"
 
 
+class Forbidden(CdsError):
+    """The caller is known, and this is not theirs to do."""
+
+    status = 403
+    issue = "forbidden"
+
+
 class NotFound(CdsError):
     """Nothing is here for this caller."""
 
@@ -114,6 +121,17 @@ class UnsupportedMedia(CdsError):
 
     status = 415
     issue = "not-supported"
+
+
+class TooManyRequests(CdsError):
+    """The caller asked more often than is agreed."""
+
+    status = 429
+    issue = "throttled"
+
+    def __init__(self, text: str, *, where: str = "", retry_after_s: int = 1) -> None:
+        super().__init__(text, where=where)
+        self.retry_after_s = retry_after_s
 
 
 class Unavailable(CdsError):

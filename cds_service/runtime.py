@@ -16,7 +16,7 @@ from cds_service.fhir.access import FhirAccess
 from cds_service.fhir.client import FetchFailed, FhirClient
 from cds_service.inference.codes import load_code_tables
 from cds_service.inference.predictor import Predictor, load_predictor
-from cds_service.monitoring.budget import MinuteBudget
+from cds_service.monitoring.budget import ClientBudgets, LoginBackoff, MinuteBudget
 from cds_service.settings import Settings
 from cds_service.storage import schema
 from cds_service.storage.identity import Keyring
@@ -42,11 +42,14 @@ class Runtime:
     fhir: FhirClient = field(default_factory=FhirClient)
     keys: KeyStore = field(init=False)
     refusals: MinuteBudget = field(default_factory=lambda: MinuteBudget(REFUSALS_NOTED))
+    logins: LoginBackoff = field(default_factory=LoginBackoff)
+    budgets: ClientBudgets = field(init=False)
     draining: bool = field(default=False)
 
     def __post_init__(self) -> None:
-        """Keys are fetched as FHIR resources are: within a deadline, from the one address that is configured."""
+        """What depends on the settings: keys are fetched as FHIR resources are, and workers share a client's minute."""
         self.keys = KeyStore(self._fetch_keys)
+        self.budgets = ClientBudgets(max(1, self.settings.rate_limit // self.settings.workers))
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Runtime:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from flask import Flask
@@ -19,6 +22,7 @@ from bench.postgres import NoPostgres, Postgres, postgres
 from bench.processes import free_port, server
 from cds_service import logs
 from cds_service.app import create_app
+from cds_service.cli import main
 from cds_service.domain.codes import CodeTables
 from cds_service.inference.codes import load_code_tables
 from cds_service.inference.predictor import Predictor, load_predictor
@@ -196,6 +200,34 @@ def run_cds(*arguments: str, variables: dict[str, str]) -> subprocess.CompletedP
         timeout=60,
         check=False,
     )
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command came to."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def cds_in(service: Service, *arguments: str, typed: str = "") -> Done:
+    """One `cds` command in this process on the database of a running service; `typed` is its standard input."""
+    settings = service.runtime.settings
+    own = environment(
+        service.database.parent,
+        CDS_CLIENT_AUTH=settings.client_auth,
+        **({} if settings.clients_file is None else {"CDS_CLIENTS_FILE": str(settings.clients_file)}),
+    )
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        patch.dict(os.environ, own),
+        patch("sys.stdin", io.StringIO(f"{typed}\n")),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        code = main(arguments)
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="session")

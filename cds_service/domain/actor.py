@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# What people may be; an admin may do all the others may.
+USER_ROLES = ("clinician", "steward", "admin")
+ROLES = ("client", *USER_ROLES)
+ENVIRONMENTS = ("production", "test")
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
     """One authenticated caller.
 
-    `kind` is client, user or command; `environment` production or test; `role` names a row set of the access table.
+    `kind` is client, user or command; `environment` production or test. `role` (one of `ROLES`, or operator for a
+    command) says what it may do, `scopes` what a token narrows that to, None where it does not.
     `language` is what its cards are written in, None where each request says.
     """
 
@@ -19,6 +25,7 @@ class Actor:
     tenant: str
     environment: str
     language: str | None = None
+    scopes: frozenset[str] | None = None
 
 
 # The caller when client authentication is off, which start allows on loopback only: nothing it sends is production.

@@ -1,16 +1,29 @@
-"""How much of something may happen in a while."""
+"""How much of something may happen in a while: refusals noted, calls of a client, attempts to log in."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 from threading import Lock
 from time import monotonic
+from typing import NamedTuple
+
+Clock = Callable[[], float]
+
+
+class Allowance(NamedTuple):
+    """What is left of a minute's calls: `wait_s` is 0 where this one is within them."""
+
+    limit: int
+    remaining: int
+    reset_s: int
+    wait_s: int
 
 
 class MinuteBudget:
-    """At most `limit` uses a minute, counted from the first one of each minute."""
+    """At most `limit` uses in each minute that begins with a use."""
 
-    def __init__(self, limit: int, *, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, limit: int, *, clock: Clock = monotonic) -> None:
         self._limit = limit
         self._clock = clock
         self._lock = Lock()
@@ -19,11 +32,63 @@ class MinuteBudget:
 
     def take(self) -> bool:
         """Whether one more use is within the budget; it is counted if so."""
+        return self.use().wait_s == 0
+
+    def use(self) -> Allowance:
+        """Count one more use if it is within the budget, and say what is left of it."""
         now = self._clock()
         with self._lock:
             if now - self._began >= 60:
                 self._began, self._used = now, 0
+            reset_s = max(1, ceil(self._began + 60 - now))
             if self._used >= self._limit:
-                return False
+                return Allowance(self._limit, 0, reset_s, reset_s)
             self._used += 1
-            return True
+            return Allowance(self._limit, self._limit - self._used, reset_s, 0)
+
+
+class ClientBudgets:
+    """A minute's budget for each client that was let in, made at its first call."""
+
+    def __init__(self, limit: int, *, clock: Clock = monotonic) -> None:
+        self._limit = limit
+        self._clock = clock
+        self._budgets: dict[tuple[str, str], MinuteBudget] = {}
+
+    def use(self, tenant: str, name: str) -> Allowance:
+        """One more call of this client."""
+        key = (tenant, name)
+        budget = self._budgets.get(key) or self._budgets.setdefault(key, MinuteBudget(self._limit, clock=self._clock))
+        return budget.use()
+
+
+# Chosen by us: five attempts are free, then the wait doubles from a second to a minute. Longer would let anyone keep
+# a clinician out; at one guess a minute a password of 15 characters is not guessed.
+_FREE_ATTEMPTS = 5
+_WAIT_MAX_S = 60
+_NAMES_MAX = 10_000
+
+
+class LoginBackoff:
+    """How long a name must wait after failed attempts, in this process."""
+
+    def __init__(self, *, clock: Clock = monotonic) -> None:
+        self._clock = clock
+        self._failures: dict[str, tuple[int, float]] = {}
+
+    def wait_s(self, name: str) -> int:
+        """Seconds until the next attempt, 0 when it may be made now."""
+        count, last = self._failures.get(name, (0, 0.0))
+        if count < _FREE_ATTEMPTS:
+            return 0
+        wait = min(_WAIT_MAX_S, 1 << min(count - _FREE_ATTEMPTS, 10))
+        return max(0, ceil(last + wait - self._clock()))
+
+    def note(self, name: str, *, succeeded: bool) -> None:
+        """Remember an attempt; one that succeeds forgives those before it."""
+        count, _ = self._failures.pop(name, (0, 0.0))
+        if succeeded:
+            return
+        self._failures[name] = (count + 1, self._clock())
+        if len(self._failures) > _NAMES_MAX:
+            self._failures.pop(next(iter(self._failures)))

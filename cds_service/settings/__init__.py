@@ -36,6 +36,7 @@ class Settings:
     cors_origins: tuple[str, ...]
     fhir_validation: str
     workers: int
+    rate_limit: int
     log_file: Path | None
     secret_key: str
     site: Site

@@ -10,13 +10,12 @@ from types import MappingProxyType
 from typing import Any
 
 from cds_service.cdshooks.key_store import KeySource
-from cds_service.domain.actor import Actor
+from cds_service.domain.actor import ENVIRONMENTS, Actor
 from cds_service.fhir.access import Network, ServerRule, base_problem
 from cds_service.i18n import LANGUAGES
 from cds_service.settings.toml import one_of, table, text
 
 _URL_LIMIT = 2048
-ENVIRONMENTS = ("production", "test")
 
 
 @dataclass(frozen=True, slots=True)

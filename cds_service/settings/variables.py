@@ -93,10 +93,13 @@ def _yes_or_no(text: str) -> bool:
     return _one_of("yes", "no")(text) == "yes"
 
 
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 64:
-        raise ValueError("give a number from 1 to 64")
-    return int(text)
+def _count(most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
+            raise ValueError(f"give a number from 1 to {most}")
+        return int(text)
+
+    return read
 
 
 def _optional_path(text: str) -> Path | None:
@@ -119,6 +122,8 @@ VARIABLES = (
     Variable("CDS_SITE_FILE", "", "a TOML file", _optional_path),
     Variable("CDS_CORS_ORIGINS", "", "origins, separated by commas", _origins),
     Variable("CDS_FHIR_VALIDATION", "fast", "`fast` or `strict`", _one_of("fast", "strict")),
-    Variable("CDS_WORKERS", "1", "a number from 1 to 64", _count),
+    Variable("CDS_WORKERS", "1", "a number from 1 to 64", _count(64)),
+    # Chosen by us: a hundred calls a second, more than one EHR's people open charts; it stops a runaway loop.
+    Variable("CDS_RATE_LIMIT", "6000", "a number from 1 to 1000000", _count(1_000_000)),
     Variable("CDS_LOG_FILE", "", "a file", _optional_path),
 )

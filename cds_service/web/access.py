@@ -4,31 +4,49 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cds_service.domain.actor import Actor
+from flask import request
+
+from cds_service.domain.actor import ROLES, USER_ROLES, Actor
+from cds_service.errors import TooManyRequests
 from cds_service.runtime import Runtime
-from cds_service.web.authentication import client_of_request
+from cds_service.web.authentication import actor_of_request, forbid
+from cds_service.web.context import keep_allowance
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What an address demands: `open` to anyone, or a known `client`."""
+    """What an address demands: nothing where `scope` is None, else one of the roles, and the scope of a token."""
 
-    authentication: str
+    scope: str | None
+    roles: frozenset[str] = frozenset()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anyone may call."""
+        return self.scope is None
+
+    def admits(self, actor: Actor) -> bool:
+        """Whether this caller may call. An admin may do what other people may."""
+        is_role = actor.role in self.roles or (actor.role == "admin" and not self.roles.isdisjoint(USER_ROLES))
+        return is_role and (actor.scopes is None or self.scope in actor.scopes)
 
 
-_OPEN = Access("open")
-_CLIENT = Access("client")
+def _to(scope: str, *roles: str) -> Access:
+    return Access(scope, frozenset(roles))
+
+
+_OPEN = Access(None)
 
 # By Flask endpoint. Discovery and health tell nothing of any patient.
 ACCESS: dict[str, Access] = {
     "hooks.list_services": _OPEN,
-    "hooks.call_service": _CLIENT,
-    "feedback.take_feedback": _CLIENT,
-    "fhir.assess_posted_bundle": _CLIENT,
-    "fhir.read_risk_assessment": _CLIENT,
-    "predictions.predict": _CLIENT,
-    "predictions.read_prediction": _CLIENT,
-    "predictions.explain_prediction": _CLIENT,
+    "hooks.call_service": _to("hooks", "client"),
+    "feedback.take_feedback": _to("feedback", "client"),
+    "fhir.assess_posted_bundle": _to("assess", "client", "clinician"),
+    "fhir.read_risk_assessment": _to("read", *ROLES),
+    "predictions.predict": _to("predict", "client", "clinician"),
+    "predictions.read_prediction": _to("read", *ROLES),
+    "predictions.explain_prediction": _to("read", *ROLES),
     "models.model_card": _OPEN,
     "health.livez": _OPEN,
     "health.readyz": _OPEN,
@@ -38,7 +56,18 @@ ACCESS: dict[str, Access] = {
 
 
 def authenticate(process: Runtime) -> Actor:
-    """The caller of an address that demands one; Unauthorized when the request does not prove who it is."""
+    """The caller of an address that demands one.
+
+    Raises Unauthorized when the request does not prove who it is, Forbidden when that is nobody the address
+    admits, TooManyRequests when it is over what a client may ask a minute.
+    """
     if process.settings.client_auth == "off":
         return process.settings.clients.local
-    return client_of_request(process)
+    actor = actor_of_request(process)
+    allowance = process.budgets.use(actor.tenant, actor.name)
+    keep_allowance(allowance)
+    if allowance.wait_s:
+        raise TooManyRequests("more calls than are agreed with this client", retry_after_s=allowance.wait_s)
+    if not ACCESS[request.endpoint or ""].admits(actor):
+        raise forbid(process, actor, "role")
+    return actor

@@ -11,6 +11,7 @@ from flask import Response, current_app, request
 from cds_service.domain.actor import Actor
 from cds_service.errors import UnsupportedMedia
 from cds_service.i18n import negotiate
+from cds_service.monitoring.budget import Allowance
 from cds_service.runtime import Runtime
 from cds_service.storage.token_log import TokenUse
 from cds_service.web import strict_json
@@ -19,6 +20,7 @@ JSON = "application/json"
 FHIR_JSON = "application/fhir+json"
 
 _USE = "cds.token_use"
+_ALLOWANCE = "cds.allowance"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -42,6 +44,16 @@ def retry_key() -> str | None:
 def keep_token_use(use: TokenUse) -> None:
     """Leave the use of this request's token for what the request stores."""
     request.environ[_USE] = use
+
+
+def keep_allowance(left: Allowance) -> None:
+    """Leave what is left of this client's minute for the answer's headers."""
+    request.environ[_ALLOWANCE] = left
+
+
+def allowance() -> Allowance | None:
+    """What is left of this client's minute; None where nobody was let in."""
+    return cast(Allowance | None, request.environ.get(_ALLOWANCE))
 
 
 def language(actor: Actor | None = None) -> str:

@@ -11,6 +11,7 @@ from flask import Flask, Response, request
 from cds_service import logs
 from cds_service.errors import UnsupportedMedia
 from cds_service.monitoring.metrics import count_request
+from cds_service.web.context import allowance
 
 _STARTED = "cds.started"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -41,6 +42,12 @@ def _end(response: Response) -> Response:
     headers = response.headers
     headers["X-Request-ID"] = logs.request_id.get()
     headers["X-Content-Type-Options"] = "nosniff"
+    left = allowance()
+    if left is not None:
+        # The header fields most clients know (draft-ietf-httpapi-ratelimit-headers, up to its seventh version).
+        headers["RateLimit-Limit"] = str(left.limit)
+        headers["RateLimit-Remaining"] = str(left.remaining)
+        headers["RateLimit-Reset"] = str(left.reset_s)
     return response
 
 

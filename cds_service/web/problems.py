@@ -11,7 +11,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from cds_service import logs
-from cds_service.errors import CdsError, Unauthorized, Unavailable
+from cds_service.errors import CdsError, TooManyRequests, Unauthorized, Unavailable
 from cds_service.fhir.outcome import operation_outcome
 
 log = logs.get_logger(__name__)
@@ -59,10 +59,10 @@ def problem_response(error: CdsError, path: str) -> Response:
     response = Response(body, status=error.status, content_type=media)
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "no-store"
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | TooManyRequests):
         response.headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, Unauthorized):
-        response.headers["WWW-Authenticate"] = "Bearer"
+        response.headers["WWW-Authenticate"] = 'Bearer, Basic realm="cds", charset="UTF-8"'
     return response
 
 

@@ -3,12 +3,14 @@
 from cds_service.storage.tables.audit import audit, audit_head
 from cds_service.storage.tables.base import UtcDateTime, metadata, utc_text
 from cds_service.storage.tables.feedback import feedback, hook_calls, labels, modes
+from cds_service.storage.tables.people import api_tokens, users
 from cds_service.storage.tables.predictions import identities, predictions
 from cds_service.storage.tables.schema_floor import schema_floor
 from cds_service.storage.tables.tokens import tokens
 
 __all__ = [
     "UtcDateTime",
+    "api_tokens",
     "audit",
     "audit_head",
     "feedback",
@@ -20,5 +22,6 @@ __all__ = [
     "predictions",
     "schema_floor",
     "tokens",
+    "users",
     "utc_text",
 ]
