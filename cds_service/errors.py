@@ -66,9 +66,16 @@ class InvalidMessage(BadRequest):
     issue = "processing"
 
     def __init__(
-        self, text: str, *, where: str, code: int, is_rejected: bool = False, is_answered: bool = True
+        self,
+        text: str,
+        *,
+        where: str,
+        code: int,
+        is_rejected: bool = False,
+        is_answered: bool = True,
+        details: tuple[tuple[str, str], ...] = (),
     ) -> None:
-        super().__init__(text, where=where)
+        super().__init__(text, where=where, details=details)
         self.code = code
         self.is_rejected = is_rejected
         self.is_answered = is_answered

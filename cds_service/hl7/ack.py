@@ -46,7 +46,8 @@ def acknowledge_refusal(raw: bytes, error: InvalidMessage, *, at: datetime, cont
     if not error.is_answered:
         return Reply()
     verdict = Verdict.REJECTED if error.is_rejected else Verdict.ERROR
-    return _reply(peek(raw), verdict, [Fault(error.code, error.where, error.text)], at, control_id)
+    faults = [Fault(error.code, where, text) for where, text in ((error.where, error.text), *error.details)]
+    return _reply(peek(raw), verdict, faults, at, control_id)
 
 
 def acknowledge_trouble(header: Header | None, *, at: datetime, control_id: str) -> Reply:

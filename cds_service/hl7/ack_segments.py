@@ -62,9 +62,10 @@ class _Writer:
 def acknowledgment(header: Header | None, code: str, faults: Sequence[Fault], at: datetime, control_id: str) -> bytes:
     """MSH, MSA and ERR of one acknowledgment; `code` is MSA-1, `header` that of the message where it has one."""
     write = _Writer(header)
-    listed = faults[:MAX_FAULTS]
     version = _version(header)
     is_old = version in _BEFORE_ERL
+    # Before 2.5 ERR has no severity: beside an acceptance a warning would read as an error.
+    listed = [fault for fault in faults if fault.is_error or not is_old][:MAX_FAULTS]
     text = write.text(listed[0].text) if is_old and listed else b""
     echo = b"" if header is None else _clean(header.sent[10])[:MAX_CONTROL_ID]
     errors = _old_errors(listed, write) if is_old else [_error(fault, write) for fault in listed]

@@ -37,9 +37,7 @@ def require_valid(raw: bytes) -> None:
     problems = explain(raw)
     if problems:
         where, text = problems[0]
-        error = InvalidMessage(text, where=where, code=100)
-        error.details = tuple(problems[1:])
-        raise error
+        raise InvalidMessage(text, where=where, code=100, details=tuple(problems[1:]))
 
 
 def explain(raw: bytes) -> list[Problem]:

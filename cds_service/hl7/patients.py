@@ -55,7 +55,8 @@ def identifier_of(sent: str, syntax: Syntax, site: SiteMap, sender: Sender) -> I
     """One identifier (CX); its system is the site's name of the authority, else its object identifier, else its own."""
     parts = [*syntax.components(sent), "", "", "", ""]
     value = "" if parts[0] == NULL else parts[0]
-    return Identifier(bounded(value, MAX_NAME), _system(sent, syntax, site) or sender.authority, parts[4])
+    own = site.authorities.get(sender.authority, sender.authority)
+    return Identifier(bounded(value, MAX_NAME), _system(sent, syntax, site) or own, parts[4])
 
 
 def _system(sent: str, syntax: Syntax, site: SiteMap) -> str:

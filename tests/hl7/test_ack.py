@@ -121,6 +121,21 @@ def test_a_rejected_observation_is_a_warning_and_the_rest_is_accepted() -> None:
     assert sent[2][8] == "OBX[2]-6: respiratory_rate: unknown-unit"
 
 
+def test_an_old_version_has_no_way_to_warn() -> None:
+    sent = lines(answer(oru(obx(value="abc"), msh_12="2.3")).application)
+
+    assert [line[0] for line in sent] == ["MSH", "MSA"]
+    assert sent[1] == ["MSA", "AA", "M1"]
+
+
+def test_everything_strict_mode_objects_to_is_listed() -> None:
+    error = InvalidMessage("is required", where="OBX[1]-3", code=100, details=(("ZXX", "has no place"),))
+
+    sent = lines(acknowledge_refusal(oru(obx()), error, at=AT, control_id="R1").application)
+
+    assert [line[2] for line in sent if line[0] == "ERR"] == ["OBX^1^3", "ZXX^1"]
+
+
 def test_a_missing_identifier_is_an_error_of_the_content() -> None:
     sent = lines(answer(er7(msh(), "PID|1", obx())).application)
 

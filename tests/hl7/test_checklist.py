@@ -524,6 +524,14 @@ def test_an_authority_may_have_the_name_fhir_senders_use() -> None:
     assert snapshot(oru(obx()), site=rules).identity.patient_id == "https://hospital.example/mrn|P1"
 
 
+def test_the_authority_of_a_sender_has_that_name_too() -> None:
+    rules = site(authorities={"HOSP": "https://hospital.example/mrn"}, senders={"MONITOR|ED": Sender(authority="HOSP")})
+
+    made = snapshot(er7(msh(), "PID|1||P1", obx()), site=rules)
+
+    assert made.identity.patient_id == "https://hospital.example/mrn|P1"
+
+
 def test_each_observation_goes_to_its_own_patient() -> None:
     raw = er7(msh(), PID, OBR, obx(value=70), PID.replace("P1^", "P2^"), OBR, obx(value=90))
 
