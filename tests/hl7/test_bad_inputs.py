@@ -113,6 +113,7 @@ ANSWERS = [
     pytest.param(b"BHS|^~\\&\r" + GOOD, "AR", "200", id="43 batch"),
     pytest.param(er7(msh(msh_9="ACK^R01"), "MSA|AA|M1"), "", "", id="44 acknowledgment"),
     pytest.param(GOOD + GOOD, "AE", "100", id="two messages in one"),
+    pytest.param(er7(msh(), msh()), "AE", "100", id="two heartbeats in one"),
 ]  # fmt: skip
 
 

@@ -112,8 +112,10 @@ def test_a_line_feed_in_a_text_makes_no_segment() -> None:
 
 
 def test_a_line_feed_that_may_begin_a_segment_is_refused() -> None:
-    with pytest.raises(InvalidMessage, match="end every segment alike"):
+    with pytest.raises(InvalidMessage, match="end every segment alike") as refused:
         read(oru(obx(), "NTE|1||two\n" + obx(value=40)))
+
+    assert (refused.value.where, refused.value.code) == ("MSH", 100)
 
 
 def test_every_segment_is_accounted_for() -> None:
@@ -231,6 +233,10 @@ def test_value_is_read_by_its_type(kind: str, code: str, value: str, unit: str, 
         pytest.param("NM", "8867-4^Heart rate", "72", "/min", "code-conflict", id="no coding system"),
         pytest.param("NM", "8867-4^HR^LN^9279-1^RR^LN", "72", "/min", "code-conflict", id="two vital signs in one"),
         pytest.param("ID", "371825009^Patient on oxygen^SCT", "maybe", "", "unknown-value", id="neither yes nor no"),
+        pytest.param("ID", "371825009^Patient on oxygen^SCT", "Y~N", "", "unknown-value", id="yes and no repeated"),
+        pytest.param("TX", "371825009^Patient on oxygen^SCT", "Y", "", "unknown-value", id="yes as text"),
+        pytest.param("CWE", "371825009^Oxygen^SCT", "Y^^HL70136^N^^HL70136", "", "code-conflict", id="yes and no"),
+        pytest.param("CWE", "722742002^Air^SCT", "N^^HL70136", "", "unknown-value", id="room air denied"),
         pytest.param("NM", "85354-9^BP^LN", "120/80", "mm[Hg]", "not-a-number", id="pair as a number"),
         pytest.param("ST", "35094-2^BP^LN", "120 over 80", "mm[Hg]", "not-a-number", id="pair in words"),
     ],
@@ -242,7 +248,9 @@ def test_value_is_left_out_with_its_reason(kind: str, code: str, value: str, uni
     assert {one.reason.value for one in made.not_used} == {reason}
 
 
-@pytest.mark.parametrize("code", ["150023^MDC_PRESS_BLD_NONINV_MEAN^MDC", "8478-0^Mean^LN", "718-7^Hb^LN", "X^Y^L"])
+@pytest.mark.parametrize(
+    "code", ["150023^MDC_PRESS_BLD_NONINV_MEAN^MDC", "8478-0^Mean^LN", "718-7^Hb^LN", "X^Y^L", "1894^Non-HDL", "X", ""]
+)
 def test_what_is_no_vital_sign_is_passed_over(code: str) -> None:
     made = snapshot(oru(obx(code, 93, "mm[Hg]")))
 
@@ -573,7 +581,7 @@ def test_a_heartbeat_is_a_message_without_results() -> None:
 def test_an_event_without_what_it_is_about_is_an_error(trigger: str, segments: tuple[str, ...], where: str) -> None:
     (fault,) = read(er7(msh(msh_9=f"ADT^{trigger}"), *segments)).faults
 
-    assert (fault.where, fault.is_error) == (where, True)
+    assert (fault.where, fault.code, fault.is_error) == (where, 101 if where == "MRG-1" else 100, True)
 
 
 def test_a_merge_names_who_goes_into_whom() -> None:
@@ -626,6 +634,8 @@ def test_a_visit_has_its_number_and_place() -> None:
     [
         ("R06.0^Dyspnoea^I10C", "A", "", "shortness-of-breath", True),
         ("^chest pain", "F", "", "chest-pain", False),
+        ("^chest pain", "H", "", "chest-pain", True),
+        ("X^^L^^chest pain", "P", "", "chest-pain", False),
         ("^something else", "X", "", None, None),
         ("", "", "DG1|1||R06.0^Dyspnoea^I10C|||A", "shortness-of-breath", None),
     ],
@@ -693,10 +703,31 @@ def test_a_pressure_pair_that_cannot_be_is_left_out() -> None:
 
 
 def test_scale_two_needs_a_dated_attributed_record() -> None:
-    record = obx("1104321000000108^NEWS2 oxygen saturation scale 2 score^SCT", 1, "", obx_16="N1^Nurse")
+    def scale(value: str = "1", who: str = "N1^Nurse", when: str = "20260314082500+0100") -> int:
+        code = "1104321000000108^NEWS2 oxygen saturation scale 2 score^SCT"
+        return snapshot(oru(obx(code, value, "", obx_14=when, obx_16=who))).spo2_scale
 
-    assert snapshot(oru(record)).spo2_scale == 2
-    assert snapshot(oru(record.replace("N1^Nurse", ""))).spo2_scale == 1
+    assert (scale(), scale(who="N1"), scale(who="^Nurse")) == (2, 2, 2)
+    assert (scale(who=""), scale(value=""), scale(when="20260313000000+0100"), scale(when="2099")) == (1, 1, 1, 1)
+
+
+def test_a_reason_names_the_type_that_was_sent() -> None:
+    made = snapshot(oru(obx(kind="TX"), obx(SPO2, 91, "%", kind="")))
+
+    assert [one.detail for one in made.not_used] == ["TX", "OBX-2 is empty"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "pregnant"),
+    [
+        ("77386006^Pregnant^SCT", True),
+        ("60001007^Not pregnant^SCT", False),
+        ("261665006^Unknown^SCT", None),
+        ("", None),
+    ],
+)
+def test_pregnancy_status(answer: str, pregnant: bool | None) -> None:
+    assert snapshot(oru(obx("82810-3^Pregnancy status^LN", answer, "", "CWE"))).pregnant is pregnant
 
 
 def test_one_bad_observation_does_not_lose_the_good_ones() -> None:
