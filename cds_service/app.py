@@ -16,11 +16,12 @@ from cds_service.web import cors, edge, health, problems
 from cds_service.web.feedback import feedback
 from cds_service.web.fhir import fhir
 from cds_service.web.hooks import hooks
+from cds_service.web.labels import labels
 from cds_service.web.models import models
 from cds_service.web.openapi import openapi
 from cds_service.web.predictions import predictions
 
-BLUEPRINTS = (hooks, feedback, fhir, predictions, models, health.blueprint, openapi)
+BLUEPRINTS = (hooks, feedback, fhir, predictions, labels, models, health.blueprint, openapi)
 
 
 class _Application(Flask):

@@ -8,6 +8,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+from cds_service.cdshooks.hooks import HOOK_VERSIONS
 from cds_service.i18n import msgid, translator
 
 # The release built to: https://cds-hooks.hl7.org/2.0/ (2.0.1).
@@ -72,7 +73,18 @@ VITALS_RISK = Service(
     required=frozenset({"patient", "observations"}),
 )
 
-SERVICES: Mapping[str, Service] = MappingProxyType({VITALS_RISK.id: VITALS_RISK})
+DIAGNOSIS_LABEL = Service(
+    id="diagnosis-label",
+    title=msgid("Diagnoses as labels"),
+    description=msgid(
+        "Keeps the diagnoses written into the problem list, so that predictions are compared with them. Shows no card."
+    ),
+    usage_requirements=msgid("Diagnoses coded in ICD-10, ICD-10-CM, SNOMED CT or ORPHA."),
+    prefetch=MappingProxyType({"problem-list-item-create": {}}),
+    required=frozenset(),
+)
+
+SERVICES: Mapping[str, Service] = MappingProxyType({service.id: service for service in (VITALS_RISK, DIAGNOSIS_LABEL)})
 
 
 @lru_cache(maxsize=8)
@@ -81,12 +93,13 @@ def _entries(language: str) -> tuple[dict[str, Any], ...]:
     return tuple(
         {
             "hook": hook,
+            "hookVersion": HOOK_VERSIONS[hook],
             "id": service.id,
             "title": t(service.title),
             "description": t(service.description),
             "usageRequirements": t(service.usage_requirements),
             "version": SPECIFICATION_VERSION,
-            "prefetch": dict(templates),
+            **({"prefetch": dict(templates)} if templates else {}),
         }
         for service in SERVICES.values()
         for hook, templates in service.prefetch.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
-from cds_service.cdshooks.schemas import UUID_TEXT, InvalidEnvelope
+from cds_service.cdshooks.schemas import UUID_TEXT, InvalidEnvelope, places
 from cds_service.domain.feedback import ACCEPTED, AHEAD_TOLERANCE, OUTCOMES
 
 # Chosen by us: a ward's day of cards in one call; one transaction stores them all.
@@ -47,7 +47,7 @@ def read_feedback(document: object, *, now: datetime) -> tuple[Report, ...]:
     """The reports of a call; InvalidEnvelope with the place of each item that is wrong, and then none is taken."""
     if not isinstance(document, Mapping):
         raise InvalidEnvelope((("", "The body must be a JSON object."),))
-    issues = sorted(_places(FeedbackSchema().validate(dict(document))))
+    issues = sorted(places(FeedbackSchema().validate(dict(document))))
     if issues:
         raise InvalidEnvelope(tuple(issues))
     reports = tuple(_report(item) for item in document["feedback"])
@@ -82,18 +82,8 @@ def _report(item: Mapping[str, Any]) -> Report:
     )
 
 
-def _places(messages: Mapping[Any, Any], path: str = "") -> Iterator[tuple[str, str]]:
-    """Marshmallow's nested messages as (where, text) pairs, items of a list by their number."""
-    for key, value in messages.items():
-        where = f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}" if path else str(key)
-        where = path if key == "_schema" else where
-        if isinstance(value, Mapping):
-            yield from _places(value, where)
-        else:
-            yield from ((where, str(text)) for text in value)
-
-
-def _is_moment(text: str) -> None:
+def check_moment(text: str) -> None:
+    """A validator: marshmallow's ValidationError for anything but an RFC 3339 date and time."""
     try:
         moment(text)
     except ValueError:
@@ -131,7 +121,7 @@ class ReportSchema(_Tolerant):
 
     card = fields.String(required=True, validate=validate.Regexp(UUID_TEXT, error="Must be the UUID of a card."))
     outcome = fields.String(required=True, validate=validate.OneOf(OUTCOMES))
-    outcomeTimestamp = fields.String(required=True, validate=_is_moment)  # noqa: N815
+    outcomeTimestamp = fields.String(required=True, validate=check_moment)  # noqa: N815
     acceptedSuggestions = fields.List(fields.Nested(AcceptedSuggestionSchema), allow_none=True)  # noqa: N815
     overrideReason = fields.Nested(OverrideReasonSchema, allow_none=True)  # noqa: N815
 

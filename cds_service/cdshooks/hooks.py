@@ -1,6 +1,6 @@
 """What each CDS hook carries in its context: the one table that checks requests and prefetch templates.
 
-Source: HL7 CDS Hooks library, pages patient-view 1.0, encounter-start 1.0, encounter-discharge 1.0.
+Source: HL7 CDS Hooks library, one page a hook in the version of HOOK_VERSIONS.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ class ContextField:
     """One member of a hook's context.
 
     `references` names the resource types of a `Type/id` reference; empty means a bare FHIR id.
-    `token` says whether a prefetch template may use it.
+    `token` says whether a prefetch template may use it. `resource` names the type of a resource carried whole.
     """
 
     name: str
     required: bool = True
     references: tuple[str, ...] = ()
     token: bool = True
+    resource: str | None = None
 
 
 _CLINICIANS = ("Practitioner", "PractitionerRole")
@@ -42,5 +43,20 @@ HOOKS: Mapping[str, tuple[ContextField, ...]] = MappingProxyType(
         ),
         "encounter-start": _ENCOUNTER_HOOK,
         "encounter-discharge": _ENCOUNTER_HOOK,
+        "problem-list-item-create": (
+            ContextField("userId", references=_CLINICIANS),
+            ContextField("patientId"),
+            ContextField("encounterId", required=False),
+            ContextField("conditions", token=False, resource="Bundle"),
+        ),
+    }
+)
+
+HOOK_VERSIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "patient-view": "1.0",
+        "encounter-start": "1.0",
+        "encounter-discharge": "1.0",
+        "problem-list-item-create": "0.1.0",
     }
 )

@@ -72,7 +72,7 @@ def explain(document: object, *, service: Service) -> tuple[tuple[str, str], ...
         return (("", "The body must be a JSON object."),)
     hook = document.get("hook")
     schema = request_schema(hook if isinstance(hook, str) and hook in service.prefetch else None, service.hooks)
-    return tuple(sorted(_flatten(schema.validate(dict(document)))))
+    return tuple(sorted(places(schema.validate(dict(document)))))
 
 
 # The quick check. It must accept exactly what the schemas accept; tests/cdshooks/test_schemas.py compares them.
@@ -87,6 +87,7 @@ def _is_sound(document: Mapping[str, Any], service: Service) -> bool:
         and UUID_TEXT.match(instance) is not None
         and isinstance(context, Mapping)
         and all(_fits(context.get(name), pattern, required) for name, pattern, required in _CONTEXT_CHECKS[hook])
+        and all(_is_resource(context.get(name), kind) for name, kind in _CONTEXT_RESOURCES[hook])
         and isinstance(document.get("prefetch"), Mapping | None)
         and _may_read(document.get("fhirServer"), document.get("fhirAuthorization"))
     )
@@ -121,8 +122,17 @@ def _pattern(field: ContextField) -> re.Pattern[str]:
     return re.compile(rf"(?:{'|'.join(field.references)})/{_ID.pattern}")
 
 
+def _is_resource(value: object, kind: str) -> bool:
+    return isinstance(value, Mapping) and value.get("resourceType") == kind
+
+
 _CONTEXT_CHECKS = {
-    hook: tuple((field.name, _pattern(field), field.required) for field in table) for hook, table in HOOKS.items()
+    hook: tuple((field.name, _pattern(field), field.required) for field in table if field.resource is None)
+    for hook, table in HOOKS.items()
+}
+_CONTEXT_RESOURCES = {
+    hook: tuple((field.name, field.resource) for field in table if field.resource is not None)
+    for hook, table in HOOKS.items()
 }
 
 
@@ -188,16 +198,27 @@ def context_schema(hook: str) -> type[Schema]:
 
 
 def _context_field(field: ContextField) -> fields.Field[Any]:
+    if field.resource is not None:
+        return _resource_field(field.resource)
     form = f"a reference {' or '.join(f'{kind}/id' for kind in field.references)}" if field.references else "a FHIR id"
     check = validate.Regexp(_pattern(field), error=f"Must be {form} (letters, digits, '-' and '.', at most 64).")
     return fields.String(required=field.required, allow_none=not field.required, validate=check)
 
 
-def _flatten(messages: Mapping[Any, Any], path: str = "") -> Iterator[tuple[str, str]]:
-    """Marshmallow's nested messages as (where, text) pairs."""
+def _resource_field(kind: str) -> fields.Field[Any]:
+    def check(value: object) -> None:
+        if not _is_resource(value, kind):
+            raise ValidationError(f"Must be a FHIR {kind}.")
+
+    return fields.Dict(keys=fields.String(), required=True, validate=check)
+
+
+def places(messages: Mapping[Any, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    """Marshmallow's nested messages as (where, text) pairs; items of a list by their number."""
     for key, value in messages.items():
-        where = path if key == "_schema" else f"{path}.{key}" if path else str(key)
+        named = f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}" if path else str(key)
+        where = path if key == "_schema" else named
         if isinstance(value, Mapping):
-            yield from _flatten(value, where)
+            yield from places(value, where)
         else:
             yield from ((where, str(text)) for text in value)

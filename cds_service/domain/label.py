@@ -104,7 +104,7 @@ class Status(StrEnum):
 def statuses(labels: Iterable[Label], as_of: datetime) -> dict[UUID, Status]:
     """What each event received by `as_of` counts for then. The order of `labels` does not matter."""
     known = {label.id: label for label in labels if label.received_at <= as_of}
-    released = {label.refers_to for label in known.values() if label.kind is Kind.RELEASE}
+    released = {label.refers_to for label in known.values() if label.kind is Kind.RELEASE and _is_real(label)}
     left_out = {label.id: status for label in known.values() if (status := _left_out(label, released))}
     holds: dict[str, Label] = {}
     for label in known.values():
@@ -129,8 +129,12 @@ def _order(label: Label) -> tuple[datetime, UUID]:
     return label.stands_at, label.id
 
 
+def _is_real(label: Label) -> bool:
+    return label.environment == "production"
+
+
 def _left_out(label: Label, released: set[UUID | None]) -> Status | None:
-    if label.environment != "production":
+    if not _is_real(label):
         return Status.TEST
     return Status.QUARANTINED if label.quarantine and label.id not in released else None
 

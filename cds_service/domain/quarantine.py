@@ -8,7 +8,7 @@ from datetime import datetime
 
 from cds_service.domain.early_warning import EMERGENCY
 from cds_service.domain.feedback import AHEAD_TOLERANCE
-from cds_service.domain.label import ACUITY, Kind, Label
+from cds_service.domain.label import ACUITY, Kind, Label, Source
 from cds_service.domain.policy import FeedbackPolicy
 
 # So many others of one opinion make a contrary label doubtful. Chosen by us: two may err together, a third is asked.
@@ -19,9 +19,9 @@ _AGREEMENT = 2
 class Circumstances:
     """What is known when a label arrives.
 
-    The counts are of labels received before it: from its author and its sender within a day, from its author within a
-    minute. `referred` is the label it supersedes or withdraws, `standing` what holds for the same prediction,
-    `news2` the lower bound of that prediction's score and `predicted_at` its time, None where it has none.
+    The counts are of labels of the same source received before it: from its author and its sender within a day, from
+    its author within a minute. `referred` is the label it supersedes or withdraws, `standing` what holds for the same
+    prediction, `news2` the lower bound of that prediction's score and `predicted_at` its time, None where it has none.
     """
 
     author_today: int = 0
@@ -34,6 +34,11 @@ class Circumstances:
 
 
 Rule = Callable[[Label, Circumstances, FeedbackPolicy], bool]
+
+
+def _is_burst(label: Label, known: Circumstances, policy: FeedbackPolicy) -> bool:
+    """A problem list may be taken over whole; judgments of single predictions are given one by one."""
+    return label.source is Source.FORM and bool(label.author) and known.author_last_minute >= policy.burst_labels
 
 
 def _is_early(label: Label, known: Circumstances, _policy: FeedbackPolicy) -> bool:
@@ -58,10 +63,10 @@ def _is_outvoted(label: Label, known: Circumstances, _policy: FeedbackPolicy) ->
 RULES: tuple[tuple[str, Rule], ...] = (
     (
         "author-cap",
-        lambda label, known, policy: label.author != "" and known.author_today >= policy.author_labels_a_day,
+        lambda label, known, policy: bool(label.author) and known.author_today >= policy.author_labels_a_day,
     ),
     ("sender-cap", lambda label, known, policy: known.sender_today >= policy.sender_labels_a_day),
-    ("burst", lambda label, known, policy: label.author != "" and known.author_last_minute >= policy.burst_labels),
+    ("burst", _is_burst),
     ("other-author", _is_anothers),
     ("observed-before-prediction", _is_early),
     (

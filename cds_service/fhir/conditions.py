@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -10,16 +12,22 @@ from msgspec import Raw
 from cds_service.domain.codes import CodeTables
 from cds_service.domain.diagnoses import Diagnosis, diagnosis_of
 from cds_service.domain.patient import Condition
+from cds_service.errors import InvalidResource
+from cds_service.fhir.bundle import read_resources
 from cds_service.fhir.codes import concept_of, keys_of
+from cds_service.fhir.meta import updated_of
+from cds_service.fhir.patient import find_subject, mine
 from cds_service.fhir.shapes import Entry, Resource
 from cds_service.fhir.text import source_name
-from cds_service.fhir.times import day_from_date
+from cds_service.fhir.times import day_from_date, moment_from_datetime
 
 # R4 code systems condition-clinical and condition-ver-status. Inactive, remission and resolved are no present
 # condition; unconfirmed, provisional and differential are no recorded diagnosis yet.
 _PRESENT = frozenset({"active", "recurrence", "relapse"})
 _NOT_CONFIRMED = frozenset({"unconfirmed", "provisional", "differential"})
 _WITHDRAWN = frozenset({"refuted", "entered-in-error"})
+
+_IN_ERROR = "condition-refuted-or-in-error"
 
 _REMEMBERED = 4096
 _LONGEST_REMEMBERED = 1024
@@ -58,7 +66,7 @@ def _not_present(verification: bytes, clinical: bytes, is_over: bool) -> str:
     """Why a condition of these statuses is not a present, recorded one; empty when it is."""
     verified, stated = _codes(verification), _codes(clinical)
     if verified & _WITHDRAWN:
-        return "condition-refuted-or-in-error"
+        return _IN_ERROR
     if verified & _NOT_CONFIRMED:
         return "condition-not-confirmed"
     present = stated & _PRESENT if stated else not is_over
@@ -67,6 +75,63 @@ def _not_present(verification: bytes, clinical: bytes, is_over: bool) -> str:
 
 def _codes(text: bytes) -> set[str]:
     return {code for _, code in keys_of(concept_of(Raw(text)))}
+
+
+class StatedDiagnosis(NamedTuple):
+    """What one Condition says: a diagnosis, that it is none after all (`is_withdrawn`), or why it is left out.
+
+    `at` is the moment of this version, None where the record does not say.
+    """
+
+    system: str = ""
+    code: str = ""
+    is_withdrawn: bool = False
+    at: datetime | None = None
+    left_out: str | None = None
+
+
+def read_stated_diagnoses(part: Raw, *, patient_id: str, tables: CodeTables) -> list[StatedDiagnosis]:
+    """What the Conditions of a Bundle say of this patient.
+
+    Raises InvalidResource when a Condition is another patient's or cannot be read: then nothing of it is believed.
+    """
+    resources = read_resources([part])
+    subject = find_subject(resources, patient_id)
+    remarks: set[str] = set(resources.remarks)
+    own = mine(resources.conditions, subject, remarks)
+    spoiled = remarks & {"condition-of-other-patient", "condition-unreadable"}
+    if spoiled:
+        raise InvalidResource(_REFUSALS[min(spoiled)], where="context.conditions")
+    try:
+        return [_stated(entry.resource, tables) for entry in own if entry.resource is not None]
+    except msgspec.ValidationError:
+        raise InvalidResource(_REFUSALS["condition-unreadable"], where="context.conditions") from None
+
+
+_REFUSALS = {
+    "condition-of-other-patient": "holds a Condition of another patient",
+    "condition-unreadable": "holds a Condition that cannot be read",
+}
+
+
+def _stated(resource: Resource, tables: CodeTables) -> StatedDiagnosis:
+    why_not = _not_present(
+        bytes(resource.verification_status), bytes(resource.clinical_status), bool(resource.abatement_date_time)
+    )
+    is_withdrawn = why_not == _IN_ERROR
+    diagnosis = _diagnosis(resource.code, tables)
+    if diagnosis is None:
+        return StatedDiagnosis(left_out="condition-without-code")
+    left_out = None if is_withdrawn else why_not or None
+    return StatedDiagnosis(diagnosis.system, diagnosis.code, is_withdrawn, _version_time(resource), left_out)
+
+
+def _version_time(resource: Resource) -> datetime | None:
+    updated = updated_of(resource)
+    if updated is not None:
+        return datetime.fromtimestamp(updated, UTC)
+    recorded = moment_from_datetime(resource.recorded_date or "")
+    return None if recorded is None or recorded[1] else recorded[0]
 
 
 def _diagnosis(code: Raw, tables: CodeTables) -> Diagnosis | None:

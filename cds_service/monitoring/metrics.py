@@ -12,6 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from cds_service.domain.label import Label
 from cds_service.domain.prediction import Prediction
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -40,6 +41,13 @@ PREDICTIONS = Counter(
 )
 NOT_USED = Counter(
     "cds_readings_not_used", "Readings left out of every score, by reason.", ["reason"], registry=REGISTRY
+)
+
+LABELS = Counter(
+    "cds_labels",
+    "Events of the label ledger by source and kind; `quarantine` says why one is held back, else none.",
+    ["source", "kind", "quarantine"],
+    registry=REGISTRY,
 )
 
 FETCHES = Counter(
@@ -106,6 +114,11 @@ def count_prediction(prediction: Prediction) -> None:
     _predictions(band, news2).inc()
     for reading in prediction.snapshot.not_used:
         _not_used(reading.reason.value).inc()
+
+
+def count_label(label: Label) -> None:
+    """One event of the label ledger acknowledged."""
+    LABELS.labels(label.source.value, label.kind.value, label.quarantine or "none").inc()
 
 
 def count_fetch(part: str, *, is_found: bool) -> None:

@@ -17,6 +17,8 @@ from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.identity import Keyring, read_identity
 from cds_service.storage.prediction_log import read_prediction
 
+Record = Callable[[AuditEvent], None]
+
 _NOBODY = Identity(patient_id="")
 
 
@@ -26,14 +28,14 @@ def read_stored_prediction(
     *,
     engine: Engine,
     keyring: Keyring,
-    record: Callable[[AuditEvent], None],
+    record: Record,
     at: datetime,
 ) -> Prediction:
     """The prediction as it was answered; NotFound alike for unknown ids and another tenant's.
 
     `record` puts the read in the audit log before anything is returned.
     """
-    row = read_prediction(engine, _uuid(prediction_id), actor.tenant)
+    row = read_prediction(engine, uuid_from(prediction_id), actor.tenant)
     if row is None:
         raise NotFound("no such prediction")
     identity = read_identity(engine, keyring, row.patient_key) if row.patient_key else None
@@ -57,7 +59,8 @@ def read_stored_prediction(
     )
 
 
-def _uuid(text: str) -> UUID:
+def uuid_from(text: str) -> UUID:
+    """The id in an address; NotFound when it is none, as for one that is not there."""
     try:
         return UUID(text)
     except ValueError as error:

@@ -68,11 +68,16 @@ def comments_on(connection: Connection, keyring: Keyring, found: Sequence[Label]
 
 
 def count_before(connection: Connection, label: Label, *, day: datetime, minute: datetime) -> Counts:
-    """The labels of this sender and author received since these moments."""
+    """The labels of this sender, author and source received since these moments."""
     is_authors = labels.c.author == label.author
     counted = select(
         func.count().filter(is_authors), func.count(), func.count().filter(is_authors, labels.c.received_at > minute)
-    ).where(labels.c.tenant == label.tenant, labels.c.actor == label.actor, labels.c.received_at > day)
+    ).where(
+        labels.c.tenant == label.tenant,
+        labels.c.actor == label.actor,
+        labels.c.source == label.source,
+        labels.c.received_at > day,
+    )
     return Counts(*connection.execute(counted).one())
 
 

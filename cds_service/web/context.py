@@ -70,6 +70,16 @@ def read_json(*, media: frozenset[str] = frozenset({JSON, FHIR_JSON})) -> strict
     return strict_json.parse(request.get_data(cache=False))
 
 
+def inert_response(document: object) -> Response:
+    """A JSON reply that may repeat what people typed: characters that could start HTML are escaped."""
+    return json_response(inert(_encode(document)))
+
+
+def inert(body: bytes) -> bytes:
+    """The same JSON without the characters that could start HTML."""
+    return body.replace(b"<", b"\\u003c").replace(b">", b"\\u003e").replace(b"&", b"\\u0026")
+
+
 def json_response(document: object, *, media: str = JSON, status: int = 200) -> Response:
     """A JSON reply; bytes are taken as JSON already."""
     body = document if isinstance(document, bytes) else _encode(document)

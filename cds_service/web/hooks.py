@@ -6,7 +6,7 @@ import msgspec
 from flask import Blueprint, Response
 
 from cds_service.cdshooks.cards import cards_from_prediction
-from cds_service.cdshooks.catalogue import SERVICES, discovery
+from cds_service.cdshooks.catalogue import DIAGNOSIS_LABEL, SERVICES, discovery
 from cds_service.cdshooks.prefetch import read_prefetch
 from cds_service.cdshooks.schemas import envelope
 from cds_service.errors import NotFound
@@ -14,6 +14,7 @@ from cds_service.services.log_prediction import Asked
 from cds_service.web.access import authenticate
 from cds_service.web.answering import commit, predict_from, snapshot_from_fhir
 from cds_service.web.context import json_response, language, read_json, runtime
+from cds_service.web.diagnoses import take_diagnoses
 from cds_service.web.fetching import complete_prefetch
 from cds_service.web.strict_json import content_hash
 
@@ -45,6 +46,8 @@ def call_service(service_id: str) -> Response:
         raise NotFound("no such service: see GET /cds-services")
     parsed = read_json()
     call = envelope(parsed.document, service=service)
+    if service is DIAGNOSIS_LABEL:
+        return take_diagnoses(service.id, call, parsed, actor)
     raw = _BODY.decode(parsed.canonical).prefetch or {}
     sent = read_prefetch(service, call.hook, call.prefetch, raw=raw)
     prefetch = complete_prefetch(service, call, sent, raw=raw, actor=actor)

@@ -17,7 +17,7 @@ from cds_service import __version__
 from cds_service.cdshooks import feedback
 from cds_service.cdshooks.catalogue import SERVICES
 from cds_service.cdshooks.schemas import request_schema
-from cds_service.web import schemas
+from cds_service.web import label_body, schemas
 
 openapi = Blueprint("openapi", __name__)
 
@@ -112,6 +112,30 @@ OPERATIONS = (
         "The reasons of a stored prediction",
         schemas.ExplanationSchema,
         refusals=(401, 404, 503),
+    ),
+    Operation(
+        "post",
+        "/predictions/{prediction_id}/labels",
+        "A validated diagnosis of a prediction, or its withdrawal",
+        label_body.LabelSchema,
+        request=label_body.LabelBodySchema,
+        refusals=(*_BODY, 401, 404, 503),
+    ),
+    Operation(
+        "get",
+        "/predictions/{prediction_id}/labels",
+        "The labels of a prediction as of a moment",
+        label_body.LabelsSchema,
+        query=label_body.AsOfSchema,
+        refusals=(400, 401, 404, 503),
+    ),
+    Operation(
+        "post",
+        "/labels/{label_id}/release",
+        "Let a label count that was held back",
+        label_body.LabelSchema,
+        request=label_body.ReleaseSchema,
+        refusals=(*_BODY, 401, 404, 409, 503),
     ),
     Operation("get", "/models/{task}/{version}/card", "The model card", None, media="text/markdown", refusals=(404,)),
     Operation("get", "/livez", "Whether the process is alive", schemas.HealthSchema),

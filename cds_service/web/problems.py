@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from cds_service import logs
 from cds_service.errors import CdsError, TooManyRequests, Unauthorized, Unavailable
 from cds_service.fhir.outcome import operation_outcome
+from cds_service.web.context import inert
 
 log = logs.get_logger(__name__)
 
@@ -89,8 +90,7 @@ def is_fhir_path(path: str) -> bool:
 
 
 def _dumps(document: object) -> bytes:
-    """JSON in which the characters that could start HTML are escaped; it means the same."""
-    return orjson.dumps(document).replace(b"<", b"\\u003c").replace(b">", b"\\u003e").replace(b"&", b"\\u0026")
+    return inert(orjson.dumps(document))
 
 
 def _known(error: CdsError) -> Response:

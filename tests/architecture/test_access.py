@@ -20,7 +20,7 @@ from tests.conftest import NOW, PUBLIC_URL, Service, started
 from tests.web.tokens import a_token, clients_file
 
 # A call of each address as it would be made; what follows the address is not read before the caller is known.
-ARGUMENTS = {"service_id": "vitals-risk", "prediction_id": "1", "task": "risk", "version": "1.0.0"}
+ARGUMENTS = {"service_id": "vitals-risk", "prediction_id": "1", "label_id": "1", "task": "risk", "version": "1.0.0"}
 PASSWORD = "correct horse battery staple"
 CLOSED = sorted(name for name, row in ACCESS.items() if not row.is_open)
 

@@ -44,7 +44,11 @@ def test_discovery_has_each_service_once_a_hook(language: str) -> None:
     services = discovery(language)["services"]
 
     pairs = [(entry["id"], entry["hook"]) for entry in services]
-    assert pairs == [("vitals-risk", hook) for hook in ("patient-view", "encounter-start", "encounter-discharge")]
+    assert pairs == [
+        *(("vitals-risk", hook) for hook in ("patient-view", "encounter-start", "encounter-discharge")),
+        ("diagnosis-label", "problem-list-item-create"),
+    ]
+    assert [entry["hookVersion"] for entry in services] == ["1.0", "1.0", "1.0", "0.1.0"]
     assert all(entry["version"] == "2.0.1" for entry in services)
 
 

@@ -51,13 +51,14 @@ def healthy() -> Json:
 # Discovery
 
 
-def test_discovery_lists_the_three_hooks_with_what_each_entry_owes(client: FlaskClient) -> None:
+def test_discovery_lists_every_hook_with_what_each_entry_owes(client: FlaskClient) -> None:
     response = client.get("/cds-services")
     services = json.loads(response.data)["services"]
 
     assert (response.status_code, response.content_type) == (200, "application/json")
     assert {(entry["id"], entry["hook"]) for entry in services} == {
-        ("vitals-risk", hook) for hook in ("patient-view", "encounter-start", "encounter-discharge")
+        *(("vitals-risk", hook) for hook in ("patient-view", "encounter-start", "encounter-discharge")),
+        ("diagnosis-label", "problem-list-item-create"),
     }
     for entry in services:
         assert all(entry[name] for name in ("hook", "description", "id", "title", "usageRequirements"))
@@ -67,7 +68,7 @@ def test_discovery_lists_the_three_hooks_with_what_each_entry_owes(client: Flask
 def test_prefetch_templates_use_only_tokens_their_hook_offers(client: FlaskClient) -> None:
     for entry in json.loads(client.get("/cds-services").data)["services"]:
         required = {field.name for field in HOOKS[entry["hook"]] if field.token and field.required}
-        for template in entry["prefetch"].values():
+        for template in entry.get("prefetch", {}).values():
             tokens = re.findall(r"{{(.*?)}}", template)
             assert {token.removeprefix("context.") for token in tokens} <= required
             assert all(token.startswith("context.") for token in tokens)
@@ -79,7 +80,8 @@ def test_discovery_speaks_spanish(client: FlaskClient) -> None:
     english = json.loads(client.get("/cds-services", headers={"Accept-Language": "en"}).data)
 
     assert "Signos" in spanish["services"][0]["title"] or "Constantes" in spanish["services"][0]["title"]
-    assert [entry["prefetch"] for entry in spanish["services"]] == [entry["prefetch"] for entry in english["services"]]
+    templates = [[entry.get("prefetch") for entry in said["services"]] for said in (spanish, english)]
+    assert templates[0] == templates[1]
 
 
 # The three hooks and the six states of a prefetch key

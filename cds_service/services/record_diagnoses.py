@@ -1,0 +1,96 @@
+"""Diagnoses a clinician wrote into the problem list: labels of the patient, stored once however often it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from cds_service.domain.feedback import AHEAD_TOLERANCE
+from cds_service.domain.label import CODE_SHAPES, Kind, Label, Source
+from cds_service.fhir.conditions import StatedDiagnosis
+from cds_service.services.enter_label import enter_label, label_id
+from cds_service.services.received import Received
+from cds_service.storage.audit_log import AuditEvent
+from cds_service.storage.call_log import note_call
+from cds_service.storage.change import Applied, Transaction
+from cds_service.storage.writer import GroupWriter
+
+_encode = msgspec.json.encode
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosisCall:
+    """One hook call: its key, its content's hash, the reply it gets, and the clinician and patient it names."""
+
+    service: str
+    hook_instance: str
+    request_hash: bytes
+    reply: bytes
+    author: str
+    patient_id: str
+
+
+def record_diagnoses(
+    stated: Sequence[StatedDiagnosis], call: DiagnosisCall, received: Received, *, writer: GroupWriter
+) -> tuple[bytes, list[Label]]:
+    """The reply after the commit, the stored one where the call came before, and the labels that were new.
+
+    Raises Conflict when the hookInstance came before with other content.
+    """
+    labels = [_label(one, call, received) for one in stated if is_label(one)]
+    key = (received.actor.tenant, call.service, call.hook_instance)
+
+    def change(transaction: Transaction) -> Applied[tuple[bytes, list[Label]]]:
+        earlier = note_call(transaction, key, request_hash=call.request_hash, reply=call.reply, at=received.at)
+        if earlier is not None:
+            return Applied((earlier, []), [received.event("replay", "hook-call", call.hook_instance)])
+        counts = _encode({"labels": len(labels), "left_out": len(stated) - len(labels)}).decode()
+        events: list[AuditEvent] = [received.event("diagnoses", "hook-call", call.hook_instance, counts)]
+        new: list[Label] = []
+        for label in labels:
+            entered, audited = enter_label(transaction, label, received)
+            events += audited
+            new += [entered] if audited else []
+        return Applied((call.reply, new), events)
+
+    return writer.submit_change(change, token=received.token)
+
+
+def is_label(stated: StatedDiagnosis) -> bool:
+    """Whether it is a present diagnosis, or one taken back, in a system whose codes are understood."""
+    shape = CODE_SHAPES.get(stated.system)
+    return stated.left_out is None and shape is not None and shape.fullmatch(stated.code) is not None
+
+
+def _label(stated: StatedDiagnosis, call: DiagnosisCall, received: Received) -> Label:
+    actor = received.actor
+    patient_key = received.keyring.patient_key(actor.tenant, call.patient_id)
+    kind = Kind.WITHDRAWAL if stated.is_withdrawn else Kind.LABEL
+    stands_at = _stated_at(stated, received.at)
+    thread = label_id(received, "condition-thread", patient_key, stated.system, stated.code)
+    return Label(
+        id=label_id(received, "condition", str(thread), kind.value, stands_at.isoformat(), call.author),
+        kind=kind,
+        thread=f"condition:{thread}",
+        source=Source.CONDITION,
+        tenant=actor.tenant,
+        environment=actor.environment,
+        actor=actor.name,
+        author=call.author,
+        role=actor.role,
+        observed_at=stands_at,
+        stands_at=stands_at,
+        received_at=received.at,
+        saw_prediction="unknown",
+        patient_key=patient_key,
+        code_system=stated.system,
+        code=stated.code,
+    )
+
+
+def _stated_at(stated: StatedDiagnosis, now: datetime) -> datetime:
+    """The record's own time of this version, so that versions may come in any order; now where it gives none."""
+    return stated.at if stated.at is not None and stated.at <= now + AHEAD_TOLERANCE else now
