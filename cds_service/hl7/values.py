@@ -61,7 +61,7 @@ def read_value(name: str, meaning: Meaning, obx: Segment, site: SiteMap) -> Give
 
 
 def read_pair(obx: Segment, site: SiteMap) -> tuple[Given | Refusal, Given | Refusal]:
-    """Systolic and diastolic pressure of an OBX that holds both."""
+    """Systolic and diastolic pressure of an OBX that holds both in one value."""
     pair = _pair(obx)
     if isinstance(pair, Refusal):
         return pair, pair
@@ -73,8 +73,8 @@ def read_pair(obx: Segment, site: SiteMap) -> tuple[Given | Refusal, Given | Ref
 
 
 def _pair(obx: Segment) -> tuple[str, str] | Refusal:
-    if not obx.field(5) or obx.field(5) == NULL:
-        return _NO_VALUE if not obx.field(5) else _CLEARED
+    if obx.field(5) == NULL:
+        return _CLEARED
     if len(obx.repetitions(5)) > 1:
         return _SEVERAL
     kind = obx.part(2)

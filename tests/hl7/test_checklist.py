@@ -16,6 +16,7 @@ from tests.hl7.builders import (
     DIASTOLIC,
     GCS,
     HEART_RATE,
+    NOW,
     OBR,
     PID,
     PV1,
@@ -227,6 +228,8 @@ def test_value_is_read_by_its_type(kind: str, code: str, value: str, unit: str, 
         pytest.param("ST", RESPONSIVENESS, "Alert", "", "unknown-value", id="level in words"),
         pytest.param("CWE", RESPONSIVENESS, "LA6560-2^Confused^LN", "", "unknown-value", id="confused, not said new"),
         pytest.param("CWE", RESPONSIVENESS, "450847001^Voice^SCT", "", "code-conflict", id="level and label disagree"),
+        pytest.param("CWE", RESPONSIVENESS, "450847001^^SCT^^^^^^Voice", "", "code-conflict", id="level and its text"),
+        pytest.param("NM", "8867-4^^LN^^^^^^Breathing", "16", "/min", "code-conflict", id="code and its text"),
         pytest.param("NM", "150021^MDC_PRESS_BLD_ART_SYS^MDC", "120", "266016", "code-conflict", id="mislabelled"),
         pytest.param("NM", "9269-2^GCS Motor^LN", "6", "{score}", "code-conflict", id="motor score as the total"),
         pytest.param("NM", "3141-9^LEAD^LN", "70", "kg", "code-conflict", id="lead as weight"),
@@ -416,7 +419,7 @@ def test_a_sender_may_have_a_zone_of_its_own() -> None:
     ("order", "flags"),
     [
         (OBR, ("time-from-order",)),
-        ("OBR|1|||||||20260314082500+0100", ("time-from-order",)),
+        *((f"OBR|1{'|' * (number - 1)}{NOW}", ("time-from-order",)) for number in (8, 14, 22)),
         ("OBR|1", ("time-from-message",)),
         ("NTE|1", ("time-from-message",)),
     ],
@@ -428,7 +431,18 @@ def test_without_a_time_the_orders_then_the_messages_counts(order: str, flags: t
 
 
 @pytest.mark.parametrize(
-    "sent", ["20261314", "20260230", "00000000000000", "2026031425", "20260314082599", "yesterday", "20260314082500+99"]
+    "sent",
+    [
+        "20261314",
+        "20260230",
+        "00000000000000",
+        "2026031425",
+        "20260314082599",
+        "yesterday",
+        "20260314082500+99",
+        "20260314082500+0175",
+        "20260314082500+1500",
+    ],
 )
 def test_a_time_that_is_none_is_not_replaced_by_another(sent: str) -> None:
     assert unused(snapshot(oru(obx(obx_14=sent)))) == {"heart_rate": "no-time"}
@@ -437,6 +451,32 @@ def test_a_time_that_is_none_is_not_replaced_by_another(sent: str) -> None:
 @pytest.mark.parametrize(("sent", "reason"), [("20990101000000+0000", "future"), ("20260313200000+0100", "stale")])
 def test_a_reading_of_another_time_is_left_out(sent: str, reason: str) -> None:
     assert unused(snapshot(oru(obx(obx_14=sent)))) == {"heart_rate": reason}
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"obx_11": "W"}, "entered-in-error"),
+        ({"obx_8": "DEMO"}, "not-measured"),
+        ({"obx_3": "8867-4"}, "code-conflict"),
+    ],
+)
+def test_what_spoils_an_observation_is_said_before_its_age(fields: dict[str, str], reason: str) -> None:
+    assert unused(snapshot(oru(obx(obx_14="20200101", **fields)))) == {"heart_rate": reason}
+
+
+def test_the_age_of_an_observation_is_said_before_its_value() -> None:
+    assert unused(snapshot(oru(obx(value="abc", obx_14="20200101")))) == {"heart_rate": "stale"}
+
+
+def test_a_pair_may_be_null() -> None:
+    made = snapshot(oru(obx("85354-9^BP^LN", '""', "mm[Hg]", "ST")))
+
+    assert [one.detail for one in made.not_used] == ["null", "null"]
+
+
+def test_a_panel_without_a_value_only_holds_others() -> None:
+    assert snapshot(oru(obx("85354-9^BP^LN", "", "", "ST", obx_11="X"))).not_used == ()
 
 
 def test_a_time_the_clocks_skip_is_none() -> None:
@@ -638,6 +678,9 @@ def test_a_visit_has_its_number_and_place() -> None:
         ("X^^L^^chest pain", "P", "", "chest-pain", False),
         ("^something else", "X", "", None, None),
         ("", "", "DG1|1||R06.0^Dyspnoea^I10C|||A", "shortness-of-breath", None),
+        ("", "", "DG1|1||^chest pain|||A", "chest-pain", None),
+        ("", "", "DG1|1|||chest pain||A", "chest-pain", None),
+        ("", "", "DG1|1||R06.0^Dyspnoea^I10C|||F", None, None),
     ],
 )
 def test_why_and_how_the_patient_came(
