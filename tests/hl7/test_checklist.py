@@ -773,6 +773,32 @@ def test_pregnancy_status(answer: str, pregnant: bool | None) -> None:
     assert snapshot(oru(obx("82810-3^Pregnancy status^LN", answer, "", "CWE"))).pregnant is pregnant
 
 
+@pytest.mark.parametrize("fields", [{"obx_11": "W"}, {"obx_14": "20990101"}, {"obx_14": "20240101"}])
+def test_a_pregnancy_status_that_does_not_hold_is_not_used(fields: dict[str, str]) -> None:
+    status = obx("82810-3^Pregnancy status^LN", "77386006^Yes^SCT", "", "CWE", **fields)
+
+    assert snapshot(oru(status)).pregnant is None
+
+
+@pytest.mark.parametrize(
+    ("observation", "code"),
+    [
+        (obx(value="abc"), 102),
+        (obx(kind="SN", value=">^100"), 102),
+        (obx(value=999), 102),
+        (obx(obx_14="20261301"), 102),
+        (obx(unit=""), 101),
+        (obx(unit="furlong"), 103),
+        (obx("8867-4^Breathing^LN"), 103),
+        (obx(RESPONSIVENESS, "LA6560-2^Confused^LN", "", "CWE"), 103),
+    ],
+)
+def test_each_reason_has_its_condition(observation: str, code: int) -> None:
+    (fault,) = read(oru(observation)).faults
+
+    assert (fault.code, fault.is_error) == (code, False)
+
+
 def test_one_bad_observation_does_not_lose_the_good_ones() -> None:
     message = oru(obx(), obx(SPO2, "ninety", "%"), obx(TEMPERATURE, 38.9, "Cel"))
 
