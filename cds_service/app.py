@@ -12,7 +12,7 @@ from cds_service import logs
 from cds_service.monitoring import metrics
 from cds_service.runtime import Runtime
 from cds_service.settings import Settings
-from cds_service.web import cors, edge, health, problems
+from cds_service.web import cors, edge, health, problems, refusals
 from cds_service.web.feedback import feedback
 from cds_service.web.fhir import fhir
 from cds_service.web.hooks import hooks
@@ -39,6 +39,7 @@ def create_app(runtime: Runtime) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = runtime.settings.max_body_bytes
     metrics.observe_writer(lambda: runtime.writer)
     problems.register_error_handlers(app)
+    refusals.record_refusals(app)
     edge.watch_requests(app)
     cors.allow_origins(app, runtime.settings.cors_origins)
     for blueprint in BLUEPRINTS:

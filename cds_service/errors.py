@@ -82,17 +82,25 @@ class InvalidMessage(BadRequest):
 
 
 class Unauthorized(CdsError):
-    """Who calls is not known. The answer never says why."""
+    """Who calls is not known. `reason` is a short word for the audit log; the answer never says it."""
 
     status = 401
     issue = "login"
 
+    def __init__(self, reason: str) -> None:
+        super().__init__("authentication is required")
+        self.reason = reason
+
 
 class Forbidden(CdsError):
-    """The caller is known, and this is not theirs to do."""
+    """The caller is known, and this is not theirs to do. `reason` is a short word for the audit log."""
 
     status = 403
     issue = "forbidden"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("this caller may not do this")
+        self.reason = reason
 
 
 class NotFound(CdsError):

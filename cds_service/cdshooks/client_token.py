@@ -15,6 +15,7 @@ from typing import Any
 import jwt
 
 from cds_service.cdshooks.jwks import Key
+from cds_service.errors import Unauthorized
 
 # CDS clients round `iat` up to a whole second and clocks differ; 30 s refused none of the public sandbox's tokens.
 LEEWAY = timedelta(seconds=30)
@@ -27,14 +28,6 @@ _REQUIRED = ["iss", "aud", "exp", "iat", "jti"]
 _FORBIDDEN = frozenset({"jwk", "x5u", "x5c", "x5t", "x5t#S256", "crit", "b64", "zip", "enc"})
 _NAME_LIMIT = 256
 _JTI_LIMIT = 128
-
-
-class RefusedToken(Exception):
-    """The token proves nothing. `reason` is for the audit log; the caller is never told."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +52,21 @@ class Claims:
 
 
 def read_unverified(token: str) -> Unverified:
-    """The parts that choose the key; RefusedToken for what is no token of ours."""
+    """The parts that choose the key; Unauthorized for what is no token of ours."""
     if len(token) > LENGTH_MAX or token.count(".") != 2:
-        raise RefusedToken("shape")
+        raise Unauthorized("shape")
     try:
         header = jwt.get_unverified_header(token)
         payload = jwt.decode(token, options={"verify_signature": False})
     except (jwt.PyJWTError, ValueError, RecursionError):
-        raise RefusedToken("shape") from None
+        raise Unauthorized("shape") from None
     if header.get("alg") not in ("ES384", "RS384"):
-        raise RefusedToken("algorithm")
+        raise Unauthorized("algorithm")
     if _FORBIDDEN & header.keys() or header.get("typ", "JWT") != "JWT":
-        raise RefusedToken("header")
+        raise Unauthorized("header")
     address = header.get("jku")
     if not isinstance(address, str | None):
-        raise RefusedToken("header")
+        raise Unauthorized("header")
     return Unverified(
         issuer=_text(payload.get("iss"), "iss", _NAME_LIMIT),
         key_id=_text(header.get("kid"), "kid", _NAME_LIMIT),
@@ -84,9 +77,9 @@ def read_unverified(token: str) -> Unverified:
 
 
 def verified_claims(token: str, stated: Unverified, key: Key, *, audience: str, now: datetime) -> Claims:
-    """What the token proves to `audience`, the address called; RefusedToken with the reason otherwise."""
+    """What the token proves to `audience`, the address called; Unauthorized with the reason otherwise."""
     if stated.algorithm != key.algorithm:
-        raise RefusedToken("algorithm")
+        raise Unauthorized("algorithm")
     # Times are checked below, by the clock of the request: a value no clock can have must not be forgiven.
     options: Any = {"require": _REQUIRED, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
     try:
@@ -99,11 +92,11 @@ def verified_claims(token: str, stated: Unverified, key: Key, *, audience: str, 
             options=options,
         )
     except jwt.InvalidSignatureError:
-        raise RefusedToken("signature") from None
+        raise Unauthorized("signature") from None
     except jwt.InvalidAudienceError:
-        raise RefusedToken("aud") from None
+        raise Unauthorized("aud") from None
     except (jwt.PyJWTError, ValueError):
-        raise RefusedToken("claims") from None
+        raise Unauthorized("claims") from None
     expires_at = _check_times(payload, now)
     tenant = payload.get("tenant")
     return Claims(
@@ -118,11 +111,11 @@ def _check_times(payload: Mapping[str, Any], now: datetime) -> datetime:
     issued, expires = _moment(payload, "iat"), _moment(payload, "exp")
     not_before = _moment(payload, "nbf") if "nbf" in payload else issued
     if max(issued, not_before) > now + LEEWAY:
-        raise RefusedToken("iat")
+        raise Unauthorized("iat")
     if expires <= now - LEEWAY:
-        raise RefusedToken("exp")
+        raise Unauthorized("exp")
     if not timedelta(0) < expires - issued <= LIFETIME_MAX:
-        raise RefusedToken("lifetime")
+        raise Unauthorized("lifetime")
     return expires
 
 
@@ -130,14 +123,14 @@ def _moment(payload: Mapping[str, Any], name: str) -> datetime:
     """A NumericDate (RFC 7519, 2): a number, never a text or a truth."""
     value = payload.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        raise RefusedToken(name)
+        raise Unauthorized(name)
     try:
         return datetime.fromtimestamp(value, UTC)
     except (OverflowError, ValueError, OSError):
-        raise RefusedToken(name) from None
+        raise Unauthorized(name) from None
 
 
 def _text(value: Any, name: str, limit: int) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= limit or not value.isprintable():
-        raise RefusedToken(name)
+        raise Unauthorized(name)
     return value

@@ -11,7 +11,7 @@ from typing import Any
 from cds_service.cli.command import Command, argument, command_actor, command_writer, say
 from cds_service.domain.actor import ENVIRONMENTS, USER_ROLES
 from cds_service.errors import BadRequest, NotFound
-from cds_service.services.credentials import LIFETIME_MAX, SCOPES, hash_password, make_token
+from cds_service.services.credentials import LIFETIME_MAX, SCOPES, hash_password, is_user_name, make_token
 from cds_service.settings import Settings
 from cds_service.storage.people import (
     TokenRow,
@@ -31,7 +31,8 @@ _NAME = "letters, digits, dots, hyphens, underscores and @, at most 64"
 
 def users_add(arguments: argparse.Namespace, settings: Settings) -> int:
     """Add a user; the password is asked for, or read from standard input when that is no terminal."""
-    _check_name(arguments.name)
+    if not is_user_name(arguments.name):
+        raise BadRequest(f"must be {_NAME}", where="NAME")
     user = UserRow(
         name=arguments.name,
         tenant=arguments.tenant,
@@ -155,11 +156,6 @@ def _scopes(text: str) -> str:
     if unknown or not scopes:
         raise BadRequest(f"choose from {', '.join(SCOPES)}", where="--scopes")
     return " ".join(scope for scope in SCOPES if scope in scopes)
-
-
-def _check_name(name: str) -> None:
-    if not 0 < len(name) <= 64 or not all(character.isalnum() or character in "._-@" for character in name):
-        raise BadRequest(f"must be {_NAME}", where="NAME")
 
 
 def _password() -> str:

@@ -61,7 +61,7 @@ class TokenLog:
         self._find.run(cursor, (use.issuer, use.jti))
         found = cursor.fetchone()
         if found is None or bytes(found[0]) != use.request_hash:
-            raise Unauthorized("the token was used before")
+            raise Unauthorized("replay")
 
     def forget(self, cursor: DBAPICursor, uses: Sequence[TokenUse]) -> None:
         """Now and then delete tokens that ended long before these do: they are refused without looking here."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from flask import request
 
 from cds_service.domain.actor import ROLES, USER_ROLES, Actor
-from cds_service.errors import TooManyRequests
+from cds_service.errors import Forbidden, TooManyRequests
 from cds_service.runtime import Runtime
-from cds_service.web.authentication import actor_of_request, forbid
+from cds_service.web.authentication import actor_of_request
 from cds_service.web.context import keep_allowance
+from cds_service.web.refusals import claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def _to(scope: str, *roles: str) -> Access:
 
 _OPEN = Access(None)
 
-# By Flask endpoint. Discovery and health tell nothing of any patient.
+# By Flask endpoint. Discovery and health tell nothing of any patient; counts of all tenants are for those who run it.
 ACCESS: dict[str, Access] = {
     "hooks.list_services": _OPEN,
     "hooks.call_service": _to("hooks", "client"),
@@ -53,7 +54,7 @@ ACCESS: dict[str, Access] = {
     "models.model_card": _OPEN,
     "health.livez": _OPEN,
     "health.readyz": _OPEN,
-    "health.metrics": _OPEN,
+    "health.metrics": _to("metrics", "steward"),
     "openapi.document": _OPEN,
 }
 
@@ -72,5 +73,6 @@ def authenticate(process: Runtime) -> Actor:
     if allowance.wait_s:
         raise TooManyRequests("more calls than are agreed with this client", retry_after_s=allowance.wait_s)
     if not ACCESS[request.endpoint or ""].admits(actor):
-        raise forbid(process, actor, "role")
+        claim(actor=actor.name, tenant=actor.tenant)
+        raise Forbidden("role" if actor.scopes is None else "scope")
     return actor

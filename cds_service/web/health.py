@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import orjson
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response
 
 from cds_service.monitoring import metrics as measured
-from cds_service.runtime import Runtime
+from cds_service.web.access import authenticate
+from cds_service.web.context import runtime
 
 blueprint = Blueprint("health", __name__)
 
@@ -24,7 +23,7 @@ def livez() -> Response:
 @blueprint.get("/readyz")
 def readyz() -> Response:
     """Whether calls are answered now; 503 names each part that is not ready."""
-    problems = cast(Runtime, current_app.extensions["cds"]).problems()
+    problems = runtime().problems()
     if not problems:
         return _answer({"status": "ready"})
     response = _answer({"status": "not ready", "problems": problems}, status=503)
@@ -34,7 +33,8 @@ def readyz() -> Response:
 
 @blueprint.get("/metrics")
 def metrics() -> Response:
-    """Counters and histograms in the Prometheus text format."""
+    """Counters and histograms in the Prometheus text format, for a steward or a token made for one."""
+    authenticate(runtime())
     return Response(measured.exposition(), content_type=measured.CONTENT_TYPE)
 
 

@@ -42,6 +42,7 @@ class Operation:
 
 
 _BODY = (400, 413, 415)
+_CALLER = (401, 403, 429)
 _HOOKS = tuple(sorted({hook for service in SERVICES.values() for hook in service.hooks}))
 
 OPERATIONS = (
@@ -52,7 +53,7 @@ OPERATIONS = (
         "Cards for one hook call",
         schemas.CardsSchema,
         request=request_schema(None, _HOOKS),
-        refusals=(*_BODY, 401, 404, 409, 412, 422, 503),
+        refusals=(*_BODY, *_CALLER, 404, 409, 412, 422, 503),
         failure=FHIR,
     ),
     Operation(
@@ -61,7 +62,7 @@ OPERATIONS = (
         "What became of cards",
         feedback.ReceivedSchema,
         request=feedback.FeedbackSchema,
-        refusals=(*_BODY, 401, 404, 503),
+        refusals=(*_BODY, *_CALLER, 404, 503),
         failure=FHIR,
     ),
     Operation(
@@ -71,7 +72,7 @@ OPERATIONS = (
         schemas.FhirSchema,
         media=FHIR,
         request=schemas.FhirSchema,
-        refusals=(*_BODY, 401, 422, 503),
+        refusals=(*_BODY, *_CALLER, 422, 503),
         failure=FHIR,
     ),
     Operation(
@@ -80,7 +81,7 @@ OPERATIONS = (
         "A stored prediction as FHIR",
         schemas.FhirSchema,
         media=FHIR,
-        refusals=(401, 404, 503),
+        refusals=(*_CALLER, 404, 503),
         failure=FHIR,
     ),
     Operation(
@@ -89,7 +90,7 @@ OPERATIONS = (
         "The prediction for one flat record",
         schemas.PredictionSchema,
         query=schemas.RecordSchema,
-        refusals=(400, 401, 503),
+        refusals=(400, *_CALLER, 503),
     ),
     Operation(
         "post",
@@ -97,21 +98,21 @@ OPERATIONS = (
         "The prediction for one flat record",
         schemas.PredictionSchema,
         request=schemas.RecordSchema,
-        refusals=(*_BODY, 401, 503),
+        refusals=(*_BODY, *_CALLER, 503),
     ),
     Operation(
         "get",
         "/predictions/{prediction_id}",
         "A stored prediction",
         schemas.PredictionSchema,
-        refusals=(401, 404, 503),
+        refusals=(*_CALLER, 404, 503),
     ),
     Operation(
         "get",
         "/predictions/{prediction_id}/explain",
         "The reasons of a stored prediction",
         schemas.ExplanationSchema,
-        refusals=(401, 404, 503),
+        refusals=(*_CALLER, 404, 503),
     ),
     Operation(
         "post",
@@ -119,7 +120,7 @@ OPERATIONS = (
         "A validated diagnosis of a prediction, or its withdrawal",
         label_body.LabelSchema,
         request=label_body.LabelBodySchema,
-        refusals=(*_BODY, 401, 404, 503),
+        refusals=(*_BODY, *_CALLER, 404, 503),
     ),
     Operation(
         "get",
@@ -127,7 +128,7 @@ OPERATIONS = (
         "The labels of a prediction as of a moment",
         label_body.LabelsSchema,
         query=label_body.AsOfSchema,
-        refusals=(400, 401, 404, 503),
+        refusals=(400, *_CALLER, 404, 503),
     ),
     Operation(
         "post",
@@ -135,12 +136,12 @@ OPERATIONS = (
         "Let a label count that was held back",
         label_body.LabelSchema,
         request=label_body.ReleaseSchema,
-        refusals=(*_BODY, 401, 404, 409, 503),
+        refusals=(*_BODY, *_CALLER, 404, 409, 503),
     ),
     Operation("get", "/models/{task}/{version}/card", "The model card", None, media="text/markdown", refusals=(404,)),
     Operation("get", "/livez", "Whether the process is alive", schemas.HealthSchema),
     Operation("get", "/readyz", "Whether calls are answered now", schemas.HealthSchema, refusals=(503,), failure=JSON),
-    Operation("get", "/metrics", "Counters and histograms", None, media="text/plain"),
+    Operation("get", "/metrics", "Counters and histograms", None, media="text/plain", refusals=(*_CALLER, 503)),
     Operation("get", "/openapi.json", "This document", None),
 )
 
@@ -205,11 +206,13 @@ _FAILURES: dict[str, type[Schema]] = {
 _REFUSED = {
     400: "The request cannot be read",
     401: "The caller is not known",
+    403: "Not this caller's to do",
     404: "Nothing is here for this caller",
     409: "The same hookInstance came before with other content",
     412: "Data the answer needs were not sent",
     413: "Over a stated limit",
     415: "Not a media type or encoding this address reads",
     422: "JSON, but no FHIR resource that can be used",
+    429: "More calls than are agreed with this client; Retry-After says when to try again",
     503: "Database, model or queue away; Retry-After says when to try again",
 }

@@ -7,6 +7,7 @@ import re
 import sqlite3
 from base64 import b64encode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,9 @@ import pytest
 
 from cds_service.domain.codes import CodeTables
 from cds_service.inference.predictor import Predictor
+from cds_service.services import credentials
 from tests.conftest import NOW, Clock, Done, Service, cds_in, started
+from tests.mllp.conversing import wait_until
 from tests.web.calls import fixture, post
 from tests.web.tokens import a_token, clients_file
 
@@ -205,3 +208,45 @@ def test_threat_14_a_client_over_its_limit_is_told_when_to_come_back(guarded: Se
 @pytest.mark.parametrize("shown", ["Basic !!!", "Basic YQ==", "Basic " + b64encode(b"\xff:\xff").decode(), "Basic "])
 def test_what_is_no_name_and_password_is_401(guarded: Service, shown: str) -> None:
     assert status(guarded, shown) == 401
+
+
+def test_threat_73_an_unknown_name_is_not_written_down_since_it_may_be_a_password(guarded: Service) -> None:
+    add(guarded)
+
+    status(guarded, basic("hunter2.hunter2.hunter2", "ada"))
+    status(guarded, basic("ada", "hunter2.hunter2.hunter2"))
+
+    assert [row[3] for row in audited(guarded)[-2:]] == [{"reason": "password"}, {"reason": "password", "user": "ada"}]
+
+
+def test_threat_73_long_names_by_the_thousand_fill_no_memory(guarded: Service) -> None:
+    for number in range(200):
+        assert status(guarded, basic(f"{number}-" + "x" * 10_000, "p")) == 401
+
+    assert guarded.runtime.logins._failures == {}
+
+
+def test_threat_73_passwords_under_check_hold_up_nobody_else(guarded: Service) -> None:
+    """The first is being checked, two wait for it, and a fourth is told to come back: calls go on meanwhile."""
+    add(guarded)
+    with ThreadPoolExecutor(3) as pool:
+        with credentials._CHECKING:
+            first = [pool.submit(status, guarded, basic()) for _ in range(3)]
+            wait_until(lambda: not credentials._HERE._value)
+            fourth = guarded.client.get(FORM, headers={"Authorization": basic()})
+            other = post(guarded.client, fixture(), Authorization=f"Bearer {a_token()}")
+
+        assert (fourth.status_code, fourth.headers["Retry-After"]) == (503, "1")
+        assert other.status_code == 200
+        assert [one.result() for one in first] == [200] * 3
+
+
+def test_threat_72_counts_are_for_stewards_and_what_they_make_a_token_for(guarded: Service) -> None:
+    add(guarded, "ops", role="steward")
+    add(guarded)
+    scrape = token(guarded, "--scopes", "metrics", "--user", "ops")
+
+    found = {who: status(guarded, who, "/metrics") for who in (scrape, basic("ops"), basic(), "")}
+
+    assert list(found.values()) == [200, 200, 403, 401]
+    assert status(guarded, scrape) == 403

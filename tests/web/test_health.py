@@ -6,12 +6,15 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from cds_service.monitoring import metrics
+from cds_service.settings.clients import Clients
 from cds_service.web import health
+
+SETTINGS = SimpleNamespace(client_auth="off", clients=Clients())
 
 
 def client_of(problems: dict[str, str]) -> FlaskClient:
     app = Flask("health", static_folder=None)
-    app.extensions["cds"] = SimpleNamespace(problems=lambda: problems)
+    app.extensions["cds"] = SimpleNamespace(problems=lambda: problems, settings=SETTINGS)
     app.register_blueprint(health.blueprint)
     return app.test_client()
 

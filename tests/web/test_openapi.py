@@ -1,3 +1,7 @@
+from flask import Flask
+
+from cds_service.app import BLUEPRINTS
+from cds_service.web.access import ACCESS
 from cds_service.web.openapi import OPERATIONS, describe
 
 
@@ -26,3 +30,14 @@ def test_every_schema_referred_to_is_in_the_document() -> None:
         f"#/components/schemas/{name}" for name in document["components"]["schemas"]
     } | references(document["components"])
     assert document["openapi"] == "3.1.0"
+
+
+def test_every_address_that_asks_who_calls_says_so() -> None:
+    app = Flask("routes", static_folder=None)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    rules = {rule.rule.replace("<", "{").replace(">", "}"): ACCESS[rule.endpoint] for rule in app.url_map.iter_rules()}
+
+    for operation in OPERATIONS:
+        said = {401, 403, 429} & set(operation.refusals)
+        assert said == (set() if rules[operation.path].is_open else {401, 403, 429}), operation.path
