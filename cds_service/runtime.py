@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from cds_service import logs
 from cds_service.cdshooks.key_store import KeyServerFailed, KeyStore
+from cds_service.domain.actor import Actor
 from cds_service.domain.codes import CodeTables
 from cds_service.errors import CdsError, ConfigurationError, Unavailable
 from cds_service.fhir.access import FhirAccess
@@ -17,6 +18,8 @@ from cds_service.fhir.client import FetchFailed, FhirClient
 from cds_service.inference.codes import load_code_tables
 from cds_service.inference.predictor import Predictor, load_predictor
 from cds_service.monitoring.budget import ClientBudgets, LoginBackoff, MinuteBudget
+from cds_service.services.daily import Daily
+from cds_service.services.forget import forget_what_is_old
 from cds_service.settings import Settings
 from cds_service.storage import schema
 from cds_service.storage.identity import Keyring
@@ -27,6 +30,8 @@ log = logs.get_logger(__name__)
 
 # Chosen by us: an attack is seen in the audit log by a few rows a second, and cannot fill the disk with them.
 REFUSALS_NOTED = 60
+
+ITSELF = Actor(name="service", kind="command", role="operator", tenant="", environment="production")
 
 
 @dataclass(slots=True)
@@ -45,6 +50,7 @@ class Runtime:
     logins: LoginBackoff = field(default_factory=LoginBackoff)
     budgets: ClientBudgets = field(init=False)
     draining: bool = field(default=False)
+    daily: Daily | None = field(default=None)
 
     def __post_init__(self) -> None:
         """What depends on the settings: keys are fetched as FHIR resources are, and workers share a client's minute."""
@@ -55,7 +61,7 @@ class Runtime:
     def from_settings(cls, settings: Settings) -> Runtime:
         """Load and verify everything; ConfigurationError names what is wrong. The database may still be away."""
         engine = open_engine(settings.database_url)
-        keyring = Keyring(settings.secret_key)
+        keyring = Keyring(settings.secret_key, settings.secret_key_previous)
         return cls(
             settings=settings,
             predictor=load_predictor(settings.models_dir),
@@ -71,11 +77,15 @@ class Runtime:
             schema.check_revision(self.engine)
         except Unavailable as error:
             log.warning("database_unavailable_at_start", reason=error.text)
+        if self.settings.retention_days:
+            self.daily = Daily(self._forget_what_is_old)
         log.info("service_started", model=self.predictor.version, site=self.settings.site.hash)
 
     def drain(self, timeout_s: float = 10.0) -> None:
         """Commit what is queued and let go of the database; answers false on /readyz from now on."""
         self.draining = True
+        if self.daily is not None:
+            self.daily.stop()
         committed = self.writer.drain(timeout_s)
         self.fhir.close()
         self.engine.dispose()
@@ -104,6 +114,9 @@ class Runtime:
         except ConfigurationError:
             found["database"] = "no current schema found"
         return found
+
+    def _forget_what_is_old(self) -> None:
+        forget_what_is_old(self.writer.submit_change, self.settings.retention_days, actor=ITSELF, at=self.now())
 
     def _fetch_keys(self, address: str) -> bytes:
         rule = self.settings.clients.key_rule(address)

@@ -167,6 +167,7 @@ def test_serve_refuses_a_database_of_another_schema(cds: RunCds, tmp_path: Path,
     cds("migrate", variables=variables)
     with closing(sqlite3.connect(tmp_path / "cds.db")) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE schema_floor SET oldest = '9999'")
         connection.commit()
     done = cds("serve", variables=variables)
 

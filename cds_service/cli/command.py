@@ -55,7 +55,7 @@ def command_actor(tenant: str = "") -> Actor:
 def _writer(settings: Settings) -> Any:
     engine = open_engine(settings.database_url)
     check_revision(engine)
-    writer = GroupWriter(engine, Keyring(settings.secret_key))
+    writer = GroupWriter(engine, Keyring(settings.secret_key, settings.secret_key_previous))
     try:
         yield writer
     finally:

@@ -11,7 +11,7 @@ from typing import Any
 from cds_service.errors import ConfigurationError
 from cds_service.settings.checks import combination_problems, mllp_problems
 from cds_service.settings.clients import Clients, clients_from_file
-from cds_service.settings.secret import SECRET_SETTING, secret_from_file, secret_problem
+from cds_service.settings.secret import PREVIOUS_SETTING, SECRET_SETTING, secret_from_file, secret_problem
 from cds_service.settings.site import Site, site_from_file
 from cds_service.settings.variables import VARIABLES
 
@@ -39,6 +39,8 @@ class Settings:
     rate_limit: int
     log_file: Path | None
     secret_key: str
+    secret_key_previous: str
+    retention_days: int
     site: Site
     clients: Clients
     mllp_bind: tuple[str, int] | None
@@ -64,6 +66,9 @@ class Settings:
             values["secret_key"] = _checked(problems, SECRET_SETTING, secret_from_file, directory) or ""
         elif problem := secret_problem(values["secret_key"]):
             problems.append(f"{SECRET_SETTING}: {problem}")
+        values["secret_key_previous"] = environment.get(PREVIOUS_SETTING, "")
+        if values["secret_key_previous"] and (problem := secret_problem(values["secret_key_previous"])):
+            problems.append(f"{PREVIOUS_SETTING}: {problem}")
         if problems:
             raise ConfigurationError("; ".join(problems), where="settings")
         return cls(**values, site=site, clients=clients)

@@ -10,6 +10,7 @@ from pathlib import Path
 from cds_service.errors import ConfigurationError
 
 SECRET_SETTING = "CDS_SECRET_KEY"  # noqa: S105 - the name, not the key
+PREVIOUS_SETTING = "CDS_SECRET_KEY_PREVIOUS"
 SECRET_FILE = "secret.key"  # noqa: S105 - the file's name
 
 _LENGTH = 32  # chosen by us: as hexadecimal digits 128 bits; NIST SP 800-131A rev. 2 asks for 112

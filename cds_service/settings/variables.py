@@ -102,6 +102,12 @@ def _count(most: int) -> Callable[[str], int]:
     return read
 
 
+def _days(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 36500:
+        raise ValueError("give a number of days up to 36500, or 0 to keep everything")
+    return int(text)
+
+
 def _optional_path(text: str) -> Path | None:
     return Path(text) if text else None
 
@@ -122,6 +128,7 @@ VARIABLES = (
     Variable("CDS_SITE_FILE", "", "a TOML file", _optional_path),
     Variable("CDS_CORS_ORIGINS", "", "origins, separated by commas", _origins),
     Variable("CDS_FHIR_VALIDATION", "fast", "`fast` or `strict`", _one_of("fast", "strict")),
+    Variable("CDS_RETENTION_DAYS", "0", "a number of days up to 36500; 0 keeps everything", _days),
     Variable("CDS_WORKERS", "1", "a number from 1 to 64", _count(64)),
     # Chosen by us: a hundred calls a second, more than one EHR's people open charts; it stops a runaway loop.
     Variable("CDS_RATE_LIMIT", "6000", "a number from 1 to 1000000", _count(1_000_000)),

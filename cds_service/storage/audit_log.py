@@ -41,6 +41,7 @@ class ChainEnd(NamedTuple):
 
     seq: int
     hash: bytes
+    erasures: int = 0
 
 
 class AuditChain:
@@ -53,7 +54,7 @@ class AuditChain:
         self._advance = DriverStatement(update(audit_head).values(end), [f"new_{name}" for name in end], dialect)
         last = select(func.max(audit.c.seq)).scalar_subquery()
         # The row is locked where the database has row locks, so that several writers extend one chain.
-        query = select(audit_head.c.seq, audit_head.c.hash, last).with_for_update(of=audit_head)
+        query = select(audit_head.c.seq, audit_head.c.hash, last, audit_head.c.erasures).with_for_update(of=audit_head)
         self._head = DriverStatement(query, (), dialect)
 
     def take(self, cursor: DBAPICursor) -> ChainEnd:
@@ -63,11 +64,11 @@ class AuditChain:
         if head is None:
             raise Unavailable("the head of the audit chain is missing: restore it from a backup", where="audit_head")
         # A row beyond the head is not ours. It is left for verify_chain to find, and does not stop the service.
-        return ChainEnd(max(head[0], head[2] or 0), bytes(head[1]))
+        return ChainEnd(max(head[0], head[2] or 0), bytes(head[1]), head[3])
 
     def append(self, cursor: DBAPICursor, end: ChainEnd, events: Iterable[AuditEvent]) -> None:
         """Add the events after the end that was taken and move the head: once a group."""
-        seq, last_hash = end
+        seq, last_hash, _ = end
         rows: list[Row] = []
         for event in events:
             seq += 1
@@ -79,11 +80,20 @@ class AuditChain:
         self._advance.run(cursor, (seq, last_hash, self._keyring.audit_seal(seq, last_hash)))
 
 
-def verify_chain(engine: Engine, keyring: Keyring) -> int | None:
+def read_end(engine: Engine) -> ChainEnd:
+    """Where the chain ends now: to be kept elsewhere."""
+    with reading(engine) as connection:
+        head = connection.execute(select(audit_head)).one_or_none()
+    if head is None:
+        raise Unavailable("the head of the audit chain is missing: restore it from a backup", where="audit_head")
+    return ChainEnd(int(head.seq), bytes(head.hash))
+
+
+def verify_chain(engine: Engine, keyring: Keyring, kept: ChainEnd | None = None) -> int | None:
     """Sequence number of the first row that was changed, removed or inserted; None when the chain is whole.
 
-    A cut tail is found because the head is sealed with a key the database does not hold. Not found: a
-    database put back whole to an earlier state, which only a copy of the head kept elsewhere shows.
+    A cut tail is found because the head is sealed with a key the database does not hold. A database put back
+    whole to an earlier state, or written anew by someone who holds the key, is found by an end `kept` elsewhere.
     """
     with reading(engine) as connection:
         head = connection.execute(select(audit_head)).one_or_none()
@@ -92,6 +102,10 @@ def verify_chain(engine: Engine, keyring: Keyring) -> int | None:
             if row.seq != seq + 1 or row.prev_hash != last_hash or row.hash != _row_digest(row):
                 return seq + 1
             seq, last_hash = row.seq, row.hash
+            if kept is not None and seq == kept.seq and last_hash != kept.hash:
+                return int(seq)
+        if kept is not None and seq < kept.seq:
+            return int(seq) + 1
     return _first_missing(head, keyring, seq, last_hash)
 
 

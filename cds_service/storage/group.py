@@ -41,6 +41,7 @@ class Pending:
         "error",
         "events",
         "fingerprint",
+        "forgotten",
         "identity",
         "reply",
         "row",
@@ -56,6 +57,7 @@ class Pending:
         self.row: Row = ()
         self.identity: Row | None = None
         self.fingerprint: tuple[str, bytes] | None = None
+        self.forgotten = 0
         self.reply: StoredReply | None = None
         self.error: CdsError | None = None
         self.abandoned = False
@@ -70,6 +72,7 @@ def pending_prediction(entry: PredictionEntry, identity_rows: IdentityRows) -> P
     pending.entry = entry
     pending.reply = StoredReply(entry.id, entry.reply, entry.request_hash, replayed=False)
     patient_key = None
+    pending.forgotten = identity_rows.forgotten
     if entry.patient is not None and entry.patient.patient_id:
         try:
             patient_key, pending.identity, fingerprint = identity_rows.row_for(
@@ -104,8 +107,10 @@ def pending_change(change: Change[object], token: TokenUse | None) -> Pending:
 class GroupCommit:
     """Writes a group inside one transaction and leaves each entry its reply or its error."""
 
-    def __init__(self, dialect: Dialect, keyring: Keyring) -> None:
+    def __init__(self, dialect: Dialect, keyring: Keyring, identity_rows: IdentityRows) -> None:
         driver = dialect.loaded_dbapi
+        self._identity_rows = identity_rows
+        self._erasures = 0
         # What one entry's values can cause; everything else is the database's own trouble and fails the group.
         self._taken = driver.IntegrityError
         self._refused = (driver.IntegrityError, driver.DataError)
@@ -119,6 +124,7 @@ class GroupCommit:
         """Store all together, or one by one when that does not work out, and commit."""
         with link.transaction() as connection:
             end = self._chain.take(_cursor(connection))
+            self._mind_erasures(end.erasures, group)
             together = [pending for pending in group if pending.change is None]
             if not self._write_together(_cursor(connection), together):
                 link.start_over(connection)
@@ -134,6 +140,15 @@ class GroupCommit:
             events = list(chain.from_iterable(pending.events for pending in group if pending.error is None))
             if events:
                 self._chain.append(_cursor(connection), end, events)
+
+    def _mind_erasures(self, erasures: int, group: Sequence[Pending]) -> None:
+        """Store an identity again that was left out because it was known, if any were deleted since."""
+        if erasures != self._erasures:
+            self._identity_rows.forget()
+            self._erasures = erasures
+        for pending in group:
+            if pending.forgotten != self._identity_rows.forgotten and pending.identity is None:
+                _seal_again(pending, self._identity_rows)
 
     def _write_together(self, cursor: DBAPICursor, group: Sequence[Pending]) -> bool:
         """Whether every row was new and went in."""
@@ -192,6 +207,12 @@ class GroupCommit:
         """The driver's refusal as the caller is told it: a key that is taken, or a value that cannot be stored."""
         kind = Conflict if isinstance(error, self._taken) else BadRequest
         return kind(f"the entry cannot be stored: {reason(error)}", where="entry")
+
+
+def _seal_again(pending: Pending, identity_rows: IdentityRows) -> None:
+    entry = pending.entry
+    if entry is not None and entry.patient is not None and pending.fingerprint is not None:
+        _, pending.identity, _ = identity_rows.row_for(entry.tenant, entry.patient, entry.created_at)
 
 
 def _cursor(connection: Connection) -> DBAPICursor:

@@ -27,20 +27,27 @@ _SECRET_MIN = 32  # chosen by us: 32 characters of hex or base64 are 128 bits or
 class Keyring:
     """The keys derived from `CDS_SECRET_KEY`, one for each use; never printed, never stored."""
 
-    __slots__ = ("_audit", "_cipher", "_patient", "key_id")
+    __slots__ = ("_audit", "_cipher", "_patient", "_previous", "key_id")
 
-    def __init__(self, secret: str) -> None:
+    def __init__(self, secret: str, previous: str = "") -> None:
+        """`previous` is the secret before this one while rows made with it are left."""
         if len(secret) < _SECRET_MIN:
             raise ConfigurationError(f"needs at least {_SECRET_MIN} characters", where="CDS_SECRET_KEY")
         self._patient = _derive(secret, b"cds patient key v1")
         self._audit = _derive(secret, b"cds audit seal v1")
         self._cipher = AESGCM(_derive(secret, b"cds identity v1"))
         self.key_id = _derive(secret, b"cds key id v1")[:4].hex()
+        self._previous = Keyring(previous) if previous else None
 
     def patient_key(self, tenant: str, patient_id: str) -> str:
         """Keyed hash of one tenant's patient, 32 hex digits; without the key it names nobody."""
         text = f"{len(tenant)}:{tenant}{patient_id}"
         return blake2b(text.encode(), key=self._patient, digest_size=16).hexdigest()
+
+    def patient_keys(self, tenant: str, patient_id: str) -> list[str]:
+        """Every key the patient's rows may carry: today's, and the one before while there is a previous secret."""
+        before = [] if self._previous is None else self._previous.patient_keys(tenant, patient_id)
+        return [self.patient_key(tenant, patient_id), *before]
 
     def fingerprint(self, plain: bytes) -> bytes:
         """Keyed hash of 16 bytes: it tells whether an identity or a report is the same, not what it says."""
@@ -53,7 +60,12 @@ class Keyring:
 
     def unseal(self, row: str, sealed: bytes) -> bytes:
         """The plain text; `InvalidTag` when the row was altered, moved or sealed with another key."""
-        return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], row.encode())
+        try:
+            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], row.encode())
+        except InvalidTag:
+            if self._previous is None:
+                raise
+            return self._previous.unseal(row, sealed)
 
     def audit_seal(self, seq: int, last_hash: bytes) -> bytes:
         """Keyed hash over the end of the audit chain."""
@@ -61,7 +73,9 @@ class Keyring:
 
     def is_audit_seal(self, seal: bytes, seq: int, last_hash: bytes) -> bool:
         """Whether a writer holding our key left this end of the chain."""
-        return compare_digest(seal, self.audit_seal(seq, last_hash))
+        if compare_digest(seal, self.audit_seal(seq, last_hash)):
+            return True
+        return self._previous is not None and self._previous.is_audit_seal(seal, seq, last_hash)
 
 
 class IdentityRows:
@@ -75,6 +89,7 @@ class IdentityRows:
         self._keyring = keyring
         self._capacity = capacity
         self._known: dict[str, bytes] = {}
+        self.forgotten = 0
 
     def row_for(self, tenant: str, patient: Identity, at: datetime) -> tuple[str, Row | None, bytes]:
         """The patient's key, the row to store (None when nothing changed) and the identity's fingerprint."""
@@ -95,6 +110,7 @@ class IdentityRows:
     def forget(self) -> None:
         """Trust nothing remembered: the database was lost from sight and may have been replaced."""
         self._known = {}
+        self.forgotten += 1
 
 
 def read_identity(engine: Engine, keyring: Keyring, patient_key: str) -> Identity | None:

@@ -100,6 +100,11 @@ def new_prediction_id(at: datetime) -> UUID:
     return UUID(int=milliseconds << 80 | 0x7 << 76 | (tail >> 62 & 0xFFF) << 64 | 0b10 << 62 | tail & (1 << 62) - 1)
 
 
+def first_id_at(at: datetime) -> UUID:
+    """The smallest id a prediction of this moment could have."""
+    return UUID(int=max(0, int(at.timestamp() * 1000)) << 80)
+
+
 def row_from_entry(entry: PredictionEntry, patient_key: str | None) -> Row:
     """The row in the order of the table's columns, in types every driver takes."""
     return (

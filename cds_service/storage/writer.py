@@ -46,7 +46,7 @@ class GroupWriter:
         self._engine = engine
         self._deadline_s = deadline_s
         self._identities = IdentityRows(keyring)
-        self._commit = GroupCommit(engine.dialect, keyring)
+        self._commit = GroupCommit(engine.dialect, keyring, self._identities)
         self._link = WriterLink(engine)
         self._queue: SimpleQueue[Pending | None] = SimpleQueue()
         self._closing = False

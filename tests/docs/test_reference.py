@@ -16,7 +16,7 @@ from cds_service.monitoring import metrics
 from cds_service.monitoring import mllp as mllp_metrics
 from cds_service.settings import Settings, Site
 from cds_service.settings.peers import PEER_KEYS, MllpLimits
-from cds_service.settings.secret import SECRET_SETTING
+from cds_service.settings.secret import PREVIOUS_SETTING, SECRET_SETTING
 from cds_service.settings.variables import VARIABLES
 from cds_service.web.problems import REFUSALS, Refusal
 
@@ -31,7 +31,7 @@ def rows(page: str) -> list[list[str]]:
 def test_settings_page_lists_every_setting_with_default_and_values() -> None:
     listed = {row[0].strip("` "): row for row in rows("settings.md") if row[0].startswith("`CDS_")}
 
-    assert set(listed) == {variable.name for variable in VARIABLES} | {SECRET_SETTING}
+    assert set(listed) == {variable.name for variable in VARIABLES} | {SECRET_SETTING, PREVIOUS_SETTING}
     for variable in VARIABLES:
         assert listed[variable.name][2] == variable.taken
         if variable.default:

@@ -48,6 +48,10 @@ REFUSED = [
     pytest.param({"CDS_FHIR_VALIDATION": "lax"}, "CDS_FHIR_VALIDATION: choose fast or strict", id="validation"),
     pytest.param({"CDS_WORKERS": "2"}, "CDS_WORKERS: SQLite takes one process's writes", id="workers-on-sqlite"),
     pytest.param({"CDS_SITE_FILE": "nowhere.toml"}, "CDS_SITE_FILE: nowhere.toml: cannot be read", id="no-site-file"),
+    pytest.param(
+        {"CDS_SECRET_KEY_PREVIOUS": "0" * 64}, "CDS_SECRET_KEY_PREVIOUS: looks", id="previous-secret-of-zeros"
+    ),
+    pytest.param({"CDS_RETENTION_DAYS": "-1"}, "0 to keep everything", id="negative-retention"),
     pytest.param({"CDS_SECRET_KEY": "0" * 64}, "looks like a placeholder", id="secret-of-zeros"),
     pytest.param({"CDS_SECRET_KEY": "please-ChangeMe-before-production!"}, "placeholder", id="secret-from-an-example"),
     pytest.param(

@@ -8,12 +8,14 @@ from datetime import date, datetime, timedelta, timezone
 from hashlib import sha256
 from time import monotonic, sleep
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy import Engine
 
 from cds_service.domain.patient import Identity
 from cds_service.storage.audit_log import AuditEvent
+from cds_service.storage.change import Applied
+from cds_service.storage.feedback_log import add_feedback, sealed_comment
 from cds_service.storage.identity import Keyring
 from cds_service.storage.prediction_log import PredictionEntry
 from cds_service.storage.writer import GroupWriter
@@ -60,6 +62,27 @@ def an_event(**changes: Any) -> AuditEvent:
         "object_id": "1",
     }
     return AuditEvent(**{**values, **changes})
+
+
+def store_feedback(writer: GroupWriter, keys: Keyring, card: UUID, **changes: Any) -> UUID:
+    """One report with a sealed comment on the card; its id."""
+    row_id = uuid4()
+    values: dict[str, Any] = {
+        "id": row_id,
+        "tenant": "north",
+        "environment": "production",
+        "card": card,
+        "outcome": "overridden",
+        "outcome_timestamp": NOW,
+        "content_hash": row_id.bytes,
+        "received_at": NOW,
+        "actor": "ehr-1",
+        "suggestions": "[]",
+        **sealed_comment(keys, "feedback", row_id, "a comment"),
+        **changes,
+    }
+    writer.submit_change(lambda transaction: Applied(add_feedback(transaction, values)))
+    return row_id
 
 
 @contextmanager

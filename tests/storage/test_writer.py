@@ -108,7 +108,7 @@ def commit_group(engine: Engine, entries: list[PredictionEntry]) -> list[Pending
     rows = IdentityRows(keyring())
     group = [pending_prediction(entry, rows) for entry in entries]
     link = WriterLink(engine)
-    GroupCommit(engine.dialect, keyring()).write(link, group)
+    GroupCommit(engine.dialect, keyring(), rows).write(link, group)
     link.close()
     return group
 

@@ -22,7 +22,8 @@ audit = Table(
 )
 
 # One row: where the chain ends. Locked by whoever extends it, sealed with a key the database does not hold.
-# `probes` counts the writes made only to find out whether the database takes them.
+# `probes` counts the writes made only to find out whether the database takes them, `erasures` the times identities
+# were deleted: a writer that remembers what it stored looks at it in every transaction.
 audit_head = Table(
     "audit_head",
     metadata,
@@ -31,4 +32,5 @@ audit_head = Table(
     Column("hash", LargeBinary(), nullable=False),
     Column("seal", LargeBinary(), nullable=False),
     Column("probes", BigInteger(), nullable=False),
+    Column("erasures", BigInteger(), nullable=False, server_default="0"),
 )

@@ -1,0 +1,125 @@
+"""Which tables speak of patients, and how they are made to forget: what is old, or one patient."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Delete,
+    Select,
+    Table,
+    Update,
+    and_,
+    delete,
+    exists,
+    false,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+
+from cds_service.storage.audit_log import AuditEvent
+from cds_service.storage.change import Applied, Change
+from cds_service.storage.prediction_log import first_id_at
+from cds_service.storage.tables import audit_head, feedback, hook_calls, identities, labels, predictions
+
+# Chosen by us: a batch holds the head of the audit chain, and with it every writer, for some hundredths of a second.
+BATCH = 200
+
+
+Condition = ColumnElement[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """A table whose rows are of patients: which of them are older than a moment, which are of one patient.
+
+    The rows are deleted, or only the columns of `blank` are emptied where the rest names nobody.
+    """
+
+    table: Table
+    old: Callable[[datetime], Condition]
+    of: Callable[[Sequence[str]], Condition]
+    blank: tuple[str, ...] = ()
+
+
+def _old_prediction(before: datetime) -> Condition:
+    """By the id, which holds the time, so that the index of the primary key finds them."""
+    return and_(predictions.c.id < first_id_at(before), predictions.c.created_at < before)
+
+
+def _unused_identity(before: datetime) -> Condition:
+    used = [exists().where(table.c.patient_key == identities.c.patient_key) for table in (predictions, labels)]
+    return and_(identities.c.updated_at < before, ~or_(*used))
+
+
+def _predictions_of(keys: Sequence[str]) -> Select[tuple[UUID]]:
+    return select(predictions.c.id).where(predictions.c.patient_key.in_(keys))
+
+
+# In this order: what is found by a patient's predictions goes before them, an identity once nothing refers to it.
+PERSONAL = (
+    Personal(
+        feedback,
+        lambda before: feedback.c.received_at < before,
+        lambda keys: feedback.c.card.in_(_predictions_of(keys)),
+        blank=("key_id", "sealed"),
+    ),
+    Personal(
+        labels,
+        lambda before: labels.c.received_at < before,
+        lambda keys: or_(labels.c.patient_key.in_(keys), labels.c.prediction_id.in_(_predictions_of(keys))),
+        blank=("patient_key", "key_id", "sealed"),
+    ),
+    # A stored reply to a call that made no prediction names no patient; it is of use for a repeat only.
+    Personal(hook_calls, lambda before: hook_calls.c.received_at < before, lambda _: false()),
+    Personal(predictions, _old_prediction, predictions.c.patient_key.in_),
+    Personal(identities, _unused_identity, identities.c.patient_key.in_),
+)
+
+
+def forget_old(before: datetime, event: AuditEvent, *, batch: int = BATCH) -> Change[Counter[str]]:
+    """Let go of a batch of what is older than the moment: how many rows of each table, none when nothing is left."""
+    return lambda connection: _forget(connection, [(one, one.old(before)) for one in PERSONAL], event, batch)
+
+
+def forget_patient(patient_keys: Sequence[str], event: AuditEvent, *, batch: int = BATCH) -> Change[Counter[str]]:
+    """Let go of a batch of what is held of the patient under any of the keys: how many rows of each table."""
+    return lambda connection: _forget(connection, [(one, one.of(patient_keys)) for one in PERSONAL], event, batch)
+
+
+def _forget(
+    connection: Connection, found: Sequence[tuple[Personal, Condition]], event: AuditEvent, batch: int
+) -> Applied[Counter[str]]:
+    counts: Counter[str] = Counter()
+    for one, condition in found:
+        gone = connection.execute(_forgetting(one, condition, batch)).rowcount
+        if gone:
+            counts[one.table.name] = gone
+        if gone == batch:
+            break  # what is found by what is left of this must wait for it
+    if not counts:
+        return Applied(counts)
+    if counts[identities.name]:
+        # Writers that remember what is stored must not take what is gone for stored.
+        connection.execute(update(audit_head).values(erasures=audit_head.c.erasures + 1))
+    detail = msgspec.json.encode(dict(counts)).decode()
+    return Applied(counts, [msgspec.structs.replace(event, detail=detail)])
+
+
+def _forgetting(one: Personal, condition: Condition, batch: int) -> Update | Delete:
+    key = one.table.primary_key.columns
+    if one.blank:
+        condition = and_(condition, or_(*(one.table.c[name].is_not(None) for name in one.blank)))
+    some = tuple_(*key).in_(select(*key).where(condition).order_by(*key).limit(batch))
+    if one.blank:
+        return update(one.table).where(some).values(dict.fromkeys(one.blank))
+    return delete(one.table).where(some)
