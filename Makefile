@@ -29,6 +29,10 @@ foreign-clients: $(BIN)/python
 	$(BIN)/python -m venv .venv-foreign
 	.venv-foreign/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/foreign/requirements.txt
 
+# A bill of materials of what is served, from the lock: CycloneDX, JSON.
+sbom: $(BIN)/python
+	@$(BIN)/python deploy/sbom.py
+
 ci:
 	bash .ci/run
 

@@ -81,6 +81,10 @@ class Postgres:
         """The server and its children; these are no process group, so they are found by their parent."""
         return [] if self.process is None else tree(self.process.pid)
 
+    def program(self, name: str) -> str:
+        """The path of one of the server's own programs, such as pg_dump."""
+        return str(self._bin / name)
+
     def create(self, template: str = "template0", *, tablespace: str = "pg_default") -> str:
         """A new database, empty or a copy of another; its name."""
         name = f"test_{next(_numbers)}"

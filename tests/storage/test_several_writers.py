@@ -6,11 +6,14 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
+import pytest
 from sqlalchemy import Engine
 
 from cds_service.domain.patient import Identity
 from cds_service.errors import CdsError
 from cds_service.storage.audit_log import verify_chain
+from cds_service.storage.identity import read_identity
+from cds_service.storage.prediction_log import find_reply
 from cds_service.storage.sessions import open_engine
 from cds_service.storage.writer import GroupWriter
 from tests.databases import Database
@@ -43,3 +46,21 @@ def test_78_writers_at_once_extend_one_chain_and_store_each_key_once(database: D
     assert verify_chain(engine, keyring()) is None
     for one in engines:
         one.dispose()
+
+
+HOSTILE = ["north'; DROP TABLE predictions; --", 'x" OR 1=1 --', "%(tenant)s %s $1 :tenant ?", "\\'); SELECT 1; --"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_79_text_meant_as_sql_is_stored_and_found_as_text(
+    database: Database, engine: Engine, writer: GroupWriter, text: str
+) -> None:
+    entry = an_entry(tenant=text, hook_instance=text, patient=Identity(text, text))
+
+    writer.submit(entry)
+
+    stored = find_reply(engine, text, "vitals-risk", text)
+    assert stored is not None
+    assert stored.id == entry.id
+    assert read_identity(engine, keyring(), keyring().patient_key(text, text)) == Identity(text, text)
+    assert database.rows("SELECT count(*) FROM predictions") == [(1,)]
