@@ -13,6 +13,8 @@ from math import isfinite
 from typing import Any
 
 import jwt
+import msgspec
+from jwt.utils import base64url_decode
 
 from cds_service.cdshooks.jwks import Key
 from cds_service.errors import Unauthorized
@@ -52,14 +54,14 @@ class Claims:
 
 
 def read_unverified(token: str) -> Unverified:
-    """The parts that choose the key; Unauthorized for what is no token of ours."""
-    if len(token) > LENGTH_MAX or token.count(".") != 2:
+    """The parts that choose the key; Unauthorized for what is no token of ours.
+
+    Read without PyJWT, which takes ten times as long to give what is believed only after it read the token itself.
+    """
+    parts = token.split(".", 3)
+    if len(token) > LENGTH_MAX or len(parts) != 3:
         raise Unauthorized("shape")
-    try:
-        header = jwt.get_unverified_header(token)
-        payload = jwt.decode(token, options={"verify_signature": False})
-    except (jwt.PyJWTError, ValueError, RecursionError):
-        raise Unauthorized("shape") from None
+    header, payload = _object(parts[0]), _object(parts[1])
     if header.get("alg") not in ("ES384", "RS384"):
         raise Unauthorized("algorithm")
     if _FORBIDDEN & header.keys() or header.get("typ", "JWT") != "JWT":
@@ -101,10 +103,21 @@ def verified_claims(token: str, stated: Unverified, key: Key, *, audience: str, 
     tenant = payload.get("tenant")
     return Claims(
         issuer=stated.issuer,
-        jti=stated.jti,
+        jti=_text(payload["jti"], "jti", _JTI_LIMIT),
         tenant=None if tenant is None else _text(tenant, "tenant", _NAME_LIMIT),
         expires_at=expires_at,
     )
+
+
+def _object(part: str) -> dict[str, Any]:
+    """The JSON object in one part of a token."""
+    try:
+        found = msgspec.json.decode(base64url_decode(part))
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        raise Unauthorized("shape") from None
+    if not isinstance(found, dict):
+        raise Unauthorized("shape")
+    return found
 
 
 def _check_times(payload: Mapping[str, Any], now: datetime) -> datetime:
