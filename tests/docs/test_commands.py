@@ -1,0 +1,27 @@
+"""The page of commands lists every command with its arguments, and the audit log's word where it changes anything."""
+
+from pathlib import Path
+
+from cds_service.cli import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+
+
+def _rows() -> dict[str, tuple[list[str], str]]:
+    text = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+    rows = [[cell.strip("` ") for cell in line.split("|")] for line in text.splitlines() if line[:3] == "| `"]
+    return {
+        words: ([one.strip("` ") for one in named.split(",") if one], action) for _, words, named, _, action, _ in rows
+    }
+
+
+def test_every_command_is_on_the_page_with_its_arguments() -> None:
+    known = {" ".join(one.words): [names[0] for names, _ in one.arguments] for one in COMMANDS}
+
+    assert {words: arguments for words, (arguments, _) in _rows().items()} == known
+
+
+def test_every_action_named_is_one_that_is_written() -> None:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "cds_service").rglob("*.py"))
+
+    assert [action for _, action in _rows().values() if action and f'"{action}"' not in source] == []
