@@ -20,8 +20,9 @@ from cds_service.web.labels import labels
 from cds_service.web.models import models
 from cds_service.web.openapi import openapi
 from cds_service.web.predictions import predictions
+from cds_service.web.rare import rare
 
-BLUEPRINTS = (hooks, feedback, fhir, predictions, labels, models, health.blueprint, openapi)
+BLUEPRINTS = (hooks, feedback, fhir, predictions, labels, rare, models, health.blueprint, openapi)
 
 
 class _Application(Flask):

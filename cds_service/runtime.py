@@ -17,6 +17,7 @@ from cds_service.fhir.access import FhirAccess
 from cds_service.fhir.client import FetchFailed, FhirClient
 from cds_service.inference.codes import load_code_tables
 from cds_service.inference.predictor import Predictor, load_predictor
+from cds_service.inference.ranker_service import RareDiseasesLater, load_rare_diseases
 from cds_service.monitoring.budget import ClientBudgets, LoginBackoff, MinuteBudget
 from cds_service.services.daily import Daily
 from cds_service.services.forget import forget_what_is_old
@@ -51,11 +52,18 @@ class Runtime:
     budgets: ClientBudgets = field(init=False)
     draining: bool = field(default=False)
     daily: Daily | None = field(default=None)
+    rare: RareDiseasesLater = field(init=False)
 
     def __post_init__(self) -> None:
-        """What depends on the settings: keys are fetched as FHIR resources are, and workers share a client's minute."""
+        """What depends on the settings: keys are fetched as FHIR resources are, and workers share a client's minute.
+
+        The rare-disease knowledge base is not loaded before `start`.
+        """
         self.keys = KeyStore(self._fetch_keys)
         self.budgets = ClientBudgets(max(1, self.settings.rate_limit // self.settings.workers))
+        self.rare = RareDiseasesLater(
+            self.settings.models_dir, failed=lambda text: log.error("rare_diseases_not_loaded", reason=text)
+        )
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Runtime:
@@ -79,6 +87,7 @@ class Runtime:
             log.warning("database_unavailable_at_start", reason=error.text)
         if self.settings.retention_days:
             self.daily = Daily(self._forget_what_is_old)
+        self.rare.start()
         log.info("service_started", model=self.predictor.version, site=self.settings.site.hash)
 
     def drain(self, timeout_s: float = 10.0) -> None:
@@ -97,6 +106,7 @@ class Runtime:
         return {
             "risk model": _problem(lambda: load_predictor(settings.models_dir)),
             "code tables": _problem(lambda: load_code_tables(settings.models_dir)),
+            "rare diseases": _problem(lambda: load_rare_diseases(settings.models_dir)),
             "database": _problem(lambda: schema.check_revision(open_engine(settings.database_url))),
         }
 

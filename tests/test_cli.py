@@ -88,6 +88,7 @@ def test_check_says_what_is_missing_then_that_nothing_is(cds: RunCds, variables:
     assert cds("check", variables=variables).stdout.splitlines() == [
         "risk model: ok",
         "code tables: ok",
+        "rare diseases: ok",
         "database: ok",
     ]
 

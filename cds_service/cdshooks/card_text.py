@@ -167,11 +167,12 @@ def record_remarks(snapshot: PatientSnapshot, words: Words) -> list[str]:
 
 
 def _notes(notes: Sequence[Note], snapshot: PatientSnapshot, words: Words) -> str:
-    sentences = [*(_note(note, words.t) for note in notes), *record_remarks(snapshot, words)]
+    sentences = [*(note_text(note, words.t) for note in notes), *record_remarks(snapshot, words)]
     return _section(words.t("Note"), " ".join(sentences))
 
 
-def _note(note: Note, t: Translate) -> str:
+def note_text(note: Note, t: Translate) -> str:
+    """What the card says of one prefetch part."""
     sentences = {
         NoteKind.QUERY_FAILED: t("The EHR's query for %(part)s failed."),
         NoteKind.QUERY_REPORTED: t("The EHR reported a problem with its query for %(part)s."),

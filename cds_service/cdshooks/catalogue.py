@@ -84,7 +84,33 @@ DIAGNOSIS_LABEL = Service(
     required=frozenset(),
 )
 
-SERVICES: Mapping[str, Service] = MappingProxyType({service.id: service for service in (VITALS_RISK, DIAGNOSIS_LABEL)})
+# Findings are searched whatever their category: laboratories, examinations and surveys all hold some.
+RARE_DISEASE = Service(
+    id="rare-disease",
+    title=msgid("Rare diseases to consider, from recorded findings"),
+    description=msgid(
+        "Compares the recorded findings with what is published about rare diseases, "
+        "lists those that fit best with their reasons, and says what to look for next."
+    ),
+    usage_requirements=msgid(
+        "At least three clinical findings (HPO, SNOMED CT or UMLS codes, laboratory results); "
+        "vital signs are not enough. Not a diagnosis. Demonstration, not for clinical use."
+    ),
+    prefetch=MappingProxyType(
+        {
+            "patient-view": {
+                **_PATIENT,
+                "conditions": "Condition?patient={{context.patientId}}&_count=200",
+                "observations": "Observation?patient={{context.patientId}}&_sort=-date&_count=200",
+            }
+        }
+    ),
+    required=frozenset({"patient", "conditions"}),
+)
+
+SERVICES: Mapping[str, Service] = MappingProxyType(
+    {service.id: service for service in (VITALS_RISK, RARE_DISEASE, DIAGNOSIS_LABEL)}
+)
 
 
 @lru_cache(maxsize=8)

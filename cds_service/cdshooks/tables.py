@@ -204,6 +204,8 @@ RECORD_REMARKS: Table = MappingProxyType(
         "spo2-scale-record-not-current": msgid("A record for SpO2 scale 2 is no longer current: scale 1 used."),
         "spo2-scale-record-unattributed": msgid("A record for SpO2 scale 2 names no clinician: scale 1 used."),
         "spo2-scale-records-disagree": msgid("Records disagree on the SpO2 scale: scale 1 used."),
+        "finding-without-code": msgid("A condition without a code was left out."),
+        "observation-not-usable": msgid("Observations that are not final, or of no known patient, were left out."),
         "patient-not-sent": "",
         "birth-date-missing": "",
         "encounter-not-sent": "",

@@ -7,12 +7,18 @@ import os
 from collections.abc import Sequence
 
 from cds_service import __version__
-from cds_service.cli import audit, operate, people, privacy
+from cds_service.cli import audit, operate, people, privacy, rare
 from cds_service.cli.command import Command, say
 from cds_service.errors import CdsError
 from cds_service.settings import Settings
 
-COMMANDS: tuple[Command, ...] = (*operate.COMMANDS, *people.COMMANDS, *audit.COMMANDS, *privacy.COMMANDS)
+COMMANDS: tuple[Command, ...] = (
+    *operate.COMMANDS,
+    *people.COMMANDS,
+    *audit.COMMANDS,
+    *privacy.COMMANDS,
+    *rare.COMMANDS,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -19,7 +19,7 @@ PHENOTYPIC_ABNORMALITY = "HP:0000118"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ontology:
-    """Terms by row; `rows` finds one by its id, an alternative or a replaced obsolete id included.
+    """Terms by row, each with its `parents`; `rows` finds one by its id, an alternative or replaced id included.
 
     The ancestors of row `t`, itself included, are `ancestors[starts[t] : starts[t + 1]]`, `steps` the fewest is-a
     steps up to each. `levels` are the rows below the root by depth, each with the parents of all of them and where
@@ -29,6 +29,7 @@ class Ontology:
     ids: tuple[str, ...]
     names: tuple[str, ...]
     rows: Mapping[str, int]
+    parents: tuple[tuple[int, ...], ...]
     starts: Ints
     ancestors: Ints
     steps: Ints
@@ -72,7 +73,8 @@ def build_ontology(
     top = rows[PHENOTYPIC_ABNORMALITY]
     is_finding = np.zeros(len(ids), bool)
     is_finding[np.repeat(np.arange(len(ids)), np.diff(starts))[(ancestors == top) & (steps > 0)]] = True
-    return Ontology(tuple(ids), tuple(names), rows, starts, ancestors, steps, levels, is_finding)
+    above = tuple(map(tuple, parents))
+    return Ontology(tuple(ids), tuple(names), rows, above, starts, ancestors, steps, levels, is_finding)
 
 
 def _depths(parents: Sequence[Sequence[int]]) -> Ints:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
+from uuid import UUID
+
+from cds_service.domain.patient import PatientSnapshot
 
 # Fewer mapped findings than this are ranked for nobody: with one or two the first disease of the list is right in
 # one case of five (docs/explanation/rare-diseases.md).
@@ -26,12 +29,20 @@ class Finding(NamedTuple):
 
 
 class Unmapped(NamedTuple):
-    """A code that stands for no finding here; `reason` is `unknown-code`, `not-a-finding` or `contradicted`."""
+    """A code that stands for no finding here; `reason` is a machine-readable word (docs/reference/rare.md)."""
 
     system: str
     code: str
     source: str
     reason: str
+
+
+class Heard(NamedTuple):
+    """What a sender said of findings, before it is settled; `remarks` are machine-readable."""
+
+    findings: tuple[Finding, ...]
+    unmapped: tuple[Unmapped, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +140,22 @@ class Ranking:
     version: str
     release: str
     learned_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RareAssessment:
+    """One ranking for one patient: what is stored and shown, as a `Prediction` is for vital signs."""
+
+    id: UUID
+    snapshot: PatientSnapshot
+    phenotype: Phenotype
+    ranking: Ranking
+    site_hash: str
+
+    @property
+    def model_version(self) -> str:
+        """The knowledge base that ranked."""
+        return f"rare-{self.ranking.version}"
 
 
 def settled(findings: Iterable[Finding]) -> tuple[Finding, ...]:

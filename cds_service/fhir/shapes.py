@@ -72,6 +72,8 @@ class Statement(Struct, gc=False, kw_only=True, rename="camel"):
     value_date_time: Raw = Raw()
     value_period: Raw = Raw()
     data_absent_reason: Raw = Raw()
+    interpretation: Raw = Raw()
+    reference_range: Raw = Raw()
 
 
 class Link(Struct, gc=False):

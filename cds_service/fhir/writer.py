@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import uuid5
 
@@ -78,23 +79,38 @@ def assess_bundle(prediction: Prediction, *, language: str, subject: str | None 
         risk_assessment(prediction, language=language, subject=subject),
         guidance_response(prediction, language=language, subject=subject),
     )
+    return collection(resources, prediction.snapshot.at)
+
+
+def collection(resources: Iterable[Json], at: datetime) -> Json:
+    """A Bundle of resources made here at one moment."""
     return {
         "resourceType": "Bundle",
         "type": "collection",
-        "timestamp": prediction.snapshot.at.isoformat(),
+        "timestamp": at.isoformat(),
         "entry": [{"fullUrl": f"urn:uuid:{resource['id']}", "resource": resource} for resource in resources],
     }
 
 
+def subject_of(patient_id: str) -> Json:
+    """A reference to the patient, or that none was stored."""
+    if not patient_id:
+        return {"display": "patient not stored"}
+    return {"reference": patient_id if ":" in patient_id else f"Patient/{patient_id}"}
+
+
+def reference_of(source: str) -> Json:
+    """A source as a reference where it is one, else as text."""
+    return {"reference": source} if _LITERAL.fullmatch(source) else {"display": source}
+
+
 def _subject(prediction: Prediction, subject: str | None) -> Json:
-    patient_id = prediction.snapshot.identity.patient_id
-    reference = subject or (patient_id if ":" in patient_id else f"Patient/{patient_id}")
-    return {"reference": reference} if subject or patient_id else {"display": "patient not stored"}
+    return {"reference": subject} if subject else subject_of(prediction.snapshot.identity.patient_id)
 
 
 def _basis(prediction: Prediction) -> list[Json]:
     sources = dict.fromkeys(reading.source for reading in prediction.snapshot.readings.values())
-    return [{"reference": s} if _LITERAL.fullmatch(s) else {"display": s} for s in sources]
+    return [reference_of(source) for source in sources]
 
 
 def _predictions(prediction: Prediction, t: Translate) -> list[Json]:

@@ -15,7 +15,8 @@ from cds_service.inference.ranker_query import Query, is_too_young, is_unlikely_
 
 # What a reader takes in at a glance; chosen by us.
 _MOST_EXPECTED, _MOST_PAPERS = 5, 3
-# Expected is what at least half of the patients have; covered what shares most of its information with a finding.
+# Expected is what most patients are reported to have (0.5 is also what nobody counted); covered is what shares most
+# of its information with a finding.
 _EXPECTED_FREQUENCY, _COVERED = 0.5, 0.5
 # An exclusion is worth saying when one patient in ten with the disease has the finding.
 _AGAINST_FREQUENCY = 0.1
@@ -26,7 +27,7 @@ class Explained:
     """Everything the reasons for the best candidates are looked up in.
 
     `shared` is what share of each term's information the findings have in common with it, shape (terms,); `present`
-    what `presence` says of the `best`.
+    is what `presence` says of the `best`, `matched` and `gains` what `best_matches` says.
     """
 
     knowledge: Knowledge
@@ -36,6 +37,8 @@ class Explained:
     best: Ints
     shared: Floats
     present: Floats
+    matched: Ints
+    gains: Floats
 
     def place(self, row: int) -> tuple[Index, int, Annotated]:
         """The index that holds a disease, its place there, and the annotations it was made from."""
@@ -47,13 +50,32 @@ class Explained:
 
 def presence(index: Index, learned: LearnedIndex, best: Ints) -> Floats:
     """How often each of these diseases shows each term or one below it, shape (best, terms)."""
-    present = np.zeros((len(best), len(index.ontology)), np.float32)
-    for number, row in enumerate(best.tolist()):
+    profiles = []
+    for row in best.tolist():
         place = learned.places.get(row)
-        terms, frequencies = index.profile(row) if place is None else learned.index.profile(place)
-        above, sizes = index.ontology.ancestors_of_all(terms)
-        np.maximum.at(present[number], above, np.repeat(frequencies, sizes))
-    return present
+        profiles.append(index.profile(row) if place is None else learned.index.profile(place))
+    terms = np.concatenate([terms for terms, _ in profiles])
+    frequencies = np.concatenate([frequencies for _, frequencies in profiles])
+    numbers = np.repeat(np.arange(len(best)), [len(terms) for terms, _ in profiles])
+    above, sizes = index.ontology.ancestors_of_all(terms)
+    present = np.zeros(len(best) * len(index.ontology), np.float32)
+    np.maximum.at(present, np.repeat(numbers, sizes) * len(index.ontology) + above, np.repeat(frequencies, sizes))
+    return present.reshape(len(best), -1)
+
+
+def best_matches(index: Index, query: Query, present: Floats) -> tuple[Ints, Floats]:
+    """For each of these diseases and each finding the term that says most, and its ratio, both (diseases, findings)."""
+    shape = (len(present), len(query.observed))
+    matched, gains = np.zeros(shape, np.int64), np.zeros(shape, np.float32)
+    for at, term in enumerate(query.observed.tolist()):
+        ancestors = index.ontology.ancestors_of(term)
+        frequency = np.maximum(present[:, ancestors], np.float32(1e-9))
+        ratio = np.log(frequency / index.background.frequency[ancestors])
+        ratio *= np.float32(index.method.step_discount) ** index.ontology.steps_to(term)
+        best = ratio.argmax(axis=1)
+        matched[:, at] = ancestors[best]
+        gains[:, at] = np.maximum(ratio[np.arange(len(present)), best], 0)
+    return matched, gains * query.weights
 
 
 def explain(explained: Explained, number: int, *, score: float, band: str) -> Candidate:
@@ -79,52 +101,39 @@ def explain(explained: Explained, number: int, *, score: float, band: str) -> Ca
 def _support(explained: Explained, number: int) -> tuple[Support, ...]:
     """The findings for the disease, the strongest first; shares are of the likelihood ratios."""
     _, place, annotated = explained.place(int(explained.best[number]))
+    gains, matched = explained.gains[number], explained.matched[number]
+    start, stop = np.searchsorted(annotated.disease, [place, place + 1])
+    terms, references = annotated.term[start:stop], annotated.reference[start:stop]
+    ontology, total = explained.knowledge.ontology, max(float(gains.sum()), 1e-9)
     found = []
-    for term, weight in zip(explained.query.observed.tolist(), explained.query.weights.tolist(), strict=True):
-        matched, gain = _best_match(explained, number, term)
-        if gain > 0:
-            found.append((weight * gain, term, matched))
-    total = sum(gain for gain, *_ in found)
-    ontology = explained.knowledge.ontology
-    return tuple(
-        Support(
+    for at in np.lexsort((explained.query.observed, -gains))[: int((gains > 0).sum())].tolist():
+        term, match = int(explained.query.observed[at]), int(matched[at])
+        first, last = np.searchsorted(terms, [match, match + 1])
+        support = Support(
             term=ontology.ids[term],
             name=ontology.names[term],
-            matched=ontology.ids[matched],
-            matched_name=ontology.names[matched],
-            frequency=round(float(explained.present[number, matched]), 3),
-            share=round(gain / total, 3),
-            papers=_papers(explained.knowledge, annotated, place, matched),
+            matched=ontology.ids[match],
+            matched_name=ontology.names[match],
+            frequency=round(float(explained.present[number, match]), 3),
+            share=round(float(gains[at]) / total, 3),
+            papers=_papers(explained.knowledge, references[first:last].tolist()),
         )
-        for gain, term, matched in sorted(found, key=lambda one: (-one[0], one[1]))
-    )
+        found.append(support)
+    return tuple(found)
 
 
-def _best_match(explained: Explained, number: int, term: int) -> tuple[int, float]:
-    """The term or ancestor that says most for the disease, and its discounted log ratio."""
-    index = explained.index
-    ancestors = index.ontology.ancestors_of(term)
-    frequency = np.maximum(explained.present[number, ancestors], np.float32(1e-9))
-    gains = np.log(frequency / index.background.frequency[ancestors])
-    gains = gains * np.float32(index.method.step_discount) ** index.ontology.steps_to(term)
-    best = int(gains.argmax())
-    return int(ancestors[best]), float(gains[best])
-
-
-def _papers(knowledge: Knowledge, annotated: Annotated, place: int, term: int) -> tuple[str, ...]:
-    """Papers that report the term in the disease, the first few."""
-    start, stop = np.searchsorted(annotated.disease, [place, place + 1])
-    here = annotated.reference[start:stop][annotated.term[start:stop] == term]
-    names = (knowledge.references[reference] for reference in here.tolist() if reference >= 0)
-    papers = [paper for name in names for paper in name.split(";") if paper.startswith("PMID:")]
-    return tuple(sorted(set(papers)))[:_MOST_PAPERS]
+def _papers(knowledge: Knowledge, references: list[int]) -> tuple[str, ...]:
+    """The papers among the references, the first few."""
+    names = (knowledge.references[reference] for reference in references if reference >= 0)
+    papers = {paper for name in names if "PMID:" in name for paper in name.split(";")}
+    return tuple(sorted(papers))[:_MOST_PAPERS]
 
 
 def _expected(explained: Explained, number: int) -> tuple[Expected, ...]:
     """Frequent findings of the disease that share little with any finding, the most telling first."""
     index, place, _ = explained.place(int(explained.best[number]))
     terms, frequencies = index.profile(place)
-    missing = (frequencies >= _EXPECTED_FREQUENCY) & (explained.shared[terms] < _COVERED)
+    missing = (frequencies > _EXPECTED_FREQUENCY) & (explained.shared[terms] < _COVERED)
     missing &= explained.knowledge.ontology.is_finding[terms]
     terms, frequencies = terms[missing], frequencies[missing]
     order = np.lexsort((terms, -frequencies * index.background.information[terms]))

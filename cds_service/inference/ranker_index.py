@@ -13,8 +13,8 @@ import numpy as np
 from cds_service.domain.ontology import Floats, Ints, Ontology
 from cds_service.inference.ranker_knowledge import Annotated
 
-# Vectors of one float a disease that an index remembers: 512 of the full one are 20 MB. Chosen by us.
-REMEMBERED = 512
+# Terms of which an index remembers two floats a disease: 192 of the full one are 16 MB. Chosen by us.
+REMEMBERED = 192
 _FREQUENCY_STEPS = 1 << 16
 
 
@@ -82,7 +82,7 @@ class Index:
         self.log_ratio = np.log(self.frequency / self.background.frequency[term]).astype(np.float32)
         self._begins = np.searchsorted(profiles.disease, np.arange(profiles.n_diseases + 1))
         self._profile_weight = self._sums(profiles.frequency)
-        self._remembered: OrderedDict[int, Floats] = OrderedDict()
+        self._remembered: OrderedDict[int, tuple[Floats, Floats]] = OrderedDict()
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -90,34 +90,35 @@ class Index:
         return self.profiles.n_diseases
 
     def evidence(self, row: int) -> Floats:
-        """What a finding says for each disease, shape (diseases,); remembered for the next who asks."""
+        """What a finding says for each disease, shape (diseases,): likelihood ratio plus weighted similarity.
+
+        Each is the best over the term and its ancestors. The ratio of an ancestor is discounted for each step up; the
+        similarity is Resnik's, the information content of the most specific ancestor that the disease shares.
+        """
+        ratio, similarity = self._parts_of(row)
+        return ratio + np.float32(self.method.similarity_weight) * similarity
+
+    def _parts_of(self, row: int) -> tuple[Floats, Floats]:
+        """Ratio and similarity of a term, made of its own and its parents', and remembered for the next who asks."""
         with self._lock:
             known = self._remembered.get(row)
             if known is not None:
                 self._remembered.move_to_end(row)
                 return known
-        vector = self.evidence_worked_out(row)
+        ratio, similarity = np.zeros(len(self), np.float32), np.zeros(len(self), np.float32)
+        for parent in self.ontology.parents[row]:
+            above = self._parts_of(parent)
+            np.maximum(ratio, np.float32(self.method.step_discount) * above[0], out=ratio)
+            np.maximum(similarity, above[1], out=similarity)
+        part = slice(self.starts[row], self.starts[row + 1])
+        diseases = self.disease[part]
+        ratio[diseases] = np.maximum(ratio[diseases], self.log_ratio[part])
+        similarity[diseases] = np.maximum(similarity[diseases], self.background.information[row])
         with self._lock:
-            self._remembered[row] = vector
+            self._remembered[row] = (ratio, similarity)
             while len(self._remembered) > REMEMBERED:
                 self._remembered.popitem(last=False)
-        return vector
-
-    def evidence_worked_out(self, row: int) -> Floats:
-        """Likelihood ratio plus weighted similarity, each the best over the term and its ancestors.
-
-        The ratio of an ancestor is discounted for each step up; the similarity is Resnik's, the information content
-        of the most specific ancestor that the disease's findings share.
-        """
-        ratio, similarity = np.zeros(len(self), np.float32), np.zeros(len(self), np.float32)
-        steps = self.ontology.steps_to(row)
-        for ancestor, step in zip(self.ontology.ancestors_of(row).tolist(), steps.tolist(), strict=True):
-            part = slice(self.starts[ancestor], self.starts[ancestor + 1])
-            diseases = self.disease[part]
-            discounted = self.log_ratio[part] * np.float32(self.method.step_discount**step)
-            ratio[diseases] = np.maximum(ratio[diseases], discounted)
-            similarity[diseases] = np.maximum(similarity[diseases], self.background.information[ancestor])
-        return ratio + np.float32(self.method.similarity_weight) * similarity
+        return ratio, similarity
 
     def refutation(self, row: int) -> Floats:
         """What a finding's absence takes from each disease: log(1 - frequency), never positive, shape (diseases,)."""

@@ -92,11 +92,10 @@ def _counted(knowledge: Knowledge, learned: Learned, row_of: dict[str, int]) -> 
 
 
 def _joined(kept: Annotated, counted: list[tuple[int, int, int, int]], places: dict[int, int]) -> Annotated:
-    """The rows of the changed diseases only, by their place among them and ordered by it."""
+    """The rows of the changed diseases only, by their place among them by it and by term."""
     changed = kept.where(np.isin(kept.disease, list(places)))
     columns = np.array(counted, np.int64).reshape(-1, 4)
     disease = np.concatenate([changed.disease, columns[:, 0]])
-    order = np.argsort(disease, kind="stable")
     joined = Annotated(
         disease=np.array([places[row] for row in disease.tolist()], np.int64),
         term=np.concatenate([changed.term, columns[:, 1]]),
@@ -104,4 +103,4 @@ def _joined(kept: Annotated, counted: list[tuple[int, int, int, int]], places: d
         k=np.concatenate([changed.k, columns[:, 2].astype(np.float32)]),
         m=np.concatenate([changed.m, columns[:, 3].astype(np.float32)]),
     )
-    return joined.where(order)
+    return joined.where(np.lexsort((joined.term, joined.disease)))

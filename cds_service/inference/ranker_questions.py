@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cds_service.domain.ontology import Floats
 from cds_service.domain.phenotype import Question
 from cds_service.inference.ranker_explain import Explained
 
@@ -44,19 +45,21 @@ def next_questions(explained: Explained, shares: NDArray[np.float64]) -> tuple[Q
     return tuple(found)
 
 
-def expected_bits(weights: NDArray[np.float64], likely: NDArray[np.float64]) -> NDArray[np.float64]:
+def expected_bits(weights: NDArray[np.float64], likely: Floats) -> NDArray[np.float64]:
     """Expected drop of entropy in bits for each finding, shape (findings,).
 
-    `weights` are the candidates' probabilities, shape (candidates,), `likely` how often each has each finding.
+    `weights` are the candidates' probabilities, shape (candidates,), `likely` how often each has each finding. The
+    drop is the mutual information of finding and candidate: the answer's entropy less what is left once the
+    candidate is known.
     """
-    yes, no = weights[:, None] * likely, weights[:, None] * (1 - likely)
-    return np.asarray(_entropy(weights[:, None]) - yes.sum(axis=0) * _entropy(yes) - no.sum(axis=0) * _entropy(no))
+    known = np.asarray(weights, np.float32) @ _binary_entropy(likely)
+    return np.asarray(_binary_entropy(np.asarray(weights, np.float32) @ likely) - known)
 
 
-def _entropy(mass: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Entropy in bits of each column once it is made to add up to one."""
-    share = mass / mass.sum(axis=0)
-    return np.asarray(-(share * np.log2(np.maximum(share, 1e-300))).sum(axis=0))
+def _binary_entropy(share: Floats) -> Floats:
+    """Entropy in bits of yes and no."""
+    yes = np.clip(share, 1e-7, 1 - 1e-7, dtype=np.float32)
+    return np.asarray(-yes * np.log2(yes) - (1 - yes) * np.log2(1 - yes), np.float32)
 
 
 def _open(explained: Explained) -> NDArray[np.bool_]:

@@ -13,6 +13,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from cds_service.domain.label import Label
+from cds_service.domain.phenotype import RareAssessment
 from cds_service.domain.prediction import Prediction
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -37,6 +38,12 @@ PREDICTIONS = Counter(
     "cds_predictions",
     "Predictions stored, by band of risk (or why there is none) and level of NEWS2.",
     ["band", "news2"],
+    registry=REGISTRY,
+)
+RARE_RANKINGS = Counter(
+    "cds_rare_rankings",
+    "Rankings of rare diseases stored, by band of confidence, or why there is no list.",
+    ["band"],
     registry=REGISTRY,
 )
 NOT_USED = Counter(
@@ -107,8 +114,11 @@ def count_request(route: str, status: int, seconds: float) -> None:
     _request_seconds(route).observe(seconds)
 
 
-def count_prediction(prediction: Prediction) -> None:
-    """One prediction stored, and each of its readings that was not used."""
+def count_prediction(prediction: Prediction | RareAssessment) -> None:
+    """One prediction stored, and each of its readings that was not used; or one ranking."""
+    if isinstance(prediction, RareAssessment):
+        RARE_RANKINGS.labels(prediction.ranking.omitted or prediction.ranking.band).inc()
+        return
     band = prediction.risk.band if prediction.risk else prediction.risk_omitted
     news2 = prediction.news2.level if prediction.news2 else prediction.news2_omitted
     _predictions(band, news2).inc()

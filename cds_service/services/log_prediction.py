@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cds_service.domain.actor import Actor
+from cds_service.domain.phenotype import RareAssessment
 from cds_service.domain.prediction import Prediction
 from cds_service.services.stored import outcome_bytes, snapshot_bytes
 from cds_service.storage.prediction_log import PredictionEntry
@@ -28,7 +29,7 @@ class Asked:
 
 
 def entry_from_prediction(
-    prediction: Prediction, asked: Asked, *, reply: bytes, shown: bool, token: TokenUse | None = None
+    prediction: Prediction | RareAssessment, asked: Asked, *, reply: bytes, shown: bool, token: TokenUse | None = None
 ) -> PredictionEntry:
     """The values of the prediction's row; the writer adds patient key, identity and audit."""
     return PredictionEntry(

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from cds_service.domain.actor import Actor
 from cds_service.domain.patient import Identity
+from cds_service.domain.phenotype import RareAssessment
 from cds_service.domain.prediction import Prediction
 from cds_service.errors import NotFound
 from cds_service.services.stored import prediction_from_bytes
@@ -30,7 +31,7 @@ def read_stored_prediction(
     keyring: Keyring,
     record: Record,
     at: datetime,
-) -> Prediction:
+) -> Prediction | RareAssessment:
     """The prediction as it was answered; NotFound alike for unknown ids and another tenant's.
 
     `record` puts the read in the audit log before anything is returned.

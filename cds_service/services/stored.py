@@ -1,4 +1,4 @@
-"""A prediction as the bytes its row holds, and back. The patient's identity is in neither."""
+"""A prediction or ranking as the bytes its row holds, and back. The patient's identity is in neither."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from cds_service.domain.patient import Identity, PatientSnapshot
+from cds_service.domain.phenotype import Phenotype, Ranking, RareAssessment
 from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate, StateTag
 
 _NOBODY = Identity(patient_id="")
@@ -25,6 +26,13 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     would_help: tuple[str, ...]
 
 
+class RareOutcome(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="rare"):
+    """The findings of a ranking and the list itself; `kind` comes first and tells it from an `Outcome`."""
+
+    phenotype: Phenotype
+    ranking: Ranking
+
+
 def _as_builtin(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
@@ -34,6 +42,8 @@ def _as_builtin(value: object) -> object:
 _ENCODE = msgspec.json.Encoder(enc_hook=_as_builtin).encode
 _SNAPSHOT = msgspec.json.Decoder(PatientSnapshot)
 _OUTCOME = msgspec.json.Decoder(Outcome)
+_RARE_OUTCOME = msgspec.json.Decoder(RareOutcome)
+_IS_RARE = b'{"kind":"rare",'
 
 
 def snapshot_bytes(snapshot: PatientSnapshot) -> bytes:
@@ -41,8 +51,10 @@ def snapshot_bytes(snapshot: PatientSnapshot) -> bytes:
     return _ENCODE(replace(snapshot, identity=_NOBODY))
 
 
-def outcome_bytes(prediction: Prediction) -> bytes:
+def outcome_bytes(prediction: Prediction | RareAssessment) -> bytes:
     """JSON of what was concluded."""
+    if isinstance(prediction, RareAssessment):
+        return _ENCODE(RareOutcome(prediction.phenotype, prediction.ranking))
     return _ENCODE(
         Outcome(
             news2=prediction.news2,
@@ -57,12 +69,16 @@ def outcome_bytes(prediction: Prediction) -> bytes:
 
 def prediction_from_bytes(
     snapshot: bytes, outcome: bytes, *, prediction_id: UUID, model_version: str, site_hash: str, identity: Identity
-) -> Prediction:
+) -> Prediction | RareAssessment:
     """The prediction as it was answered, joined with the identity read from its own table."""
+    whole = replace(_SNAPSHOT.decode(snapshot), identity=identity)
+    if outcome.startswith(_IS_RARE):
+        ranked = _RARE_OUTCOME.decode(outcome)
+        return RareAssessment(prediction_id, whole, ranked.phenotype, ranked.ranking, site_hash)
     concluded = _OUTCOME.decode(outcome)
     return Prediction(
         id=prediction_id,
-        snapshot=replace(_SNAPSHOT.decode(snapshot), identity=identity),
+        snapshot=whole,
         news2=concluded.news2,
         news2_omitted=concluded.news2_omitted,
         risk=concluded.risk,

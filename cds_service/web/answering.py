@@ -12,12 +12,15 @@ import msgspec
 from cds_service import logs
 from cds_service.domain.actor import Actor
 from cds_service.domain.patient import PatientSnapshot
+from cds_service.domain.phenotype import Heard, RareAssessment
 from cds_service.domain.prediction import Prediction
 from cds_service.fhir.conformance import require_valid
-from cds_service.fhir.reader import read_resources, snapshot_from_resources
+from cds_service.fhir.findings import findings_from_resources
+from cds_service.fhir.reader import Resources, read_resources, snapshot_from_resources
 from cds_service.monitoring import metrics
 from cds_service.services.assess import assess
 from cds_service.services.log_prediction import Asked, entry_from_prediction
+from cds_service.services.rank_rare import rank_rare
 from cds_service.services.read_prediction import read_stored_prediction
 from cds_service.services.received import Received
 from cds_service.storage.prediction_log import StoredReply, new_prediction_id
@@ -40,12 +43,36 @@ def snapshot_from_fhir(
     `listed` names resource types that were asked for and came back as an empty list.
     In strict mode every part must be valid FHIR first; InvalidResource lists what is not.
     """
+    return _snapshot(_resources(parts, listed), patient_id, encounter_id, at)
+
+
+def findings_from_fhir(
+    parts: Sequence[Any], *, patient_id: str | None, encounter_id: str | None, at: datetime
+) -> tuple[PatientSnapshot, Heard]:
+    """The canonical record of FHIR resources or Bundles, and what they say of the patient's findings.
+
+    Unavailable while the knowledge base that knows the codes is loading.
+    """
     process = runtime()
-    if process.settings.fhir_validation == "strict":
+    codes = process.rare.get().codes
+    resources = _resources(parts, ())
+    heard = findings_from_resources(
+        resources, patient_id=patient_id, at=at, policy=process.settings.site.reading, codes=codes
+    )
+    return _snapshot(resources, patient_id, encounter_id, at), heard
+
+
+def _resources(parts: Sequence[Any], listed: Collection[str]) -> Resources:
+    if runtime().settings.fhir_validation == "strict":
         for part in parts:
             require_valid(bytes(part))
+    return read_resources(parts, listed=listed)
+
+
+def _snapshot(resources: Resources, patient_id: str | None, encounter_id: str | None, at: datetime) -> PatientSnapshot:
+    process = runtime()
     return snapshot_from_resources(
-        read_resources(parts, listed=listed),
+        resources,
         patient_id=patient_id,
         encounter_id=encounter_id,
         at=at,
@@ -66,7 +93,20 @@ def predict_from(snapshot: PatientSnapshot) -> Prediction:
     )
 
 
-def stored_prediction(prediction_id: str, actor: Actor) -> Prediction:
+def rank_from(snapshot: PatientSnapshot, heard: Heard, limit: int) -> RareAssessment:
+    """The ranking of rare diseases for what was heard, by the knowledge base in service."""
+    process = runtime()
+    return rank_rare(
+        snapshot,
+        heard,
+        prediction_id=new_prediction_id(snapshot.at),
+        rare=process.rare.get(),
+        site_hash=process.settings.site.hash,
+        limit=limit,
+    )
+
+
+def stored_prediction(prediction_id: str, actor: Actor) -> Prediction | RareAssessment:
     """A prediction of the caller's tenant as it was answered; the read is audited first."""
     process = runtime()
     return read_stored_prediction(
@@ -85,7 +125,7 @@ def received(actor: Actor) -> Received:
     return Received(actor, process.now(), process.settings.site.feedback, process.keyring, token_use())
 
 
-def commit(prediction: Prediction, asked: Asked, reply: object, *, shown: bool = True) -> StoredReply:
+def commit(prediction: Prediction | RareAssessment, asked: Asked, reply: object, *, shown: bool = True) -> StoredReply:
     """Store prediction and reply, then return the reply to send: the stored one when the call came before."""
     entry = entry_from_prediction(prediction, asked, reply=_encode(reply), shown=shown, token=token_use())
     stored = runtime().writer.submit(entry)

@@ -9,7 +9,7 @@ import msgspec
 from flask import Response, current_app, request
 
 from cds_service.domain.actor import Actor
-from cds_service.errors import UnsupportedMedia
+from cds_service.errors import BadRequest, UnsupportedMedia
 from cds_service.i18n import negotiate
 from cds_service.monitoring.budget import Allowance
 from cds_service.runtime import Runtime
@@ -78,6 +78,19 @@ def inert_response(document: object) -> Response:
 def inert(body: bytes) -> bytes:
     """The same JSON without the characters that could start HTML."""
     return body.replace(b"<", b"\\u003c").replace(b">", b"\\u003e").replace(b"&", b"\\u0026")
+
+
+def read_record() -> tuple[dict[str, object], bytes]:
+    """The flat record asked about, and the hash of what was sent."""
+    if request.method == "GET":
+        repeated = [name for name, values in request.args.lists() if len(values) > 1]
+        if repeated:
+            raise BadRequest("a name is given more than once", where="query")
+        return dict(request.args), sha256(request.query_string).digest()
+    parsed = read_json()
+    if not isinstance(parsed.document, dict):
+        raise BadRequest("the body must be a JSON object of names and values")
+    return parsed.document, strict_json.content_hash(parsed)
 
 
 def json_response(document: object, *, media: str = JSON, status: int = 200) -> Response:

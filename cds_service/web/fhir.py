@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Blueprint, Response
 
+from cds_service.domain.phenotype import RareAssessment
+from cds_service.domain.prediction import Prediction
 from cds_service.errors import BadRequest
+from cds_service.fhir.rare_writer import rare_bundle, rare_risk_assessment
 from cds_service.fhir.writer import assess_bundle, risk_assessment
 from cds_service.services.log_prediction import Asked
 from cds_service.web.access import authenticate
-from cds_service.web.answering import commit, predict_from, snapshot_from_fhir, stored_prediction
+from cds_service.web.answering import (
+    commit,
+    findings_from_fhir,
+    predict_from,
+    rank_from,
+    snapshot_from_fhir,
+    stored_prediction,
+)
 from cds_service.web.context import FHIR_JSON, json_response, language, read_json, retry_key, runtime
 from cds_service.web.strict_json import content_hash
 
 fhir = Blueprint("fhir", __name__, url_prefix="/fhir")
 
+# Candidates of one ranking; a card shows the first five of them. Chosen by us.
+_CANDIDATES = 10
+
 
 @fhir.post("/$assess")
 def assess_posted_bundle() -> Response:
     """RiskAssessment and GuidanceResponse for a Bundle of one patient's resources, stored before they are sent."""
-    process = runtime()
-    actor = authenticate(process)
-    parsed = read_json()
-    if not isinstance(parsed.document, dict) or parsed.document.get("resourceType") != "Bundle":
-        raise BadRequest("the body must be a FHIR Bundle", where="resourceType")
-    snapshot = snapshot_from_fhir([parsed.canonical], patient_id=None, encounter_id=None, at=process.now())
-    prediction = predict_from(snapshot)
-    asked = Asked(
-        actor=actor,
-        service="assess",
-        language=language(actor),
-        request_hash=content_hash(parsed),
-        hook_instance=retry_key(),
-    )
-    stored = commit(prediction, asked, None)
-    if stored.replayed:
-        prediction = stored_prediction(str(stored.id), actor)
-    return json_response(assess_bundle(prediction, language=asked.language), media=FHIR_JSON)
+    return _answer("assess", _predict)
+
+
+@fhir.post("/$rare-disease")
+def rank_posted_bundle() -> Response:
+    """Rare diseases for the findings in a Bundle of one patient's resources, stored before they are sent."""
+    return _answer("fhir-rare-disease", _rank)
 
 
 @fhir.get("/RiskAssessment/<prediction_id>")
@@ -43,4 +47,37 @@ def read_risk_assessment(prediction_id: str) -> Response:
     """A stored prediction as a FHIR RiskAssessment of the patient it was made for."""
     actor = authenticate(runtime())
     prediction = stored_prediction(prediction_id, actor)
+    if isinstance(prediction, RareAssessment):
+        return json_response(rare_risk_assessment(prediction, language=language(actor)), media=FHIR_JSON)
     return json_response(risk_assessment(prediction, language=language(actor)), media=FHIR_JSON)
+
+
+def _predict(bundle: bytes) -> Prediction:
+    return predict_from(snapshot_from_fhir([bundle], patient_id=None, encounter_id=None, at=runtime().now()))
+
+
+def _rank(bundle: bytes) -> RareAssessment:
+    snapshot, heard = findings_from_fhir([bundle], patient_id=None, encounter_id=None, at=runtime().now())
+    return rank_from(snapshot, heard, _CANDIDATES)
+
+
+def _answer(service: str, conclude: Callable[[bytes], Prediction | RareAssessment]) -> Response:
+    """What is concluded of the Bundle posted, committed first; a repeat gets what was stored."""
+    actor = authenticate(runtime())
+    parsed = read_json()
+    if not isinstance(parsed.document, dict) or parsed.document.get("resourceType") != "Bundle":
+        raise BadRequest("the body must be a FHIR Bundle", where="resourceType")
+    prediction = conclude(parsed.canonical)
+    asked = Asked(
+        actor=actor,
+        service=service,
+        language=language(actor),
+        request_hash=content_hash(parsed),
+        hook_instance=retry_key(),
+    )
+    stored = commit(prediction, asked, None)
+    if stored.replayed:
+        prediction = stored_prediction(str(stored.id), actor)
+    if isinstance(prediction, RareAssessment):
+        return json_response(rare_bundle(prediction, language=asked.language), media=FHIR_JSON)
+    return json_response(assess_bundle(prediction, language=asked.language), media=FHIR_JSON)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 from flask import Blueprint, Response
 
 from cds_service.cdshooks.cards import cards_from_prediction
-from cds_service.cdshooks.catalogue import DIAGNOSIS_LABEL, SERVICES, discovery
-from cds_service.cdshooks.prefetch import read_prefetch
-from cds_service.cdshooks.schemas import envelope
+from cds_service.cdshooks.catalogue import DIAGNOSIS_LABEL, RARE_DISEASE, SERVICES, VITALS_RISK, discovery
+from cds_service.cdshooks.prefetch import Prefetch, read_prefetch
+from cds_service.cdshooks.rare_cards import MOST_CANDIDATES, rare_cards
+from cds_service.cdshooks.schemas import Envelope, envelope
+from cds_service.domain.phenotype import RareAssessment
+from cds_service.domain.prediction import Prediction
 from cds_service.errors import NotFound
 from cds_service.services.log_prediction import Asked
 from cds_service.web.access import authenticate
-from cds_service.web.answering import commit, predict_from, snapshot_from_fhir
+from cds_service.web.answering import commit, findings_from_fhir, predict_from, rank_from, snapshot_from_fhir
 from cds_service.web.context import json_response, language, read_json, runtime
 from cds_service.web.diagnoses import take_diagnoses
 from cds_service.web.fetching import complete_prefetch
@@ -59,20 +65,42 @@ def call_service(service_id: str) -> Response:
         hook=call.hook,
         hook_instance=str(call.hook_instance),
     )
-    prediction = predict_from(
-        snapshot_from_fhir(
-            prefetch.parts,
-            patient_id=call.patient_id,
-            encounter_id=call.encounter_id,
-            at=process.now(),
-            listed=prefetch.empty_types,
-        )
+    prediction, cards = _CONCLUDE[service.id](call, prefetch, asked.language)
+    return json_response(commit(prediction, asked, {"cards": cards}, shown=bool(cards)).reply)
+
+
+def _vitals_risk(call: Envelope, prefetch: Prefetch, language: str) -> tuple[Prediction, Cards]:
+    process = runtime()
+    snapshot = snapshot_from_fhir(
+        prefetch.parts,
+        patient_id=call.patient_id,
+        encounter_id=call.encounter_id,
+        at=process.now(),
+        listed=prefetch.empty_types,
     )
-    cards = cards_from_prediction(
+    prediction = predict_from(snapshot)
+    return prediction, cards_from_prediction(
         prediction,
-        language=asked.language,
+        language=language,
         public_url=process.settings.public_url,
         notes=prefetch.notes,
         zone=process.settings.site.zone_info,
     )
-    return json_response(commit(prediction, asked, {"cards": cards}, shown=bool(cards)).reply)
+
+
+def _rare_disease(call: Envelope, prefetch: Prefetch, language: str) -> tuple[RareAssessment, Cards]:
+    process = runtime()
+    snapshot, heard = findings_from_fhir(
+        prefetch.parts, patient_id=call.patient_id, encounter_id=call.encounter_id, at=process.now()
+    )
+    assessment = rank_from(snapshot, heard, MOST_CANDIDATES)
+    return assessment, rare_cards(
+        assessment, language=language, public_url=process.settings.public_url, notes=prefetch.notes
+    )
+
+
+Cards = list[dict[str, Any]]
+_CONCLUDE: dict[str, Callable[[Envelope, Prefetch, str], tuple[Prediction | RareAssessment, Cards]]] = {
+    VITALS_RISK.id: _vitals_risk,
+    RARE_DISEASE.id: _rare_disease,
+}

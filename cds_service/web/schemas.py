@@ -93,6 +93,62 @@ class ExplanationSchema(Schema):
     model = fields.Dict(required=True)
 
 
+class _AboutFindings(Schema):
+    """What is asked beside the findings themselves."""
+
+    age_years = fields.Float()
+    sex = fields.String(metadata={"description": "male, female or unknown"})
+    limit = fields.Integer(metadata={"description": "how many candidates, 1 to 50; 10 unless said otherwise"})
+
+
+class FindingsSchema(_AboutFindings):
+    """Findings of one patient: HPO ids, `system|code`, or names as HPO has them."""
+
+    observed = fields.List(fields.String(), required=True)
+    excluded = fields.List(fields.String())
+
+
+class FindingsQuerySchema(_AboutFindings):
+    """The same in a query: findings separated by commas."""
+
+    observed = fields.String(required=True)
+    excluded = fields.String()
+
+
+class RareSchema(Schema):
+    """Rare diseases to consider, best first; no disease has a percentage."""
+
+    id = fields.UUID(required=True)
+    at = fields.AwareDateTime(required=True)
+    ranked = fields.List(fields.Dict(), required=True)
+    omitted = fields.String(required=True, allow_none=True)
+    confidence = fields.Dict(required=True)
+    n_findings = fields.Integer(required=True)
+    look_for_next = fields.List(fields.Dict(), required=True)
+    findings = fields.List(fields.Dict(), required=True)
+    not_used = fields.List(fields.Dict(), required=True)
+    remarks = fields.List(fields.String(), required=True)
+    model = fields.Dict(required=True)
+    hpo_release = fields.String(required=True)
+    learned_version = fields.String(required=True)
+    site_hash = fields.String(required=True)
+    disclaimer = fields.String(required=True)
+
+
+class SearchSchema(Schema):
+    """What a person typed."""
+
+    q = fields.String()
+    limit = fields.Integer(metadata={"description": "1 to 50; 10 unless said otherwise"})
+
+
+class FoundSchema(Schema):
+    """Findings whose name or synonym begins so."""
+
+    findings = fields.List(fields.Dict(), required=True)
+    release = fields.String(required=True)
+
+
 class HealthSchema(Schema):
     """Whether the service is alive or ready; `problems` by part."""
 

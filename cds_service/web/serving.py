@@ -38,7 +38,12 @@ def _nothing_beside(_runtime: Runtime) -> Callable[[], object]:
 
 
 def serve(settings: Settings, create_app: Callable[[Runtime], Flask], beside: Beside = _nothing_beside) -> int:
-    """Serve until SIGTERM or SIGINT; the exit code of the process."""
+    """Serve until SIGTERM or SIGINT; the exit code of the process.
+
+    Workers keep two heaps, not one for each thread that ever allocated: 300 rankings of rare diseases over HTTP left
+    231 MB instead of 290 (glibc reads the variable when a process starts; other systems ignore it).
+    """
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     serve_gateway(partial(_gateway, settings, create_app, beside), settings.http_bind, workers=settings.workers)
     return 0
 

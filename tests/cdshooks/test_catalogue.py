@@ -46,9 +46,10 @@ def test_discovery_has_each_service_once_a_hook(language: str) -> None:
     pairs = [(entry["id"], entry["hook"]) for entry in services]
     assert pairs == [
         *(("vitals-risk", hook) for hook in ("patient-view", "encounter-start", "encounter-discharge")),
+        ("rare-disease", "patient-view"),
         ("diagnosis-label", "problem-list-item-create"),
     ]
-    assert [entry["hookVersion"] for entry in services] == ["1.0", "1.0", "1.0", "0.1.0"]
+    assert [entry["hookVersion"] for entry in services] == ["1.0", "1.0", "1.0", "1.0", "0.1.0"]
     assert all(entry["version"] == "2.0.1" for entry in services)
 
 

@@ -267,9 +267,9 @@ def test_questions_are_new_and_remove_doubt(ranker):
 def test_a_finding_that_splits_the_candidates_in_half_is_worth_one_bit():
     weights = np.array([0.5, 0.5])
 
-    bits = expected_bits(weights, np.array([[1.0, 0.5], [0.0, 0.5]]))
+    bits = expected_bits(weights, np.array([[1.0, 0.5], [0.0, 0.5]], np.float32))
 
-    assert bits == pytest.approx([1.0, 0.0])
+    assert bits == pytest.approx([1.0, 0.0], abs=1e-5)
 
 
 def test_confidence_grows_with_the_length_of_the_list(ranker):

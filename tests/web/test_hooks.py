@@ -59,6 +59,7 @@ def test_discovery_lists_every_hook_with_what_each_entry_owes(client: FlaskClien
     assert {(entry["id"], entry["hook"]) for entry in services} == {
         *(("vitals-risk", hook) for hook in ("patient-view", "encounter-start", "encounter-discharge")),
         ("diagnosis-label", "problem-list-item-create"),
+        ("rare-disease", "patient-view"),
     }
     for entry in services:
         assert all(entry[name] for name in ("hook", "description", "id", "title", "usageRequirements"))

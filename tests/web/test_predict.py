@@ -240,7 +240,7 @@ def test_the_model_card_is_served_and_no_other(client: FlaskClient) -> None:
 
     assert (response.status_code, response.mimetype) == (200, "text/markdown")
     assert "#" in response.text
-    for path in ("/models/risk/9.9.9/card", "/models/rare/1.0.0/card", "/models/..%2f..%2fetc/passwd/card"):
+    for path in ("/models/risk/9.9.9/card", "/models/codes/1.0.0/card", "/models/..%2f..%2fetc/passwd/card"):
         assert client.get(path).status_code == 404
 
 

@@ -13,7 +13,7 @@ _SYNONYM = re.compile(r'"((?:[^"\\]|\\.)*)" (EXACT|NARROW|BROAD|RELATED)')
 _HPO_ID = re.compile(r"HP:[0-9]{7}")
 # Synonyms of another meaning than their term would find the wrong finding; abbreviations too often mean another thing.
 _SCOPES = frozenset({"EXACT", "NARROW"})
-_NOT_FOR_SEARCH = ("abbreviation", "obsolete_synonym", "plural_form")
+_NOT_FOR_SEARCH = ("abbreviation", "obsolete_synonym")
 
 
 @dataclass(slots=True)
