@@ -172,9 +172,7 @@ OPERATIONS = (
         request=label_body.ReleaseSchema,
         refusals=(*_BODY, *_CALLER, 404, 409, 503),
     ),
-    Operation(
-        "get", "/models/{task}/{version}/card", "The model card", None, media="text/markdown", refusals=(404, 503)
-    ),
+    Operation("get", "/models/{task}/{version}/card", "Its card", None, media="text/markdown", refusals=(404, 503)),
     Operation("get", "/livez", "Whether the process is alive", schemas.HealthSchema),
     Operation("get", "/readyz", "Whether calls are answered now", schemas.HealthSchema, refusals=(503,), failure=JSON),
     Operation("get", "/metrics", "Counters and histograms", None, media="text/plain", refusals=(*_CALLER, 503)),
