@@ -31,6 +31,7 @@ HOMES = {
         "cdshooks/feedback.py",
         "web/schemas.py",
         "web/openapi.py",
+        "web/operations.py",
         "web/label_body.py",
     ),
     "apispec": ("web/openapi.py",),
