@@ -97,7 +97,7 @@ OPERATIONS = (
         schemas.FhirSchema,
         media=FHIR,
         request=schemas.FhirSchema,
-        refusals=(*_BODY, 401, 422, 503),
+        refusals=(*_BODY, *_CALLER, 422, 503),
         failure=FHIR,
     ),
     Operation(
@@ -106,7 +106,7 @@ OPERATIONS = (
         "Rare diseases to consider for a list of findings",
         schemas.RareSchema,
         query=schemas.FindingsQuerySchema,
-        refusals=(400, 401, 413, 503),
+        refusals=(400, *_CALLER, 413, 503),
     ),
     Operation(
         "post",
@@ -114,7 +114,7 @@ OPERATIONS = (
         "Rare diseases to consider for a list of findings",
         schemas.RareSchema,
         request=schemas.FindingsSchema,
-        refusals=(*_BODY, 401, 503),
+        refusals=(*_BODY, *_CALLER, 503),
     ),
     Operation(
         "get",
