@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +12,7 @@ from statistics import median
 from bench import servers
 from bench.bodies import hook_requests
 from bench.client import run
+from bench.postgres import NoPostgres, postgres
 from bench.processes import cpu_seconds, memory_mib
 from bench.report import Figure
 
@@ -23,7 +26,7 @@ def measure(calls: int = _CALLS) -> list[Figure]:
     """Median over interleaved rounds, so that what else the machine does falls on all alike."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         directory = Path(name)
-        homes = {part: directory / part for part in ("full", "strict", "bare", "naive")}
+        homes = {part: directory / part for part in ("full", "strict", "bare", "naive", "postgres")}
         for home in homes.values():
             home.mkdir()
         running = {
@@ -39,12 +42,15 @@ def measure(calls: int = _CALLS) -> list[Figure]:
                 )
             ),
         }
+        if (one := _on_postgres(stack, homes["postgres"])) is not None:
+            running["postgres"] = one
         costs: dict[str, list[float]] = {part: [] for part in running}
         for number in range(_ROUNDS):
             for part, one in running.items():
                 costs[part].append(_cost(part, one, number, calls))
         memory = max(memory_mib(running["full"].pid))
     cpu = {part: median(found[1:]) for part, found in costs.items()}
+    compared = [part for part in ("postgres",) if part in cpu]
     return [
         Figure("bare Flask view, server CPU per call", cpu["bare"] * 1e6, "µs"),
         Figure("full call, server CPU per call", cpu["full"] * 1e6, "µs"),
@@ -52,7 +58,19 @@ def measure(calls: int = _CALLS) -> list[Figure]:
         Figure("strict mode / bare view", cpu["strict"] / cpu["bare"], "times", at_most=12.0),
         Figure("naive design / full call", cpu["naive"] / cpu["full"], "times", at_least=12.0),
         Figure("worker memory under load", memory, "MiB", at_most=150.0),
+        *(Figure("full call on PostgreSQL / on SQLite", cpu[part] / cpu["full"], "times") for part in compared),
     ]
+
+
+def _on_postgres(stack: ExitStack, home: Path) -> servers.Running | None:
+    """The service on a PostgreSQL of its own, whose work is not counted; None where none can be started."""
+    try:
+        database = stack.enter_context(postgres())
+    except NoPostgres as error:
+        print(f"full-call: not measured on PostgreSQL: {error}", file=sys.stderr)
+        return None
+    settings = {"CDS_DATABASE_URL": database.url(database.create()), "CDS_SECRET_KEY": secrets.token_hex(32)}
+    return stack.enter_context(servers.service(home, **settings))
 
 
 def _cost(part: str, one: servers.Running, number: int, calls: int) -> float:

@@ -19,7 +19,7 @@ from cds_service.storage.identity import IdentityRows, Keyring
 from cds_service.storage.link import WriterLink
 from cds_service.storage.prediction_log import FindReply, PredictionEntry, StoredReply, row_from_entry
 from cds_service.storage.sessions import reason
-from cds_service.storage.statements import InsertRows, Row
+from cds_service.storage.statements import InsertRows, Row, driver_cursor
 from cds_service.storage.tables import identities, predictions
 from cds_service.storage.token_log import TokenLog, TokenUse
 
@@ -123,12 +123,12 @@ class GroupCommit:
     def write(self, link: WriterLink, group: Sequence[Pending]) -> None:
         """Store all together, or one by one when that does not work out, and commit."""
         with link.transaction() as connection:
-            end = self._chain.take(_cursor(connection))
+            end = self._chain.take(driver_cursor(connection))
             self._mind_erasures(end.erasures, group)
             together = [pending for pending in group if pending.change is None]
-            if not self._write_together(_cursor(connection), together):
+            if not self._write_together(driver_cursor(connection), together):
                 link.start_over(connection)
-                end = self._chain.take(_cursor(connection))
+                end = self._chain.take(driver_cursor(connection))
                 for pending in together:
                     self._write_alone(connection, pending)
             for pending in group:
@@ -136,10 +136,10 @@ class GroupCommit:
                     self._write_alone(connection, pending)
             uses = [pending.token for pending in group if pending.token is not None and pending.error is None]
             if uses:
-                self._tokens.forget(_cursor(connection), uses)
+                self._tokens.forget(driver_cursor(connection), uses)
             events = list(chain.from_iterable(pending.events for pending in group if pending.error is None))
             if events:
-                self._chain.append(_cursor(connection), end, events)
+                self._chain.append(driver_cursor(connection), end, events)
 
     def _mind_erasures(self, erasures: int, group: Sequence[Pending]) -> None:
         """Store an identity again that was left out because it was known, if any were deleted since."""
@@ -184,7 +184,7 @@ class GroupCommit:
             savepoint.commit()
 
     def _write_one(self, connection: Connection, pending: Pending) -> None:
-        cursor = _cursor(connection)
+        cursor = driver_cursor(connection)
         if pending.token is not None:
             self._tokens.note(cursor, pending.token)
         if pending.change is not None:
@@ -213,11 +213,6 @@ def _seal_again(pending: Pending, identity_rows: IdentityRows) -> None:
     entry = pending.entry
     if entry is not None and entry.patient is not None and pending.fingerprint is not None:
         _, pending.identity, _ = identity_rows.row_for(entry.tenant, entry.patient, entry.created_at)
-
-
-def _cursor(connection: Connection) -> DBAPICursor:
-    """The driver's own cursor on the connection: what is run on it is part of its transaction."""
-    return connection.connection.cursor()
 
 
 def _prediction_event(entry: PredictionEntry, action: str, prediction_id: UUID) -> AuditEvent:

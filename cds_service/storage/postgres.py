@@ -34,6 +34,10 @@ class BoundedConnection(psycopg.Connection[Any]):
 
     answer_limit_s = 1.0
 
+    def raw_cursor(self) -> psycopg.RawCursor[Any]:
+        """A cursor for SQL with the server's own marks, `$1`."""
+        return psycopg.RawCursor(self)
+
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """What the exchange with the server comes to; past the limit the connection is closed and the call fails."""
         try:

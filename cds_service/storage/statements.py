@@ -11,13 +11,14 @@ from importlib import import_module
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Dialect, Table
+from sqlalchemy import Connection, Dialect, Table
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.sql import ClauseElement
 
 Row = tuple[Any, ...]
 
 _LARGEST = 64
+_MARKS: dict[str, Any] = {"sqlite": "qmark", "postgresql": "numeric_dollar"}
 
 
 def insert_into(table: Table, dialect: Dialect) -> Any:
@@ -25,21 +26,29 @@ def insert_into(table: Table, dialect: Dialect) -> Any:
     return import_module(f"sqlalchemy.dialects.{dialect.name}").insert(table)
 
 
+def driver_cursor(connection: Connection) -> DBAPICursor:
+    """The driver's own cursor on the connection: what is run on it is part of its transaction."""
+    driver: Any = connection.connection.driver_connection
+    cursor: DBAPICursor = driver.cursor() if connection.dialect.name == "sqlite" else driver.raw_cursor()
+    return cursor
+
+
 class DriverStatement:
     """SQL of one dialect that takes values in the driver's own types, in the order of `names`."""
 
-    __slots__ = ("_names", "_sql")
+    __slots__ = ("_sql",)
 
     def __init__(self, statement: ClauseElement, names: Sequence[str], dialect: Dialect) -> None:
-        compiled: Any = statement.compile(dialect=dialect)
-        if compiled.positional and tuple(compiled.positiontup) != tuple(names):
+        # The marks the server itself reads: psycopg's own are searched for in the text at every call.
+        make: Any = type(dialect)
+        compiled: Any = statement.compile(dialect=make(paramstyle=_MARKS[dialect.name]))
+        if tuple(compiled.positiontup or ()) != tuple(names):
             raise ValueError(f"parameters are {compiled.positiontup}, not {names}")
         self._sql = str(compiled)
-        self._names = None if compiled.positional else tuple(names)
 
     def run(self, cursor: DBAPICursor, values: Iterable[Any] = ()) -> None:
-        """Execute with these values."""
-        cursor.execute(self._sql, tuple(values) if self._names is None else dict(zip(self._names, values, strict=True)))
+        """Execute with these values, on a cursor of `driver_cursor`."""
+        cursor.execute(self._sql, tuple(values))
 
 
 class InsertRows:
