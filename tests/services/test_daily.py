@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from threading import Event
 
 import pytest
 
+from cds_service.domain.codes import CodeTables
 from cds_service.errors import Unavailable
+from cds_service.inference.predictor import Predictor
 from cds_service.services.daily import Daily
+from tests.conftest import Service, started
 
 
 class Work:
@@ -44,3 +49,22 @@ def test_what_nobody_foresaw_does_not_end_it() -> None:
     dying.join(5)
     daily.stop()
     assert daily.failures == 1
+
+
+def test_a_service_forgets_by_itself_once_it_is_told_how_long_to_keep(
+    tmp_path: Path, empty_database: Path, predictor: Predictor, tables: CodeTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgotten = Event()
+    monkeypatch.setattr("cds_service.runtime.Daily", partial(Daily, first_s=0))
+    monkeypatch.setattr("cds_service.runtime.forget_what_is_old", lambda *_, **__: forgotten.set())
+
+    with started(tmp_path, empty_database, predictor, tables, CDS_RETENTION_DAYS="30") as service:
+        assert forgotten.wait(5)
+        daily = service.runtime.daily
+
+    assert daily is not None
+    assert daily._stopping.is_set()
+
+
+def test_a_service_that_keeps_everything_does_nothing_daily(service: Service) -> None:
+    assert service.runtime.daily is None
