@@ -12,6 +12,7 @@ CdsError
 ├── TooLarge          413
 ├── UnsupportedMedia  415
 ├── Unavailable       503  database, model or queue away; carries Retry-After
+│   └── Suspended     503  the tenant's operator suspended assessment; says since when and why
 └── ConfigurationError     start is refused; never reaches a request
 """
 
@@ -158,6 +159,15 @@ class Unavailable(CdsError):
     def __init__(self, text: str, *, where: str = "", retry_after_s: int = 2) -> None:
         super().__init__(text, where=where)
         self.retry_after_s = retry_after_s
+
+
+class Suspended(Unavailable):
+    """An operator suspended assessment for this tenant. A failure is never an empty card list, nor is this."""
+
+    issue = "suppressed"
+
+    def __init__(self, text: str, *, where: str = "") -> None:
+        super().__init__(text, where=where, retry_after_s=60)
 
 
 class ConfigurationError(CdsError):

@@ -21,6 +21,7 @@ from cds_service.inference.ranker_service import RareDiseasesLater, load_rare_di
 from cds_service.monitoring.budget import ClientBudgets, LoginBackoff, MinuteBudget
 from cds_service.services.daily import Daily
 from cds_service.services.forget import forget_what_is_old
+from cds_service.services.watch import Watch
 from cds_service.settings import Settings
 from cds_service.storage import schema
 from cds_service.storage.identity import Keyring
@@ -50,6 +51,7 @@ class Runtime:
     refusals: MinuteBudget = field(default_factory=lambda: MinuteBudget(REFUSALS_NOTED))
     logins: LoginBackoff = field(default_factory=LoginBackoff)
     budgets: ClientBudgets = field(init=False)
+    watch: Watch = field(init=False)
     draining: bool = field(default=False)
     daily: Daily | None = field(default=None)
     rare: RareDiseasesLater = field(init=False)
@@ -60,6 +62,7 @@ class Runtime:
         The rare-disease knowledge base is not loaded before `start`.
         """
         self.keys = KeyStore(self._fetch_keys)
+        self.watch = Watch(self.engine, self.settings.site.feedback.snooze, lambda: self.now())
         self.budgets = ClientBudgets(max(1, self.settings.rate_limit // self.settings.workers))
         self.rare = RareDiseasesLater(
             self.settings.models_dir, failed=lambda text: log.error("rare_diseases_not_loaded", reason=text)
@@ -88,6 +91,7 @@ class Runtime:
         if self.settings.retention_days:
             self.daily = Daily(self._forget_what_is_old)
         self.rare.start()
+        self.watch.start()
         log.info("service_started", model=self.predictor.version, site=self.settings.site.hash)
 
     def drain(self, timeout_s: float = 10.0) -> None:
@@ -95,6 +99,7 @@ class Runtime:
         self.draining = True
         if self.daily is not None:
             self.daily.stop()
+        self.watch.stop()
         committed = self.writer.drain(timeout_s)
         self.fhir.close()
         self.engine.dispose()
@@ -117,6 +122,8 @@ class Runtime:
             found["process"] = "draining"
         if not self.writer.healthy():
             found["writer"] = "takes no writes"
+        if not self.watch.is_fresh():
+            found["modes"] = "could not be read"
         try:
             schema.check_revision(self.engine)
         except Unavailable:

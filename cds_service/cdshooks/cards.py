@@ -6,7 +6,7 @@ The same prediction in the same language always gives the same bytes. docs/refer
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +15,7 @@ from cds_service.cdshooks.markdown import plain
 from cds_service.cdshooks.override_reasons import override_reasons
 from cds_service.cdshooks.prefetch import Note
 from cds_service.cdshooks.tables import VITALS
-from cds_service.cdshooks.wording import Words, words
+from cds_service.cdshooks.wording import Words, clock, words
 from cds_service.domain.patient import NotUsed, UnusedReading
 from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate
 
@@ -27,9 +27,18 @@ _SCORED = frozenset(VITALS) - {"height", "weight", "bmi", "blood_group", "exerci
 
 
 def cards_from_prediction(
-    prediction: Prediction, *, language: str, public_url: str, notes: Sequence[Note] = (), zone: tzinfo = UTC
+    prediction: Prediction,
+    *,
+    language: str,
+    public_url: str,
+    notes: Sequence[Note] = (),
+    zone: tzinfo = UTC,
+    quiet_until: datetime | None = None,
 ) -> list[dict[str, Any]]:
-    """The cards to show, times in `zone`: one, or none when there is nothing to say."""
+    """The cards to show, times in `zone`: one, or none when there is nothing to say.
+
+    `quiet_until` is given where the patient was already assessed and is no worse: the card is then `info`, and says so.
+    """
     w = words(language)
     if has_nothing_to_say(prediction, notes, w):
         return []
@@ -39,8 +48,8 @@ def cards_from_prediction(
         {
             "uuid": card_id,
             "summary": summary(prediction, w),
-            "detail": detail(prediction, w, notes, zone),
-            "indicator": indicator(prediction),
+            "detail": _quiet(quiet_until, prediction, w, zone) + detail(prediction, w, notes, zone),
+            "indicator": indicator(prediction) if quiet_until is None else "info",
             "source": {"label": t("NEWS2 (Royal College of Physicians, 2017) and ICU risk model"), "url": model_card},
             "links": [
                 {
@@ -53,6 +62,14 @@ def cards_from_prediction(
             "overrideReasons": list(override_reasons(language)),
         }
     ]
+
+
+def _quiet(until: datetime | None, prediction: Prediction, w: Words, zone: tzinfo) -> str:
+    if until is None:
+        return ""
+    time = clock(until.astimezone(zone), prediction.snapshot.at.astimezone(zone))
+    said = w.t("**Already assessed:** shown as information until %(time)s, unless it gets worse.") % {"time": time}
+    return f"{said}\n\n"
 
 
 def has_nothing_to_say(prediction: Prediction, notes: Sequence[Note], w: Words) -> bool:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 
 from cds_service import __version__
-from cds_service.cli import audit, operate, people, privacy, rare
+from cds_service.cli import audit, modes, operate, people, privacy, rare
 from cds_service.cli.command import Command, say
 from cds_service.errors import CdsError
 from cds_service.settings import Settings
@@ -18,6 +18,7 @@ COMMANDS: tuple[Command, ...] = (
     *audit.COMMANDS,
     *privacy.COMMANDS,
     *rare.COMMANDS,
+    *modes.COMMANDS,
 )
 
 

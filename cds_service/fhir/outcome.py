@@ -21,6 +21,11 @@ def operation_outcome(error: CdsError) -> dict[str, Any]:
     return {"resourceType": "OperationOutcome", "issue": issues[:MAX_ISSUES]}
 
 
+def information(text: str) -> dict[str, Any]:
+    """An OperationOutcome that reports no failure."""
+    return {"resourceType": "OperationOutcome", "issue": [_issue("information", "informational", text, "")]}
+
+
 def _issue(severity: str, code: str, text: str, where: str) -> dict[str, Any]:
     issue: dict[str, Any] = {"severity": severity, "code": code, "diagnostics": text or "no further details"}
     if where:

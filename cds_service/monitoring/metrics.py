@@ -50,6 +50,8 @@ NOT_USED = Counter(
     "cds_readings_not_used", "Readings left out of every score, by reason.", ["reason"], registry=REGISTRY
 )
 
+CARDS = Counter("cds_cards", "Cards shown, by service and indicator.", ["service", "indicator"], registry=REGISTRY)
+
 LABELS = Counter(
     "cds_labels",
     "Events of the label ledger by source and kind; `quarantine` says why one is held back, else none.",
@@ -139,6 +141,11 @@ def count_fetch(part: str, *, is_found: bool) -> None:
 def count_refusal(reason: str) -> None:
     """One call whose caller is not known."""
     REFUSALS.labels(reason).inc()
+
+
+def count_card(service: str, indicator: str) -> None:
+    """One card shown for the first time."""
+    CARDS.labels(service, indicator).inc()
 
 
 def count_feedback(service: str, outcome: str, reason: str) -> None:

@@ -11,14 +11,13 @@ import msgspec
 from cds_service.domain.label import Label, current_labels
 from cds_service.domain.quarantine import Circumstances, quarantine_reason
 from cds_service.services.received import Received
-from cds_service.services.stored import Outcome
+from cds_service.services.stored import outcome_from_bytes
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.change import Transaction
 from cds_service.storage.label_ledger import add_label, count_before, find_label, labels_about
 from cds_service.storage.subjects import Subject
 
 _DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
-_OUTCOME = msgspec.json.Decoder(Outcome)
 
 
 def enter_label(
@@ -47,7 +46,8 @@ def _circumstances(transaction: Transaction, label: Label, subject: Subject | No
     counts = count_before(transaction, label, day=label.received_at - _DAY, minute=label.received_at - _MINUTE)
     refers_to = label.refers_to
     about = labels_about(transaction, label.tenant, label.prediction_id, label.patient_key)
-    news2 = None if subject is None else _OUTCOME.decode(subject.outcome).news2
+    concluded = None if subject is None else outcome_from_bytes(subject.outcome)
+    news2 = None if concluded is None else concluded.news2
     return Circumstances(
         author_today=counts.author_today,
         sender_today=counts.sender_today,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cds_service.domain.actor import Actor
+from cds_service.domain.mode import Mode
 from cds_service.domain.phenotype import RareAssessment
 from cds_service.domain.prediction import Prediction
 from cds_service.services.stored import outcome_bytes, snapshot_bytes
@@ -17,7 +18,8 @@ class Asked:
     """What was asked, by whom: the part of a prediction's row that the prediction itself does not know.
 
     `request_hash` is of the content without its authorization; `hook_instance` is what a repeat has in common with
-    the first call, None where nothing is repeated.
+    the first call, None where nothing is repeated. `mode` is the tenant's: what is concluded for a silent one is not
+    shown.
     """
 
     actor: Actor
@@ -26,6 +28,7 @@ class Asked:
     request_hash: bytes
     hook: str = ""
     hook_instance: str | None = None
+    mode: Mode = Mode.LIVE
 
 
 def entry_from_prediction(
@@ -47,7 +50,7 @@ def entry_from_prediction(
         site_hash=prediction.site_hash,
         created_at=prediction.snapshot.at,
         language=asked.language,
-        shown=shown,
+        shown=shown and asked.mode is Mode.LIVE,
         snapshot=snapshot_bytes(prediction.snapshot),
         outcome=outcome_bytes(prediction),
         token=token,

@@ -67,6 +67,11 @@ def outcome_bytes(prediction: Prediction | RareAssessment) -> bytes:
     )
 
 
+def outcome_from_bytes(outcome: bytes) -> Outcome | None:
+    """What was concluded of vital signs; None where rare diseases were ranked."""
+    return None if outcome.startswith(_IS_RARE) else _OUTCOME.decode(outcome)
+
+
 def prediction_from_bytes(
     snapshot: bytes, outcome: bytes, *, prediction_id: UUID, model_version: str, site_hash: str, identity: Identity
 ) -> Prediction | RareAssessment:

@@ -29,6 +29,13 @@ class Clients:
     http: Mapping[str, HttpClient] = field(default_factory=lambda: MappingProxyType({}))
     mllp: Mllp = field(default_factory=Mllp)
 
+    @property
+    def tenants(self) -> frozenset[str]:
+        """Every tenant somebody in the file may call for."""
+        of_clients = (name for client in self.http.values() for name in (client.tenant, *client.tenants.values()))
+        of_peers = (peer.actor.tenant for peer in self.mllp.peers)
+        return frozenset(name for name in (self.local.tenant, *of_clients, *of_peers) if name is not None)
+
     def fhir_rule(self, actor: Actor) -> ServerRule:
         """The FHIR servers this caller may name; none for a caller that is no client system of the file."""
         if actor == self.local:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -74,9 +74,11 @@ def reports_on(connection: Connection, tenant: str, card: UUID) -> list[Feedback
     return [_report(row) for row in connection.execute(query)]
 
 
-def recent_cards(engine: Engine, since: datetime) -> dict[UUID, list[Feedback]]:
-    """All reports on the cards that were overridden after this moment, by card."""
-    recent = select(feedback.c.card).where(feedback.c.outcome_timestamp > since, feedback.c.outcome == OVERRIDDEN)
+def overridden_cards(engine: Engine, since: datetime, systems: Collection[str]) -> dict[UUID, list[Feedback]]:
+    """All reports on the cards that were overridden after this moment for a reason of these systems, by card."""
+    recent = select(feedback.c.card).where(
+        feedback.c.outcome_timestamp > since, feedback.c.outcome == OVERRIDDEN, feedback.c.reason_system.in_(systems)
+    )
     found: dict[UUID, list[Feedback]] = {}
     with reading(engine) as connection:
         for row in connection.execute(select(*_COLUMNS).where(feedback.c.card.in_(recent))):
@@ -84,12 +86,23 @@ def recent_cards(engine: Engine, since: datetime) -> dict[UUID, list[Feedback]]:
     return found
 
 
-def overridden_outcomes(engine: Engine, cards: Sequence[UUID]) -> dict[UUID, tuple[str, str | None, bytes]]:
-    """Tenant, patient key and conclusions of these cards' predictions."""
-    columns = (predictions.c.id, predictions.c.tenant, predictions.c.patient_key, predictions.c.outcome)
+@dataclass(frozen=True, slots=True)
+class CardSubject:
+    """Whose a card is, and what its prediction concluded (JSON)."""
+
+    id: UUID
+    tenant: str
+    environment: str
+    service: str
+    patient_key: str | None
+    outcome: bytes
+
+
+def card_subjects(engine: Engine, cards: Collection[UUID]) -> list[CardSubject]:
+    """The predictions behind these cards, whoever's they are."""
+    columns = (predictions.c[name] for name in CardSubject.__slots__)
     with reading(engine) as connection:
-        rows = connection.execute(select(*columns).where(predictions.c.id.in_(cards))).all()
-    return {row.id: (row.tenant, row.patient_key, row.outcome) for row in rows}
+        return [CardSubject(*row) for row in connection.execute(select(*columns).where(predictions.c.id.in_(cards)))]
 
 
 _COLUMNS = tuple(

@@ -8,9 +8,11 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from flask import Response
 
 from cds_service import logs
 from cds_service.domain.actor import Actor
+from cds_service.domain.mode import Mode
 from cds_service.domain.patient import PatientSnapshot
 from cds_service.domain.phenotype import Heard, RareAssessment
 from cds_service.domain.prediction import Prediction
@@ -23,8 +25,9 @@ from cds_service.services.log_prediction import Asked, entry_from_prediction
 from cds_service.services.rank_rare import rank_rare
 from cds_service.services.read_prediction import read_stored_prediction
 from cds_service.services.received import Received
+from cds_service.services.watch import Key
 from cds_service.storage.prediction_log import StoredReply, new_prediction_id
-from cds_service.web.context import runtime, token_use
+from cds_service.web.context import json_response, runtime, token_use
 
 log = logs.get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
@@ -119,10 +122,35 @@ def stored_prediction(prediction_id: str, actor: Actor) -> Prediction | RareAsse
     )
 
 
+def mode_of(actor: Actor) -> Mode:
+    """Whether what is assessed for this caller is shown: live or silent; Suspended where nothing is assessed."""
+    return runtime().watch.mode(actor.tenant)
+
+
+def quiet_until(prediction: Prediction, asked: Asked) -> datetime | None:
+    """Until when the card of a patient who was already assessed stays quiet; None where it does not."""
+    process, actor, patient = runtime(), asked.actor, prediction.snapshot.identity.patient_id
+
+    def key() -> Key | None:
+        found = process.keyring.patient_key(actor.tenant, patient) if patient else None
+        return None if found is None else (actor.tenant, actor.environment, asked.service, found)
+
+    snooze = process.watch.snooze(key)
+    return snooze.end if snooze is not None and snooze.keeps_quiet(prediction) else None
+
+
 def received(actor: Actor) -> Received:
     """The call at hand, for use cases that store what clinicians send back."""
     process = runtime()
     return Received(actor, process.now(), process.settings.site.feedback, process.keyring, token_use())
+
+
+def committed(prediction: Prediction | RareAssessment, asked: Asked, document: object) -> Response:
+    """The document, after prediction and reply are committed; for a silent tenant only that it is stored, as 202."""
+    if asked.mode is Mode.LIVE:
+        return json_response(commit(prediction, asked, document).reply)
+    said = {"id": str(prediction.id), "mode": asked.mode.value}
+    return json_response(commit(prediction, asked, said).reply, status=202)
 
 
 def commit(prediction: Prediction | RareAssessment, asked: Asked, reply: object, *, shown: bool = True) -> StoredReply:
@@ -135,7 +163,7 @@ def commit(prediction: Prediction | RareAssessment, asked: Asked, reply: object,
         prediction_id=str(stored.id),
         service=asked.service,
         model=prediction.model_version,
-        shown=shown,
+        shown=entry.shown,
         replayed=stored.replayed,
         not_used=[reading.reason for reading in prediction.snapshot.not_used],
     )

@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response
 
+from cds_service.domain.mode import Mode
 from cds_service.domain.phenotype import RareAssessment
 from cds_service.domain.prediction import Prediction
 from cds_service.errors import BadRequest
+from cds_service.fhir.outcome import information
 from cds_service.fhir.rare_writer import rare_bundle, rare_risk_assessment
 from cds_service.fhir.writer import assess_bundle, risk_assessment
 from cds_service.services.log_prediction import Asked
@@ -16,6 +18,7 @@ from cds_service.web.access import authenticate
 from cds_service.web.answering import (
     commit,
     findings_from_fhir,
+    mode_of,
     predict_from,
     rank_from,
     snapshot_from_fhir,
@@ -67,15 +70,19 @@ def _answer(service: str, conclude: Callable[[bytes], Prediction | RareAssessmen
     parsed = read_json()
     if not isinstance(parsed.document, dict) or parsed.document.get("resourceType") != "Bundle":
         raise BadRequest("the body must be a FHIR Bundle", where="resourceType")
-    prediction = conclude(parsed.canonical)
     asked = Asked(
         actor=actor,
         service=service,
         language=language(actor),
         request_hash=content_hash(parsed),
         hook_instance=retry_key(),
+        mode=mode_of(actor),
     )
+    prediction = conclude(parsed.canonical)
     stored = commit(prediction, asked, None)
+    if asked.mode is Mode.SILENT:
+        said = information("assessed and stored; nothing is shown while the tenant is silent")
+        return json_response(said, media=FHIR_JSON, status=202)
     if stored.replayed:
         prediction = stored_prediction(str(stored.id), actor)
     if isinstance(prediction, RareAssessment):

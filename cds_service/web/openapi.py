@@ -59,6 +59,9 @@ def _operation(operation: Operation) -> dict[str, Any]:
     if operation.request is not None:
         media = FHIR if operation.media == FHIR else JSON
         described["requestBody"] = {"required": True, "content": _content(operation.request, media)}
+    if operation.silent is not None:
+        content = _content(operation.silent, operation.media)
+        described["responses"]["202"] = {"description": "Stored; the tenant is silent", "content": content}
     failure = _FAILURES[operation.failure]
     for status in operation.refusals:
         content = _content(failure, operation.failure)

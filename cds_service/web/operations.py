@@ -18,7 +18,10 @@ PROBLEM = "application/problem+json"
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one address. `refusals` are the statuses it may answer besides 200."""
+    """One method of one address.
+
+    `refusals` are the statuses it may answer besides 200, `silent` what it answers with 202 while a tenant is silent.
+    """
 
     method: str
     path: str
@@ -29,6 +32,7 @@ class Operation:
     query: type[Schema] | None = None
     refusals: tuple[int, ...] = ()
     failure: str = PROBLEM
+    silent: type[Schema] | None = None
 
 
 _BODY = (400, 413, 415)
@@ -64,6 +68,7 @@ OPERATIONS = (
         request=schemas.FhirSchema,
         refusals=(*_BODY, *_CALLER, 422, 503),
         failure=FHIR,
+        silent=schemas.FhirSchema,
     ),
     Operation(
         "get",
@@ -81,6 +86,7 @@ OPERATIONS = (
         schemas.PredictionSchema,
         query=schemas.RecordSchema,
         refusals=(400, *_CALLER, 503),
+        silent=schemas.SilentSchema,
     ),
     Operation(
         "post",
@@ -89,6 +95,7 @@ OPERATIONS = (
         schemas.PredictionSchema,
         request=schemas.RecordSchema,
         refusals=(*_BODY, *_CALLER, 503),
+        silent=schemas.SilentSchema,
     ),
     Operation(
         "post",
@@ -99,6 +106,7 @@ OPERATIONS = (
         request=schemas.FhirSchema,
         refusals=(*_BODY, *_CALLER, 422, 503),
         failure=FHIR,
+        silent=schemas.FhirSchema,
     ),
     Operation(
         "get",
@@ -107,6 +115,7 @@ OPERATIONS = (
         schemas.RareSchema,
         query=schemas.FindingsQuerySchema,
         refusals=(400, *_CALLER, 413, 503),
+        silent=schemas.SilentSchema,
     ),
     Operation(
         "post",
@@ -115,6 +124,7 @@ OPERATIONS = (
         schemas.RareSchema,
         request=schemas.FindingsSchema,
         refusals=(*_BODY, *_CALLER, 503),
+        silent=schemas.SilentSchema,
     ),
     Operation(
         "get",

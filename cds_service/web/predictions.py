@@ -9,7 +9,7 @@ from cds_service.domain.prediction import Prediction
 from cds_service.records.reader import snapshot_from_record
 from cds_service.services.log_prediction import Asked
 from cds_service.web.access import authenticate
-from cds_service.web.answering import commit, predict_from, stored_prediction
+from cds_service.web.answering import committed, mode_of, predict_from, stored_prediction
 from cds_service.web.context import json_response, language, read_record, retry_key, runtime
 from cds_service.web.documents import explanation_document, prediction_document
 from cds_service.web.rare_documents import rare_document, rare_explanation
@@ -23,18 +23,19 @@ def predict() -> Response:
     process = runtime()
     actor = authenticate(process)
     record, request_hash = read_record()
-    snapshot = snapshot_from_record(
-        record, at=process.now(), policy=process.settings.site.reading, tables=process.tables
-    )
-    prediction = predict_from(snapshot)
     asked = Asked(
         actor=actor,
         service="predict",
         language=language(actor),
         request_hash=request_hash,
         hook_instance=retry_key(),
+        mode=mode_of(actor),
     )
-    return json_response(commit(prediction, asked, prediction_document(prediction)).reply)
+    snapshot = snapshot_from_record(
+        record, at=process.now(), policy=process.settings.site.reading, tables=process.tables
+    )
+    prediction = predict_from(snapshot)
+    return committed(prediction, asked, prediction_document(prediction))
 
 
 @predictions.get("/predictions/<prediction_id>")

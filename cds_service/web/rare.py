@@ -8,7 +8,7 @@ from cds_service.errors import BadRequest
 from cds_service.records.findings import findings_from_record
 from cds_service.services.log_prediction import Asked
 from cds_service.web.access import authenticate
-from cds_service.web.answering import commit, rank_from
+from cds_service.web.answering import committed, mode_of, rank_from
 from cds_service.web.context import json_response, language, read_record, retry_key, runtime
 from cds_service.web.rare_documents import rare_document
 
@@ -25,15 +25,16 @@ def rank_findings() -> Response:
     known = process.rare.get()
     record, request_hash = read_record()
     wanted = findings_from_record(record, at=process.now(), codes=known.codes, named=known.words.term)
-    assessment = rank_from(wanted.snapshot, wanted.heard, wanted.limit)
     asked = Asked(
         actor=actor,
         service="rare-diseases",
         language=language(actor),
         request_hash=request_hash,
         hook_instance=retry_key(),
+        mode=mode_of(actor),
     )
-    return json_response(commit(assessment, asked, rare_document(assessment)).reply)
+    assessment = rank_from(wanted.snapshot, wanted.heard, wanted.limit)
+    return committed(assessment, asked, rare_document(assessment))
 
 
 @rare.get("/findings")

@@ -82,6 +82,13 @@ class PredictionSchema(Schema):
     disclaimer = fields.String(required=True)
 
 
+class SilentSchema(Schema):
+    """A prediction that was stored and is not shown."""
+
+    id = fields.UUID(required=True)
+    mode = fields.String(required=True)
+
+
 class ExplanationSchema(Schema):
     """Why a prediction says what it says."""
 
