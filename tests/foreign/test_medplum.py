@@ -15,8 +15,9 @@ import pytest
 
 from cds_service.cdshooks.catalogue import VITALS_RISK
 from cds_service.services.example import moved_to_now
-from tests.conftest import REPOSITORY, Live
+from tests.conftest import REPOSITORY, Live, live_service
 from tests.fhir.fhir_server import FhirServer, a_fhir_server, answer
+from tests.web.tokens import a_token, claims, clients_file
 
 HERE = Path(__file__).parent
 NODE = shutil.which("node")
@@ -65,3 +66,19 @@ def test_a_call_without_token_is_answered_with_cards(live: Live, hospital: tuple
     assert "vitals-risk patient-view" in found["services"]
     assert "error" not in found
     assert "NEWS2" in found["answer"]["cards"][0]["summary"]
+
+
+def test_a_call_with_a_token_is_answered_and_one_without_is_told_so(
+    tmp_path: Path, hospital: tuple[FhirServer, dict[str, str]]
+) -> None:
+    fhir, context = hospital
+    more = {"CDS_CLIENT_AUTH": "required", "CDS_CLIENTS_FILE": str(clients_file(tmp_path))}
+    with live_service(tmp_path, **more) as live:
+        base = f"http://127.0.0.1:{live.port}"
+
+        with_token = call_as_medplum(base, fhir.base, context, a_token(**claims(datetime.now(UTC))))
+        without = call_as_medplum(base, fhir.base, context)
+
+    assert "NEWS2" in with_token["answer"]["cards"][0]["summary"]
+    assert "answer" not in without
+    assert "error" in without
