@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -12,9 +13,38 @@ from cds_service.domain.patient import Condition
 from cds_service.domain.text import bounded
 
 # Pregnancy, childbirth and the puerperium (ICD-10 chapter O), pregnant state incidental (Z33.1), supervision of
-# pregnancy (Z34), weeks of gestation (ICD-10-CM Z3A); SNOMED CT 77386006 Pregnant.
+# pregnancy (Z34), weeks of gestation (ICD-10-CM Z3A).
 _PREGNANT_ICD = ("O", "Z331", "Z34", "Z3A")
-_PREGNANT_SNOMED = "77386006"
+# SNOMED CT 77386006 Pregnant, and findings that say so more closely. But for the first, well formed and found under
+# these names in public lists; the meaning is to be confirmed in a licensed release.
+PREGNANT_SNOMED = frozenset(
+    {
+        "77386006",  # pregnant
+        "72892002",  # normal pregnancy
+        "47200007",  # high risk pregnancy
+        "65727000",  # intrauterine pregnancy
+        "9279009",  # extra-amniotic pregnancy
+        "45307008",  # extrachorial pregnancy
+        "102876002",  # multigravida
+        "127363001",  # number of pregnancies, currently pregnant
+        "14418008",  # precocious pregnancy
+        "102875003",  # surrogate pregnancy
+        "83074005",  # unplanned pregnancy
+        "58532003",  # unwanted pregnancy
+        "169560008",  # pregnant, urine test confirms
+        "169561007",  # pregnant, blood test confirms
+        "169562000",  # pregnant, vaginal examination confirms
+        "169563005",  # pregnant, on history
+        "169564004",  # pregnant, on abdominal palpation
+        "439311009",  # intends to continue pregnancy
+        "48194001",  # pregnancy-induced hypertension
+        "398254007",  # pre-eclampsia
+    }
+)
+# Words that may mean a pregnancy where no code says so, and words beside them that may mean none. They only ever
+# make the card ask; chosen by us.
+_PREGNANT_WORDS = re.compile(r"pregnan|embaraz|gestante|gestaci[oó]n|gravid", re.IGNORECASE)
+_NOT_NOW_WORDS = re.compile(r"\b(?:not?|non|sin|history|antecedentes?|previous|previ[oa]|test|prueba)\b", re.IGNORECASE)
 
 # 42 weeks of gestation and 6 of puerperium: an older record says nothing of today. Chosen by us.
 PREGNANCY_LASTS = timedelta(weeks=48)
@@ -61,17 +91,26 @@ def diagnosis_of(codings: Sequence[tuple[str, str]], tables: CodeTables) -> Diag
     )
 
 
-def records_pregnancy(condition: Condition, at: datetime) -> bool:
-    """Whether a present condition says the patient is pregnant, or gave birth within the last weeks."""
+def records_pregnancy(condition: Condition, at: datetime) -> bool | None:
+    """Whether a present condition says the patient is pregnant, or gave birth within the last weeks.
+
+    None when it says so but was recorded too long ago: it may be another pregnancy, or one that is over.
+    """
     if not _is_pregnancy(condition.system, condition.code):
         return False
-    return condition.recorded is None or at.date() - condition.recorded <= PREGNANCY_LASTS
+    is_recent = condition.recorded is None or at.date() - condition.recorded <= PREGNANCY_LASTS
+    return True if is_recent else None
+
+
+def may_mean_pregnancy(text: str) -> bool:
+    """Whether the words of a diagnosis (English or Spanish) may say that the patient is pregnant."""
+    return _PREGNANT_WORDS.search(text) is not None and _NOT_NOW_WORDS.search(text) is None
 
 
 @lru_cache(maxsize=4096)
 def _is_pregnancy(system: str, code: str) -> bool:
     if system == SNOMED:
-        return code == _PREGNANT_SNOMED
+        return code in PREGNANT_SNOMED
     return system in (ICD10, ICD10CM) and code.replace(".", "").upper().startswith(_PREGNANT_ICD)
 
 

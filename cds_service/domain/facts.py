@@ -38,10 +38,12 @@ def pregnancy(
         if at - time <= (PREGNANCY_LASTS if pregnant else _NOT_PREGNANT_LASTS)
     ]
     status = max(current)[1] if current else None
-    diagnosed = any(records_pregnancy(condition, at) for condition in conditions or ())
-    if diagnosed and status is False:
+    diagnosed = {records_pregnancy(condition, at) for condition in conditions or ()}
+    if True in diagnosed and status is False:
         return True, ("pregnancy-records-disagree",)
-    return (True if diagnosed else status), ()
+    if True in diagnosed or status is not None:
+        return True in diagnosed or status, ()
+    return None, ("pregnancy-record-old",) if None in diagnosed else ()
 
 
 class ScaleRecord(NamedTuple):

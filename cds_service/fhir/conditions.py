@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from cds_service.domain.codes import CodeTables
-from cds_service.domain.diagnoses import Diagnosis, diagnosis_of
+from cds_service.domain.diagnoses import Diagnosis, diagnosis_of, may_mean_pregnancy
 from cds_service.domain.patient import Condition
 from cds_service.errors import InvalidResource
 from cds_service.fhir.bundle import read_resources
@@ -28,6 +28,7 @@ _NOT_CONFIRMED = frozenset({"unconfirmed", "provisional", "differential"})
 _WITHDRAWN = frozenset({"refuted", "entered-in-error"})
 
 _IN_ERROR = "condition-refuted-or-in-error"
+_NO_CODE = "condition-without-code"
 
 _REMEMBERED = 4096
 _LONGEST_REMEMBERED = 1024
@@ -56,7 +57,7 @@ def read_condition(resource: Resource, full_url: str | None, tables: CodeTables)
         return why_not
     diagnosis = _diagnosis(resource.code, tables)
     if diagnosis is None:
-        return "condition-without-code"
+        return _NO_CODE
     recorded = day_from_date(resource.recorded_date) or day_from_date(resource.onset_date_time)
     return diagnosis.recorded_in(source_name("Condition", resource.id, full_url), recorded)
 
@@ -121,7 +122,7 @@ def _stated(resource: Resource, tables: CodeTables) -> StatedDiagnosis:
     is_withdrawn = why_not == _IN_ERROR
     diagnosis = _diagnosis(resource.code, tables)
     if diagnosis is None:
-        return StatedDiagnosis(left_out="condition-without-code")
+        return StatedDiagnosis(left_out=_NO_CODE)
     left_out = None if is_withdrawn else why_not or None
     return StatedDiagnosis(diagnosis.system, diagnosis.code, is_withdrawn, _version_time(resource), left_out)
 
@@ -148,6 +149,12 @@ def _diagnosis(code: Raw, tables: CodeTables) -> Diagnosis | None:
     return diagnosis
 
 
+def _speaks_of_pregnancy(code: Raw) -> bool:
+    """Whether the words of a diagnosis may mean a pregnancy, whatever its codes say."""
+    concept = concept_of(code)
+    return concept is not None and may_mean_pregnancy(concept.text or "")
+
+
 def read_conditions(entries: list[Entry], tables: CodeTables) -> tuple[tuple[Condition, ...], set[str]]:
     """The present conditions and the remarks on those left out."""
     found: list[Condition] = []
@@ -159,6 +166,8 @@ def read_conditions(entries: list[Entry], tables: CodeTables) -> tuple[tuple[Con
             condition = read_condition(entry.resource, entry.full_url, tables)
         except msgspec.ValidationError:
             condition = "condition-unreadable"
+        if (isinstance(condition, Condition) or condition == _NO_CODE) and _speaks_of_pregnancy(entry.resource.code):
+            remarks.add("pregnancy-in-words")
         if isinstance(condition, str):
             remarks.add(condition)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 import msgspec
@@ -9,8 +10,9 @@ from msgspec import Raw, Struct
 
 from cds_service.domain.codes import CodeTables, complaint_group
 from cds_service.domain.diagnoses import MAX_CODE
-from cds_service.fhir.shapes import CodeableConcept, Coding, EncounterReason, Entry, Extension, Resource
+from cds_service.fhir.shapes import CodeableConcept, Coding, EncounterReason, Entry, Extension, Period, Resource
 from cds_service.fhir.text import is_given
+from cds_service.fhir.times import moment_from_datetime
 
 # v3-ActCode, value set ActEncounterCode (R4 binding of Encounter.class, extensible); R5 renames nothing here.
 _ACT_CODE = ("http://terminology.hl7.org/CodeSystem/v3-ActCode", "urn:oid:2.16.840.1.113883.5.4", None)
@@ -25,10 +27,15 @@ _ARRIVAL = "http://hl7.org/fhir/StructureDefinition/encounter-modeOfArrival"
 _ARRIVAL_CODES = "http://terminology.hl7.org/CodeSystem/v2-0430"
 _BY_AMBULANCE = {"A": True, "H": True, "C": False, "F": False, "O": False, "P": False}
 
+_OVER = frozenset({"finished", "completed", "discontinued"})
+# As long as vital signs of an emergency visit count; chosen by us.
+_COUNTS_AFTER_END = timedelta(hours=4)
+
 _LONGEST_REMEMBERED = 1024
 
 _CLASS = msgspec.json.Decoder(Coding | list[CodeableConcept]).decode
 _CONCEPTS = msgspec.json.Decoder(list[CodeableConcept]).decode
+_PERIOD = msgspec.json.Decoder(Period).decode
 _REASONS = msgspec.json.Decoder(list[EncounterReason]).decode
 _EXTENSIONS = msgspec.json.Decoder(list[Extension]).decode
 
@@ -42,12 +49,15 @@ class Visit(Struct, frozen=True, gc=False):
     remarks: tuple[str, ...] = ()
 
 
-def read_visit(entries: list[Entry], *, encounter_id: str | None, tables: CodeTables) -> Visit:
-    """The visit with that id, else the one under way; unknown, with a remark, when that is none or several."""
-    chosen = _choose(entries, encounter_id)
-    if isinstance(chosen, str):
-        return Visit(remarks=(chosen,))
+def read_visit(entries: list[Entry], *, encounter_id: str | None, tables: CodeTables, at: datetime) -> Visit:
+    """The visit with that id, else the one under way; unknown, with a remark, when that is none or several.
+
+    A visit that is named counts for a while after its end: a discharge is when it is looked at once more.
+    """
     try:
+        chosen = _choose(entries, encounter_id, at)
+        if isinstance(chosen, str):
+            return Visit(remarks=(chosen,))
         class_code = _class_code(chosen.class_)
         return Visit(
             encounter_class=class_code,
@@ -59,7 +69,7 @@ def read_visit(entries: list[Entry], *, encounter_id: str | None, tables: CodeTa
         return Visit(remarks=("encounter-unreadable",))
 
 
-def _choose(entries: list[Entry], encounter_id: str | None) -> Resource | str:
+def _choose(entries: list[Entry], encounter_id: str | None, at: datetime) -> Resource | str:
     visits = {r.id or e.full_url or str(n): r for n, e in enumerate(entries) if (r := e.resource) is not None}
     if not visits:
         return "encounter-not-sent"
@@ -67,13 +77,22 @@ def _choose(entries: list[Entry], encounter_id: str | None) -> Resource | str:
         visit = visits.get(encounter_id)
         if visit is None:
             return "encounter-not-found"
-        if visit.status == "planned":
-            return "no-encounter-under-way"
-        return "encounter-withdrawn" if visit.status in _WITHDRAWN else visit
+        if visit.status in _WITHDRAWN:
+            return "encounter-withdrawn"
+        return "no-encounter-under-way" if visit.status == "planned" or _is_long_over(visit, at) else visit
     under_way = [visit for visit in visits.values() if visit.status in _OPEN]
     if len(under_way) == 1:
         return under_way[0]
     return "several-encounters" if under_way else "no-encounter-under-way"
+
+
+def _is_long_over(visit: Resource, at: datetime) -> bool:
+    """Whether the visit ended too long ago to say anything of now; one that is over without an end in it is."""
+    period = _PERIOD(visit.period) if is_given(visit.period) else None
+    ended = moment_from_datetime(period.end or "") if period is not None else None
+    if ended is None:
+        return visit.status in _OVER
+    return at - ended[0] > _COUNTS_AFTER_END
 
 
 def _class_code(raw: Raw) -> str | None:

@@ -95,7 +95,8 @@ def standing_of(entry: Entry, resource: Resource, setting: Setting) -> Standing:
     if status == "preliminary":
         flags += ("preliminary",)
     elif status not in _USED:
-        refusal = Refusal(_NOT_USED.get(status or "", NotUsed.NOT_FINAL), bounded(status or "no status"))
+        reason = _NOT_USED.get(status or "")
+        refusal = Refusal(reason) if reason else Refusal(NotUsed.NOT_FINAL, bounded(status or "no status"))
     text = resource.effective_date_time
     if text is None:
         text, extra = _less_usual_time(resource)

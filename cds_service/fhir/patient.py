@@ -28,6 +28,7 @@ class Subject(Struct, gc=False):
     patient_id: str
     resource: Resource | None
     full_url: str | None
+    _base: str | None = None
     _last: Raw = _NO_REFERENCE
     _answer: bool | None = None
 
@@ -53,7 +54,12 @@ class Subject(Struct, gc=False):
             return True
         if self.full_url is not None and "://" in self.full_url:
             return False
-        return "://" in url and url.endswith(f"/Patient/{self.patient_id}")
+        base, found, _ = url.rpartition(f"/Patient/{self.patient_id}")
+        if not found or "://" not in base or not url.endswith(found):
+            return False
+        # The same id on two servers may be two people: all of one request speak of the server the first one named.
+        self._base = self._base or base
+        return base == self._base
 
 
 def find_subject(resources: Resources, patient_id: str | None) -> Subject:
@@ -88,6 +94,11 @@ def _newer(one: Entry, other: Entry) -> Entry:
     if (first.birth_date, first.gender) != (second.birth_date, second.gender):
         raise InvalidResource("two versions of the patient disagree", where="Patient")
     return one
+
+
+def is_deceased(patient: Resource) -> bool:
+    """Whether the record says that the patient has died, by a yes or by a date."""
+    return bytes(patient.deceased_boolean) == b"true" or is_given(patient.deceased_date_time)
 
 
 def identity_of(resource: Resource) -> tuple[str, tuple[tuple[str, str], ...]]:

@@ -19,7 +19,7 @@ from cds_service.fhir.encounter import read_visit
 from cds_service.fhir.facts import read_pregnancy, read_spo2_scale
 from cds_service.fhir.observations import Found, Setting, read_observation
 from cds_service.fhir.order import ORDERS
-from cds_service.fhir.patient import Subject, find_subject, identity_of, mine
+from cds_service.fhir.patient import Subject, find_subject, identity_of, is_deceased, mine
 from cds_service.fhir.text import source_name
 from cds_service.fhir.times import age_from_birth_date
 from cds_service.fhir.versions import current_versions
@@ -56,7 +56,7 @@ def snapshot_from_resources(
     subject = find_subject(resources, patient_id)
     found = Found(remarks=set(resources.remarks))
     visits = mine(resources.encounters, subject, found.remarks)
-    visit = read_visit(visits, encounter_id=encounter_id, tables=tables)
+    visit = read_visit(visits, encounter_id=encounter_id, tables=tables, at=at)
     conditions = _conditions(resources, subject, found, tables)
     setting = Setting(subject, window_at(at, policy, visit.encounter_class))
     readings = _readings(resources, setting, found)
@@ -64,6 +64,8 @@ def snapshot_from_resources(
     scale, scale_remarks = read_spo2_scale(found.others, setting)
     age = _age(subject, at)
     found.remarks.update(visit.remarks, pregnancy_remarks, scale_remarks, age.remarks)
+    if subject.resource is not None and is_deceased(subject.resource):
+        found.remarks.add("patient-deceased")
     return PatientSnapshot(
         at=at,
         identity=_identity(subject, age),

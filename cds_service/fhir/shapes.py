@@ -96,6 +96,8 @@ class Resource(Statement, gc=False, kw_only=True, rename="camel"):
     gender: str | None = None
     name: Raw = Raw()
     identifier: Raw = Raw()
+    deceased_boolean: Raw = Raw()
+    deceased_date_time: Raw = Raw()
     # Observation
     category: Raw = Raw()
     performer: Raw = Raw()
@@ -113,6 +115,7 @@ class Resource(Statement, gc=False, kw_only=True, rename="camel"):
     abatement_date_time: str | None = None
     # Encounter
     class_: Raw = field(default=Raw(), name="class")
+    period: Raw = Raw()
     reason_code: Raw = Raw()
     reason: Raw = Raw()
     extension: Raw = Raw()

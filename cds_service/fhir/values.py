@@ -42,7 +42,15 @@ def _quantity(sign: VitalSign, sent: Quantity) -> Given | Refusal:
     except ValueError:
         return _NO_NUMBER if is_given(sent.value) else _NO_VALUE
     unit = sent.code if sent.system == UCUM and sent.code else sent.unit or sent.code
+    if unit is not sent.unit and _disagree(sign, unit, sent.unit):
+        return Refusal(NotUsed.CODE_CONFLICT, f"{bounded(sent.unit or '')} but {bounded(unit or '')}")
     return quantity(sign, value, unit)
+
+
+def _disagree(sign: VitalSign, code: str | None, shown_unit: str | None) -> bool:
+    """Whether the unit a person saw is one of this vital sign, and another than the code says."""
+    seen = sign.units.get(shown_unit or "")
+    return seen is not None and sign.units.get(code or "", seen) != seen
 
 
 def _number_elsewhere(sign: VitalSign, statement: Statement) -> Given | Refusal:

@@ -157,7 +157,8 @@ def commit(prediction: Prediction | RareAssessment, asked: Asked, reply: object,
     """Store prediction and reply, then return the reply to send: the stored one when the call came before."""
     entry = entry_from_prediction(prediction, asked, reply=_encode(reply), shown=shown, token=token_use())
     stored = runtime().writer.submit(entry)
-    metrics.count_prediction(prediction)
+    if not stored.replayed:
+        metrics.count_prediction(prediction)
     log.info(
         "prediction_logged",
         prediction_id=str(stored.id),

@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 
 from cds_service.domain.codes import ICD10CM
+from cds_service.domain.patient import NotUsed
 from cds_service.domain.vital_codes import LOINC, SNOMED
 from tests.fhir.builders import (
     ago,
@@ -13,8 +14,10 @@ from tests.fhir.builders import (
     concept,
     condition,
     encounter,
+    heart_rate,
     observation,
     patient,
+    quantity,
     read,
     read_parts,
     text,
@@ -91,13 +94,24 @@ def test_way_of_arrival(code: str, expected: bool | None) -> None:
     assert read(encounter(extension=extension)).arrived_by_ambulance is expected
 
 
+def ended(clock: str, **members: object) -> dict[str, object]:
+    """A visit that ended today at this time UTC; the tests are at 07:40."""
+    return encounter(**{"status": "finished", "period": {"end": f"2026-03-14T{clock}:00Z"}, **members})
+
+
 @pytest.mark.parametrize(
     ("visits", "encounter_id", "found", "remark"),
     [
         pytest.param([encounter(), encounter(id="e2", status="finished")], None, "EMER", None, id="the one under way"),
         pytest.param([encounter(), encounter(id="e2")], None, None, "several-encounters", id="two under way"),
         pytest.param([encounter(), encounter(id="e2")], "e2", "EMER", None, id="the one named"),
-        pytest.param([encounter(status="finished")], "e1", "EMER", None, id="named and over"),
+        pytest.param([encounter(status="finished")], "e1", None, "no-encounter-under-way", id="named and over"),
+        pytest.param([ended("03:41")], "e1", "EMER", None, id="named and over for less than four hours"),
+        pytest.param([ended("03:39")], "e1", None, "no-encounter-under-way", id="named and over for longer"),
+        pytest.param(
+            [ended("03:39", status="in-progress")], "e1", None, "no-encounter-under-way", id="over by its period"
+        ),
+        pytest.param([encounter(period="today")], "e1", None, "encounter-unreadable", id="period of wrong type"),
         pytest.param([encounter(status="finished")], None, None, "no-encounter-under-way", id="over and not named"),
         pytest.param([encounter()], "e9", None, "encounter-not-found", id="named and not sent"),
         pytest.param([encounter(status="cancelled")], "e1", None, "encounter-withdrawn", id="cancelled"),
@@ -246,3 +260,68 @@ def test_scale_code_with_another_label_is_not_a_decision() -> None:
     )
 
     assert read(sent).spo2_scale == 1
+
+
+@pytest.mark.parametrize(
+    ("members", "is_said"),
+    [
+        ({"deceasedBoolean": True}, True),
+        ({"deceasedDateTime": "2026-03-01"}, True),
+        ({"deceasedBoolean": False}, False),
+        ({"deceasedDateTime": None}, False),
+        ({}, False),
+    ],
+)
+def test_a_death_on_record_is_said(members: dict[str, object], is_said: bool) -> None:
+    assert ("patient-deceased" in read(patient(**members)).remarks) is is_said
+
+
+def test_one_id_on_two_servers_is_not_one_patient() -> None:
+    here = heart_rate(70, subject={"reference": "https://a.example/fhir/Patient/p1"}, id="o1")
+    elsewhere = {"reference": "https://b.example/fhir/Patient/p1"}
+    there = observation((LOINC, "9279-1"), valueQuantity=quantity(16, "/min"), subject=elsewhere, id="o2")
+
+    snapshot = read(patient(), here, there)
+
+    assert list(snapshot.readings) == ["heart_rate"]
+    assert [unused.reason for unused in snapshot.not_used] == [NotUsed.OTHER_PATIENT]
+
+
+@pytest.mark.parametrize(
+    ("members", "is_used"),
+    [
+        ({"value": 40, "unit": "degF", "code": "Cel"}, False),
+        ({"value": 104, "unit": "Cel", "code": "[degF]"}, False),
+        ({"value": 37, "unit": "°C", "code": "Cel"}, True),
+        ({"value": 37, "unit": "degrees by mouth", "code": "Cel"}, True),
+        ({"value": 37, "code": "Cel"}, True),
+    ],
+)
+def test_a_unit_that_says_other_than_its_code_is_a_conflict(members: dict[str, object], is_used: bool) -> None:
+    sent = {"system": "http://unitsofmeasure.org", **members}
+
+    snapshot = read(patient(), observation((LOINC, "8310-5"), valueQuantity=sent))
+
+    assert ("temperature" in snapshot.readings) is is_used
+    assert [unused.reason for unused in snapshot.not_used] == ([] if is_used else [NotUsed.CODE_CONFLICT])
+
+
+PREGNANCIES = [
+    pytest.param({"code": concept((SNOMED, "72892002"))}, True, None, id="a closer code"),
+    pytest.param(
+        {"code": concept((SNOMED, "77386006")), "recordedDate": "2024-01-01"}, None, "pregnancy-record-old", id="old"
+    ),
+    pytest.param({"code": {"text": "Embarazo de 20 semanas"}}, None, "pregnancy-in-words", id="in words"),
+    pytest.param({"code": {"text": "Pregnancy test"}}, None, None, id="a test"),
+    pytest.param({"code": {"text": "No embarazada"}}, None, None, id="denied in words"),
+]
+
+
+@pytest.mark.parametrize(("members", "pregnant", "remark"), PREGNANCIES)
+def test_a_pregnancy_is_heard_or_asked_for(
+    members: dict[str, object], pregnant: bool | None, remark: str | None
+) -> None:
+    snapshot = read(patient(gender="female"), {**condition("I10"), **members})
+
+    assert snapshot.pregnant is pregnant
+    assert {said for said in snapshot.remarks if said.startswith("pregnancy")} == ({remark} if remark else set())
