@@ -33,6 +33,7 @@ def users_add(arguments: argparse.Namespace, settings: Settings) -> int:
     """Add a user; the password is asked for, or read from standard input when that is no terminal."""
     if not is_user_name(arguments.name):
         raise BadRequest(f"must be {_NAME}", where="NAME")
+    _check_environment(settings, arguments.tenant, arguments.environment)
     user = UserRow(
         name=arguments.name,
         tenant=arguments.tenant,
@@ -143,11 +144,22 @@ def _whose(arguments: argparse.Namespace, settings: Settings) -> tuple[str, str]
     if arguments.user is None:
         if arguments.tenant is None:
             raise BadRequest("say whose data the token sees, or --user", where="--tenant")
+        _check_environment(settings, arguments.tenant, arguments.environment)
         return arguments.tenant, arguments.environment
     user = read_user(open_engine(settings.database_url), arguments.user)
     if user is None:
         raise NotFound("there is no user of this name", where=arguments.user)
     return user.tenant, user.environment
+
+
+def _check_environment(settings: Settings, tenant: str, environment: str) -> None:
+    """A tenant is production or test, never both: what is tested with would mix with what is real."""
+    engine = open_engine(settings.database_url)
+    rows: list[UserRow | TokenRow] = [*read_users(engine), *read_tokens(engine)]
+    stored = {row.tenant: row.environment for row in rows}
+    known = (stored | settings.clients.environments()).get(tenant, environment)
+    if known != environment:
+        raise BadRequest(f"tenant {tenant} is {known}; give test data a tenant of its own", where="--environment")
 
 
 def _scopes(text: str) -> str:

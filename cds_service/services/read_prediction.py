@@ -32,12 +32,12 @@ def read_stored_prediction(
     record: Record,
     at: datetime,
 ) -> Prediction | RareAssessment:
-    """The prediction as it was answered; NotFound alike for unknown ids and another tenant's.
+    """The prediction as it was answered; NotFound alike for unknown ids, another tenant's and the other environment's.
 
     `record` puts the read in the audit log before anything is returned.
     """
     row = read_prediction(engine, uuid_from(prediction_id), actor.tenant)
-    if row is None:
+    if row is None or row.environment != actor.environment:
         raise NotFound("no such prediction")
     identity = read_identity(engine, keyring, row.patient_key) if row.patient_key else None
     record(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -32,9 +32,27 @@ class Clients:
     @property
     def tenants(self) -> frozenset[str]:
         """Every tenant somebody in the file may call for."""
-        of_clients = (name for client in self.http.values() for name in (client.tenant, *client.tenants.values()))
-        of_peers = (peer.actor.tenant for peer in self.mllp.peers)
-        return frozenset(name for name in (self.local.tenant, *of_clients, *of_peers) if name is not None)
+        return frozenset(self.environments())
+
+    def environments(self) -> dict[str, str]:
+        """Production or test, by tenant; ValueError for a tenant that is both.
+
+        Patients, stored replies and labels are kept by tenant: what is tested with would mix with what is real.
+        """
+        known: dict[str, str] = {}
+        for where, tenant, environment in self._brought():
+            if known.setdefault(tenant, environment) != environment:
+                raise ValueError(f"{where}: tenant {tenant} is {known[tenant]}; give test data a tenant of its own")
+        return known
+
+    def _brought(self) -> Iterator[tuple[str, str, str]]:
+        """Whose patients each caller brings, and for which environment."""
+        for client in self.http.values():
+            tenants = {*client.tenants.values(), *([] if client.tenant is None else [client.tenant])}
+            yield from ((f"client.{client.name}.environment", one, client.environment) for one in sorted(tenants))
+        for peer in self.mllp.peers:
+            yield f"mllp.peer.{peer.actor.name}.environment", peer.actor.tenant, peer.actor.environment
+        yield "client.local.tenant", self.local.tenant, self.local.environment
 
     def fhir_rule(self, actor: Actor) -> ServerRule:
         """The FHIR servers this caller may name; none for a caller that is no client system of the file."""
@@ -58,7 +76,9 @@ def _clients(document: Mapping[str, Any], *, allow_http: bool) -> Clients:
     found = table(document, "", {"client": partial(_http_clients, allow_http=allow_http), "mllp": mllp_from_table})
     local: Clients
     local, http = found.get("client", (Clients(), {}))
-    return replace(local, http=MappingProxyType(http), mllp=found.get("mllp", Mllp()))
+    clients = replace(local, http=MappingProxyType(http), mllp=found.get("mllp", Mllp()))
+    clients.environments()  # none is both
+    return clients
 
 
 def _http_clients(document: Any, where: str, *, allow_http: bool) -> tuple[Clients, dict[str, HttpClient]]:

@@ -33,6 +33,22 @@ REFUSED = [
     pytest.param(
         EPIC + EPIC.replace("epic", "cerner"), "client.cerner.issuer: epic has the same", id="one issuer twice"
     ),
+    pytest.param(
+        EPIC + EPIC.replace("epic", "cerner").replace("https://ehr", "https://other").replace("'test'", "'production'"),
+        "client.cerner.environment: tenant a is test; give test data a tenant of its own",
+        id="a tenant that is both",
+    ),
+    pytest.param(
+        EPIC
+        + "tenants = { T = 'b' }\n[mllp.peer.gate]\ntenant = 'b'\naddress = '10.0.0.1'\nenvironment = 'production'",
+        "mllp.peer.gate.environment: tenant b is test",
+        id="a message sender's tenant that is both",
+    ),
+    pytest.param(
+        EPIC.replace("'test'", "'production'") + "[client.local]\ntenant = 'a'",
+        "client.local.tenant: tenant a is production",
+        id="the local client's tenant that is both",
+    ),
     pytest.param("[client.local]\nrole = 'admin'", "client.local.role: unknown", id="key"),
     pytest.param("[client.local]\ntenant = ''", "client.local.tenant: must be a text", id="empty tenant"),
     pytest.param("client = 3", "client: must be a table", id="no table"),

@@ -130,6 +130,8 @@ def test_a_token_ends_when_it_expires_or_is_revoked(guarded: Service, clock: Clo
         ("tokens", "create", "x", "--scopes", "read", "--user", "nobody"),
         ("tokens", "create", "x", "--scopes", "read", "--tenant", "north", "--days", "4000"),
         ("tokens", "revoke", "000000000000"),
+        ("users", "add", "eve", "--tenant", "south", "--role", "clinician", "--environment", "test"),
+        ("tokens", "create", "x", "--scopes", "read", "--tenant", "north", "--environment", "test"),
     ],
     ids=" ".join,
 )
