@@ -37,25 +37,27 @@ REQUEST_SECONDS = Histogram(
 PREDICTIONS = Counter(
     "cds_predictions",
     "Predictions stored, by band of risk (or why there is none) and level of NEWS2.",
-    ["band", "news2"],
+    ["environment", "band", "news2"],
     registry=REGISTRY,
 )
 RARE_RANKINGS = Counter(
     "cds_rare_rankings",
     "Rankings of rare diseases stored, by band of confidence, or why there is no list.",
-    ["band"],
+    ["environment", "band"],
     registry=REGISTRY,
 )
 NOT_USED = Counter(
     "cds_readings_not_used", "Readings left out of every score, by reason.", ["reason"], registry=REGISTRY
 )
 
-CARDS = Counter("cds_cards", "Cards shown, by service and indicator.", ["service", "indicator"], registry=REGISTRY)
+CARDS = Counter(
+    "cds_cards", "Cards shown, by service and indicator.", ["environment", "service", "indicator"], registry=REGISTRY
+)
 
 LABELS = Counter(
     "cds_labels",
     "Events of the label ledger by source and kind; `quarantine` says why one is held back, else none.",
-    ["source", "kind", "quarantine"],
+    ["environment", "source", "kind", "quarantine"],
     registry=REGISTRY,
 )
 
@@ -73,7 +75,7 @@ REFUSALS = Counter(
 FEEDBACK = Counter(
     "cds_feedback",
     "Reports on cards stored, by service, outcome and override reason.",
-    ["service", "outcome", "reason"],
+    ["environment", "service", "outcome", "reason"],
     registry=REGISTRY,
 )
 
@@ -116,21 +118,21 @@ def count_request(route: str, status: int, seconds: float) -> None:
     _request_seconds(route).observe(seconds)
 
 
-def count_prediction(prediction: Prediction | RareAssessment) -> None:
+def count_prediction(prediction: Prediction | RareAssessment, environment: str) -> None:
     """One prediction stored, and each of its readings that was not used; or one ranking."""
     if isinstance(prediction, RareAssessment):
-        RARE_RANKINGS.labels(prediction.ranking.omitted or prediction.ranking.band).inc()
+        RARE_RANKINGS.labels(environment, prediction.ranking.omitted or prediction.ranking.band).inc()
         return
     band = prediction.risk.band if prediction.risk else prediction.risk_omitted
     news2 = prediction.news2.level if prediction.news2 else prediction.news2_omitted
-    _predictions(band, news2).inc()
+    _predictions(environment, band, news2).inc()
     for reading in prediction.snapshot.not_used:
         _not_used(reading.reason.value).inc()
 
 
 def count_label(label: Label) -> None:
     """One event of the label ledger acknowledged."""
-    LABELS.labels(label.source.value, label.kind.value, label.quarantine or "none").inc()
+    LABELS.labels(label.environment, label.source.value, label.kind.value, label.quarantine or "none").inc()
 
 
 def count_fetch(part: str, *, is_found: bool) -> None:
@@ -143,14 +145,14 @@ def count_refusal(reason: str) -> None:
     REFUSALS.labels(reason).inc()
 
 
-def count_card(service: str, indicator: str) -> None:
+def count_card(environment: str, service: str, indicator: str) -> None:
     """One card shown for the first time."""
-    CARDS.labels(service, indicator).inc()
+    CARDS.labels(environment, service, indicator).inc()
 
 
-def count_feedback(service: str, outcome: str, reason: str) -> None:
+def count_feedback(environment: str, service: str, outcome: str, reason: str) -> None:
     """One report on a card stored; `reason` is one the cards offer, `other` or `none`."""
-    FEEDBACK.labels(service, outcome, reason).inc()
+    FEEDBACK.labels(environment, service, outcome, reason).inc()
 
 
 def observe_writer(writer: Callable[[], Writer]) -> None:

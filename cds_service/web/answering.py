@@ -158,7 +158,7 @@ def commit(prediction: Prediction | RareAssessment, asked: Asked, reply: object,
     entry = entry_from_prediction(prediction, asked, reply=_encode(reply), shown=shown, token=token_use())
     stored = runtime().writer.submit(entry)
     if not stored.replayed:
-        metrics.count_prediction(prediction)
+        metrics.count_prediction(prediction, asked.actor.environment)
     log.info(
         "prediction_logged",
         prediction_id=str(stored.id),

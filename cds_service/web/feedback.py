@@ -29,6 +29,6 @@ def take_feedback(service_id: str) -> Response:
     reports = read_feedback(read_json().document, now=process.now())
     new = record_feedback(reports, service_id, received(actor), writer=process.writer)
     for report in new:
-        metrics.count_feedback(service_id, report.outcome, reason_name(report.reason))
+        metrics.count_feedback(actor.environment, service_id, report.outcome, reason_name(report.reason))
     log.info("feedback_stored", service=service_id, count=len(new))
     return json_response({"received": len(reports)})

@@ -81,7 +81,7 @@ def call_service(service_id: str) -> Response:
     shown = cards if mode is Mode.LIVE else []
     stored = commit(prediction, asked, {"cards": shown}, shown=bool(shown))
     if shown and not stored.replayed:
-        count_card(service.id, shown[0]["indicator"])
+        count_card(actor.environment, service.id, shown[0]["indicator"])
     return json_response(stored.reply)
 
 

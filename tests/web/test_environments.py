@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cds_service.domain.actor import Actor
+from cds_service.monitoring.metrics import REGISTRY
 from tests.conftest import Service
 from tests.web.calls import card, fixture
 
@@ -29,3 +30,22 @@ def test_a_prediction_is_not_there_for_the_other_environment(
     acting(service, replace(actor, environment=read_in))
 
     assert (theirs, service.client.get(path.format(prediction_id)).status_code) == (200, 404)
+
+
+def test_predictions_are_counted_apart_and_repeats_not_at_all(service: Service) -> None:
+    def counts() -> dict[str, float]:
+        samples = [sample for metric in REGISTRY.collect() for sample in metric.samples]
+        found = {"production": 0.0, "test": 0.0}
+        for sample in samples:
+            if sample.name == "cds_predictions_total":
+                found[sample.labels["environment"]] += sample.value
+        return found
+
+    before, body = counts(), fixture()
+    acting(service, Actor(name="ehr", kind="client", role="client", tenant="north", environment="production"))
+    for _ in range(2):
+        card(service.client, body)
+
+    after = counts()
+
+    assert {name: after[name] - before[name] for name in after} == {"production": 1, "test": 0}

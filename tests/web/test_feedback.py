@@ -308,7 +308,7 @@ def test_what_is_accepted_or_only_assessed_is_no_diagnosis(service: Service, cli
 
 def test_reports_are_counted_by_service_outcome_and_reason(client: FlaskClient) -> None:
     def count(reason: str) -> float:
-        values = {"service": "vitals-risk", "outcome": "overridden", "reason": reason}
+        values = {"environment": "production", "service": "vitals-risk", "outcome": "overridden", "reason": reason}
         return REGISTRY.get_sample_value("cds_feedback_total", values) or 0.0
 
     before = {reason: count(reason) for reason in ("already-assessed", "other", "none")}

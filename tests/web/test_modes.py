@@ -272,7 +272,7 @@ def test_a_state_by_the_clinician_says_assessed_too_and_a_reason_of_hl7_does_not
 
 def test_cards_shown_are_counted_so_that_overrides_have_their_share(service: Service, client: FlaskClient) -> None:
     def count() -> float:
-        values = {"service": "vitals-risk", "indicator": "critical"}
+        values = {"environment": "test", "service": "vitals-risk", "indicator": "critical"}
         return REGISTRY.get_sample_value("cds_cards_total", values) or 0.0
 
     before, body = count(), fixture()
