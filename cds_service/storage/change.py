@@ -33,4 +33,5 @@ Change = Callable[[Transaction], Applied[T]]
 def add_missing(transaction: Transaction, table: Table, row: dict[str, Any]) -> bool:
     """Whether the row was new and is in the table now; one whose keys are taken is left alone."""
     insert = insert_into(table, transaction.dialect).values(row).on_conflict_do_nothing()
-    return int(transaction.execute(insert).rowcount) == 1
+    # Not by the count of rows: SQLAlchemy keeps none of an INSERT, and PostgreSQL would say -1.
+    return transaction.execute(insert.returning(*table.primary_key)).first() is not None

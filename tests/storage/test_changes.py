@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from cds_service.errors import BadRequest, CdsError, Conflict, NotFound, Unauthorized
 from cds_service.storage.audit_log import verify_chain
-from cds_service.storage.change import Applied
+from cds_service.storage.change import Applied, add_missing
 from cds_service.storage.tables import audit, audit_head, predictions, tokens
 from cds_service.storage.token_log import TokenUse
 from cds_service.storage.writer import GroupWriter
@@ -124,3 +124,13 @@ def test_a_token_serves_reads_and_changes_once_too(engine: Engine, writer: Group
         writer.submit_change(note, token=a_use(request_hash=b"other"))
 
     assert (rows(engine, audit), rows(engine, tokens)) == (1, 1)
+
+
+def test_a_row_is_added_once_and_the_database_says_which_time_it_was_new(engine: Engine, writer: GroupWriter) -> None:
+    row = {"issuer": "x", "jti": "y", "request_hash": b"", "expires_at": NOW}
+
+    def add(transaction: Connection) -> Applied[bool]:
+        return Applied(add_missing(transaction, tokens, row))
+
+    assert [writer.submit_change(add) for _ in range(3)] == [True, False, False]
+    assert rows(engine, tokens) == 1

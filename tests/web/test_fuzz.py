@@ -108,6 +108,13 @@ def check(response: TestResponse) -> None:
     assert response.status_code == 200 or is_json_failure(response)
 
 
+OTHERS = (
+    "/fhir/$assess",
+    "/predict",
+    f"{PATH}/feedback",
+    "/cds-services/diagnosis-label",
+    "/predictions/0b6f1a6e-6f0e-4c5a-9a43-2f6f3f1d2c11/labels",
+)
 HOOKS = [fixture(name) for name in ("patient-view-full", "encounter-discharge-full", "state-paged", "with-access")]
 BUNDLES = [
     json.loads((REPOSITORY / "fixtures" / "twins" / name / "bundle.json").read_bytes())
@@ -134,7 +141,7 @@ def test_mutated_resources_are_answered_or_refused(service: Service, body: Any, 
 @EXAMPLES
 @given(JSONS)
 def test_any_json_is_answered_or_refused(service: Service, body: Any) -> None:
-    for path in (PATH, "/fhir/$assess", "/predict"):
+    for path in (PATH, *OTHERS):
         check(post(service.client, body, path=path))
 
 
@@ -153,7 +160,7 @@ def test_any_json_as_a_prefetch_value_or_reading_is_answered_or_refused(service:
 @example(b"\xff")
 @example(b"[" * 5000)
 def test_any_bytes_are_answered_or_refused(service: Service, body: bytes) -> None:
-    for path in (PATH, "/fhir/$assess", "/predict"):
+    for path in (PATH, *OTHERS):
         check(post(service.client, body, path=path))
 
 

@@ -1,0 +1,60 @@
+"""THREATS 82 for feedback and labels: SIGKILL at seeded moments loses nothing acknowledged and doubles nothing."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from time import sleep
+from uuid import UUID
+
+import pytest
+
+from tests.databases import Database
+
+KILLS = {"sqlite": 50, "postgresql": 8}
+ROOT = Path(__file__).parents[2]
+
+# What each acknowledged piece of work leaves, once: reports on its card, and events of the ledger by category.
+LEFT: dict[str, tuple[int, Counter[str]]] = {
+    "feedback": (2, Counter(acute=1)),
+    "labels": (0, Counter(mild=1, acute=1)),
+}
+
+
+def acknowledged_until_killed(url: str, mode: str, run: int, after_s: float) -> set[UUID]:
+    """Cards acknowledged by a process that was killed this long after its first acknowledgment."""
+    command = [sys.executable, "-m", "tests.chaos.label_process", url, mode, str(run)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        sleep(after_s)
+        process.kill()
+        lines = (first + process.stdout.read()).decode().splitlines(keepends=True)
+    return {UUID(line.split()[1]) for line in lines if line.endswith("\n")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", LEFT)
+def test_82_no_feedback_or_label_acknowledged_is_lost_or_doubled_by_kills(database: Database, mode: str) -> None:
+    chance = random.Random(f"20260314 {mode}")
+    acknowledged: set[UUID] = set()
+    for run in range(KILLS[database.kind]):
+        acknowledged |= acknowledged_until_killed(database.url, mode, run, chance.uniform(0.0, 0.08))
+
+    reports = Counter(UUID(str(card)) for (card,) in database.rows("SELECT card FROM feedback"))
+    events: dict[UUID, Counter[str]] = {}
+    for prediction, category in database.rows("SELECT prediction_id, category FROM labels"):
+        events.setdefault(UUID(str(prediction)), Counter())[category] += 1
+    audited = dict(database.rows("SELECT object_type, count(*) FROM audit GROUP BY object_type"))
+    expected, labels = LEFT[mode]
+
+    assert len(acknowledged) > KILLS[database.kind]
+    assert {reports[card] for card in acknowledged} == {expected}
+    assert {card: events.get(card) for card in acknowledged} == dict.fromkeys(acknowledged, labels)
+    assert set(reports.values()) <= {expected}
+    assert all(found <= labels for found in events.values())
+    assert (audited.get("feedback", 0), audited["label"]) == (reports.total(), sum(map(Counter.total, events.values())))
+    assert (database.damage(), database.first_broken()) == ([], None)
