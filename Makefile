@@ -11,7 +11,7 @@ run: $(VENV)/.serving
 	@CDS_CLIENT_AUTH=$${CDS_CLIENT_AUTH:-off} $(BIN)/cds serve --try fixtures/hooks/try.json
 
 test: $(VENV)/.development
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 install: $(VENV)/.development
 
