@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -22,10 +23,12 @@ def hook_body() -> bytes:
     return json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def hook_requests(count: int, first: int = 0, path: str = _PATH) -> list[bytes]:
-    """So many calls, no two of the same patient or hookInstance."""
+def hook_requests(
+    count: int, first: int = 0, path: str = _PATH, headers: Callable[[], dict[str, str]] = dict
+) -> list[bytes]:
+    """So many calls, no two of the same patient or hookInstance, each with headers of its own."""
     body = hook_body()
-    return [post(path, numbered(body, n)) for n in range(first, first + count)]
+    return [post(path, numbered(body, n), headers()) for n in range(first, first + count)]
 
 
 def hook_instance(n: int) -> str:

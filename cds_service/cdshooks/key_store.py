@@ -60,6 +60,9 @@ class KeyStore:
         is_known = key_id in kept.keys
         if age > (FILE_AGE_S if source.file else FETCHED_AGE_S if is_known else RETRY_S):
             self._refresh(source, kept, must_wait=not is_known)
+        elif not is_known:
+            with kept.lock:  # a look that is under way may bring it
+                pass
         return kept.keys.get(key_id)
 
     def _refresh(self, source: KeySource, kept: _Kept, *, must_wait: bool) -> None:

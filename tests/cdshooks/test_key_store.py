@@ -149,3 +149,24 @@ def test_threat_41_a_slow_key_server_holds_nobody_whose_key_is_known(clock: Hand
         slow.set()
     assert second is not None
     assert first.result() is not None
+
+
+def test_callers_that_come_while_the_keys_are_read_first_wait_for_them(clock: Hands) -> None:
+    slow, asked = Event(), Event()
+
+    def fetch(address: str) -> bytes:
+        asked.set()
+        slow.wait(5)
+        return key_set(old=elliptic_key("old"))
+
+    store = KeyStore(fetch, clock=clock)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(store.key, ADDRESS, "old")
+        assert asked.wait(5)
+        second = pool.submit(store.key, ADDRESS, "old")
+        with pytest.raises(TimeoutError):
+            second.result(0.2)
+        slow.set()
+
+    assert first.result() is not None
+    assert second.result() is not None

@@ -216,7 +216,7 @@ def test_a10_slow_senders_do_not_hold_up_others(live: Live, half: bytes) -> None
         (b"POST /cds-services/no-such-service HTTP/1.1", 404),
         (b"POST /cds-services/%2e%2e%2fvitals-risk HTTP/1.1", 404),
         (b"POST /cds-services/vitals-risk%2ffeedback%00 HTTP/1.1", 404),
-        (b"POST /cds-services/vitals-risk/feedback HTTP/1.1", 404),
+        (b"POST /cds-services/vitals-risk/other HTTP/1.1", 404),
         (b"GET /cds-services/%3Cscript%3Ealert(1)%3C/script%3E/x HTTP/1.1", 404),
         (b"GET /cds-services/" + b"a" * 6000 + b"/x HTTP/1.1", 404),
         (b"GET /cds-services/vitals-risk HTTP/1.1", 405),
