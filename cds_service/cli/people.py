@@ -11,7 +11,7 @@ from typing import Any
 from cds_service.cli.command import Command, argument, command_actor, command_writer, say
 from cds_service.domain.actor import ENVIRONMENTS, USER_ROLES
 from cds_service.errors import BadRequest, NotFound
-from cds_service.services.credentials import LIFETIME_MAX, SCOPES, hash_password, is_user_name, make_token
+from cds_service.services.credentials import LIFETIME_MAX, SCOPES, hash_password, is_name, make_token
 from cds_service.settings import Settings
 from cds_service.storage.people import (
     TokenRow,
@@ -31,8 +31,7 @@ _NAME = "letters, digits, dots, hyphens, underscores and @, at most 64"
 
 def users_add(arguments: argparse.Namespace, settings: Settings) -> int:
     """Add a user; the password is asked for, or read from standard input when that is no terminal."""
-    if not is_user_name(arguments.name):
-        raise BadRequest(f"must be {_NAME}", where="NAME")
+    _check_name(arguments.name)
     _check_environment(settings, arguments.tenant, arguments.environment)
     user = UserRow(
         name=arguments.name,
@@ -80,6 +79,7 @@ def users_enable(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def tokens_create(arguments: argparse.Namespace, settings: Settings) -> int:
     """Make a token for a system, or with --user for a person; it is shown once."""
+    _check_name(arguments.name)
     scopes = _scopes(arguments.scopes)
     lifetime = timedelta(days=arguments.days)
     if not timedelta(0) < lifetime <= LIFETIME_MAX:
@@ -160,6 +160,11 @@ def _check_environment(settings: Settings, tenant: str, environment: str) -> Non
     known = (stored | settings.clients.environments()).get(tenant, environment)
     if known != environment:
         raise BadRequest(f"tenant {tenant} is {known}; give test data a tenant of its own", where="--environment")
+
+
+def _check_name(name: str) -> None:
+    if not is_name(name):
+        raise BadRequest(f"must be {_NAME}", where="NAME")
 
 
 def _scopes(text: str) -> str:

@@ -43,8 +43,8 @@ class MadeToken(NamedTuple):
     secret_hash: bytes
 
 
-def is_user_name(name: str) -> bool:
-    """Whether a user can have this name: up to 64 letters, digits and `._-@`."""
+def is_name(name: str) -> bool:
+    """Whether a user or a token can have this name: up to 64 letters, digits and `._-@`."""
     return 0 < len(name) <= 64 and all(character.isalnum() or character in "._-@" for character in name)
 
 

@@ -16,7 +16,7 @@ from cds_service.cdshooks.client_token import read_unverified, verified_claims
 from cds_service.domain.actor import Actor
 from cds_service.errors import TooManyRequests, Unauthorized
 from cds_service.runtime import Runtime
-from cds_service.services.credentials import TOKEN_PREFIX, is_password, is_token, is_user_name, read_token_text
+from cds_service.services.credentials import TOKEN_PREFIX, is_name, is_password, is_token, read_token_text
 from cds_service.storage.people import TokenRow, UserRow, read_token, read_user
 from cds_service.storage.token_log import TokenUse
 from cds_service.web.context import keep_token_use
@@ -61,7 +61,7 @@ def _client(process: Runtime, token: str, now: datetime) -> Actor:
 
 
 def _token_holder(process: Runtime, text: str, now: datetime) -> Actor:
-    """The system or the user this token was made for."""
+    """The system or the user this token was made for. A system's name tells it from every client and user."""
     parts = read_token_text(text)
     if parts is None:
         raise Unauthorized("api-token")
@@ -71,11 +71,11 @@ def _token_holder(process: Runtime, text: str, now: datetime) -> Actor:
         raise Unauthorized("api-token")
     scopes = frozenset(stored.scopes.split())
     if stored.user_name is None:
-        return _actor(stored, kind="client", role="client", scopes=scopes)
+        return _actor(stored, name=f"token:{stored.name}", kind="client", role="client", scopes=scopes)
     user = read_user(process.engine, stored.user_name)
     if user is None or user.disabled_at is not None:
         raise Unauthorized("user")
-    return _actor(user, kind="user", role=user.role, scopes=scopes)
+    return _actor(user, name=user.name, kind="user", role=user.role, scopes=scopes)
 
 
 def _user(process: Runtime, shown: str) -> Actor:
@@ -84,7 +84,7 @@ def _user(process: Runtime, shown: str) -> Actor:
         name, _, password = b64decode(shown, validate=True).decode().partition(":")
     except ValueError:
         raise Unauthorized("password") from None
-    if not is_user_name(name):
+    if not is_name(name):
         raise Unauthorized("password")
     user = read_user(process.engine, name)
     if user is not None:
@@ -98,12 +98,12 @@ def _user(process: Runtime, shown: str) -> Actor:
         process.logins.note(name, succeeded=False)
         raise Unauthorized("password")
     process.logins.note(name, succeeded=True)
-    return _actor(user, kind="user", role=user.role, scopes=None)
+    return _actor(user, name=user.name, kind="user", role=user.role, scopes=None)
 
 
-def _actor(stored: UserRow | TokenRow, *, kind: str, role: str, scopes: frozenset[str] | None) -> Actor:
+def _actor(stored: UserRow | TokenRow, *, name: str, kind: str, role: str, scopes: frozenset[str] | None) -> Actor:
     return Actor(
-        name=stored.name,
+        name=name,
         kind=kind,
         role=role,
         tenant=stored.tenant,

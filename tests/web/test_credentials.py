@@ -126,6 +126,7 @@ def test_a_token_ends_when_it_expires_or_is_revoked(guarded: Service, clock: Clo
         ("users", "add", "a b", "--tenant", "north", "--role", "clinician"),
         ("users", "disable", "nobody"),
         ("tokens", "create", "x", "--scopes", "everything", "--tenant", "north"),
+        ("tokens", "create", "command:root", "--scopes", "read", "--tenant", "north"),
         ("tokens", "create", "x", "--scopes", "read"),
         ("tokens", "create", "x", "--scopes", "read", "--user", "nobody"),
         ("tokens", "create", "x", "--scopes", "read", "--tenant", "north", "--days", "4000"),
@@ -252,3 +253,12 @@ def test_threat_72_counts_are_for_stewards_and_what_they_make_a_token_for(guarde
 
     assert list(found.values()) == [200, 200, 403, 401]
     assert status(guarded, scrape) == 403
+
+
+def test_a_token_named_as_a_client_or_a_user_is_neither(guarded: Service) -> None:
+    add(guarded, "ehr")
+    made = cds(guarded, "tokens", "create", "ehr", "--scopes", "predict", "--tenant", "north", "--json")
+    theirs = f"Bearer {json.loads(made.stdout)['token']}"
+
+    assert status(guarded, theirs) == 200
+    assert audited(guarded)[-1][:2] == ("predict", "token:ehr")
