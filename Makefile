@@ -1,4 +1,4 @@
-# Two commands: `make run` serves on 127.0.0.1:8080, `make test` runs every test. Both make .venv the first time.
+# Two commands: `make run` serves on 127.0.0.1:8080 (HL7 v2 over MLLP on 127.0.0.1:2575), `make test` runs every test. Both make .venv the first time.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 run: $(VENV)/.serving
 	@CDS_CLIENT_AUTH=$${CDS_CLIENT_AUTH:-off} $(BIN)/cds migrate
-	@CDS_CLIENT_AUTH=$${CDS_CLIENT_AUTH:-off} $(BIN)/cds serve --try fixtures/hooks/try.json
+	@CDS_CLIENT_AUTH=$${CDS_CLIENT_AUTH:-off} CDS_MLLP_BIND=$${CDS_MLLP_BIND-127.0.0.1:2575} $(BIN)/cds serve --try fixtures/hooks/try.json
 
 test: $(VENV)/.development
 	$(BIN)/python -m pytest --numprocesses auto

@@ -17,12 +17,13 @@ from cds_service.web.feedback import feedback
 from cds_service.web.fhir import fhir
 from cds_service.web.hooks import hooks
 from cds_service.web.labels import labels
+from cds_service.web.messages import messages
 from cds_service.web.models import models
 from cds_service.web.openapi import openapi
 from cds_service.web.predictions import predictions
 from cds_service.web.rare import rare
 
-BLUEPRINTS = (hooks, feedback, fhir, predictions, labels, rare, models, health.blueprint, openapi)
+BLUEPRINTS = (hooks, feedback, fhir, predictions, labels, rare, messages, models, health.blueprint, openapi)
 
 
 class _Application(Flask):

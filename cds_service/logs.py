@@ -31,6 +31,7 @@ FIELDS = frozenset(
         "faults",
         "frames",
         "level",
+        "message_id",
         "milliseconds",
         "model",
         "not_used",

@@ -19,12 +19,15 @@ from cds_service.inference.codes import load_code_tables
 from cds_service.inference.predictor import Predictor, load_predictor
 from cds_service.inference.ranker_service import RareDiseasesLater, load_rare_diseases
 from cds_service.monitoring.budget import ClientBudgets, LoginBackoff, MinuteBudget
+from cds_service.services.assess_message import Assessor
 from cds_service.services.daily import Daily
 from cds_service.services.forget import forget_what_is_old
+from cds_service.services.receive_message import Intake
 from cds_service.services.watch import Watch
 from cds_service.settings import Settings
 from cds_service.storage import schema
 from cds_service.storage.identity import Keyring
+from cds_service.storage.message_log import MessageLog
 from cds_service.storage.sessions import open_engine
 from cds_service.storage.writer import GroupWriter
 
@@ -55,6 +58,9 @@ class Runtime:
     draining: bool = field(default=False)
     daily: Daily | None = field(default=None)
     rare: RareDiseasesLater = field(init=False)
+    intake: Intake = field(init=False)
+    # What was started beside, by name, each asked whether it is well.
+    watched: dict[str, Callable[[], bool]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """What depends on the settings: keys are fetched as FHIR resources are, and workers share a client's minute.
@@ -66,6 +72,14 @@ class Runtime:
         self.budgets = ClientBudgets(max(1, self.settings.rate_limit // self.settings.workers))
         self.rare = RareDiseasesLater(
             self.settings.models_dir, failed=lambda text: log.error("rare_diseases_not_loaded", reason=text)
+        )
+
+        self.intake = Intake(
+            assessor=Assessor(self.settings.site, self.tables, lambda: self.predictor, self.watch.mode),
+            log=MessageLog(self.engine.dialect, self.keyring),
+            keyring=self.keyring,
+            submit=self.writer.submit_change,
+            is_strict=self.settings.hl7_validation == "strict",
         )
 
     @classmethod
@@ -124,6 +138,7 @@ class Runtime:
             found["writer"] = "takes no writes"
         if not self.watch.is_fresh():
             found["modes"] = "could not be read"
+        found |= {name: "takes no messages" for name, is_well in self.watched.items() if not is_well()}
         try:
             schema.check_revision(self.engine)
         except Unavailable:

@@ -191,11 +191,21 @@ def test_serve_refuses_to_be_open_on_the_network(cds: RunCds, variables: dict[st
     assert "CDS_CLIENT_AUTH" in done.stderr
 
 
-def test_serve_does_not_pretend_to_take_mllp(cds: RunCds, variables: dict[str, str]) -> None:
-    refused = cds("serve", variables={**variables, "CDS_MLLP_BIND": "127.0.0.1:2575"})
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({}, "CDS_MLLP_BIND: say where to listen"),
+        ({"CDS_MLLP_BIND": "127.0.0.1:2575"}, "CDS_DATABASE_URL: SQLite takes one process's writes"),
+    ],
+    ids=["no-address", "sqlite"],
+)
+def test_a_listener_of_its_own_needs_an_address_and_postgresql(
+    cds: RunCds, variables: dict[str, str], more: dict[str, str], told: str
+) -> None:
+    refused = cds("serve-mllp", variables={**variables, **more})
 
     assert refused.returncode == 1
-    assert "CDS_MLLP_BIND: messages over MLLP are not taken yet; leave it empty" in refused.stderr
+    assert told in refused.stderr
 
 
 def test_the_first_run_prints_a_line_that_returns_cards(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from cds_service.app import create_app
 from cds_service.cli.command import Command, argument, say
 from cds_service.errors import ConfigurationError, Unavailable
 from cds_service.inference.artifact import open_artifact
+from cds_service.mllp.receiving import listen, serve_alone
 from cds_service.runtime import Runtime
 from cds_service.services.example import moved_to_now
-from cds_service.settings import Settings
+from cds_service.settings import Settings, sqlite_directory
 from cds_service.storage import schema
 from cds_service.storage.sessions import open_engine
 from cds_service.web import serving
@@ -23,12 +24,21 @@ from cds_service.web import serving
 
 def serve(arguments: argparse.Namespace, settings: Settings) -> int:
     """Serve HTTP until SIGTERM or SIGINT; refuses to start on a database or model that will not do."""
-    if settings.mllp_bind is not None:
-        raise ConfigurationError("messages over MLLP are not taken yet; leave it empty", where="CDS_MLLP_BIND")
     _refuse_to_start(settings)
     if arguments.try_file:
         _offer_example(Path(arguments.try_file), settings)
-    return serving.serve(settings, create_app)
+    return serving.serve(settings, create_app, listen)
+
+
+def serve_mllp(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Take HL7 v2 messages over MLLP until SIGTERM, in a process of its own; needs PostgreSQL."""
+    if settings.mllp_bind is None:
+        raise ConfigurationError("say where to listen", where="CDS_MLLP_BIND")
+    if sqlite_directory(settings.database_url) is not None:
+        text = "SQLite takes one process's writes: let `cds serve` listen, or use PostgreSQL"
+        raise ConfigurationError(text, where="CDS_DATABASE_URL")
+    _refuse_to_start(settings)
+    return serve_alone(settings)
 
 
 def migrate(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -77,6 +87,7 @@ COMMANDS = (
         serve,
         (argument("--try", dest="try_file", metavar="FILE", help="offer this example request, made fresh"),),
     ),
+    Command(("serve-mllp",), serve_mllp),
     Command(("migrate",), migrate),
     Command(("check",), check),
 )

@@ -35,6 +35,7 @@ class Settings:
     site_file: Path | None
     cors_origins: tuple[str, ...]
     fhir_validation: str
+    hl7_validation: str
     workers: int
     rate_limit: int
     log_file: Path | None

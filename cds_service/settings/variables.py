@@ -128,6 +128,7 @@ VARIABLES = (
     Variable("CDS_SITE_FILE", "", "a TOML file", _optional_path),
     Variable("CDS_CORS_ORIGINS", "", "origins, separated by commas", _origins),
     Variable("CDS_FHIR_VALIDATION", "fast", "`fast` or `strict`", _one_of("fast", "strict")),
+    Variable("CDS_HL7_VALIDATION", "fast", "`fast` or `strict`", _one_of("fast", "strict")),
     Variable("CDS_RETENTION_DAYS", "0", "a number of days up to 36500; 0 keeps everything", _days),
     Variable("CDS_WORKERS", "1", "a number from 1 to 64", _count(64)),
     # Chosen by us: a hundred calls a second, more than one EHR's people open charts; it stops a runaway loop.

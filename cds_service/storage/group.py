@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 from threading import Lock
-from uuid import UUID
 
-import msgspec
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
@@ -17,13 +15,17 @@ from cds_service.storage.audit_log import AuditChain, AuditEvent
 from cds_service.storage.change import Applied, Change
 from cds_service.storage.identity import IdentityRows, Keyring
 from cds_service.storage.link import WriterLink
-from cds_service.storage.prediction_log import FindReply, PredictionEntry, StoredReply, row_from_entry
+from cds_service.storage.prediction_log import (
+    FindReply,
+    PredictionEntry,
+    StoredReply,
+    prediction_event,
+    row_from_entry,
+)
 from cds_service.storage.sessions import reason
 from cds_service.storage.statements import InsertRows, Row, driver_cursor
 from cds_service.storage.tables import identities, predictions
 from cds_service.storage.token_log import TokenLog, TokenUse
-
-_encode = msgspec.json.Encoder().encode
 
 
 class Pending:
@@ -68,7 +70,7 @@ class Pending:
 def pending_prediction(entry: PredictionEntry, identity_rows: IdentityRows) -> Pending:
     """The entry with its rows and its audit event, checked for text no database takes."""
     named = (entry.service, entry.tenant, entry.environment, entry.hook, entry.hook_instance or "", entry.language)
-    pending = pending_event(_prediction_event(entry, "predict", entry.id), "".join(named), token=entry.token)
+    pending = pending_event(prediction_event(entry, "predict", entry.id), "".join(named), token=entry.token)
     pending.entry = entry
     pending.reply = StoredReply(entry.id, entry.reply, entry.request_hash, replayed=False)
     patient_key = None
@@ -201,7 +203,7 @@ class GroupCommit:
             if stored is None or stored.request_hash != entry.request_hash:
                 raise Conflict("this hookInstance came before with other content", where="hookInstance")
             pending.reply = stored
-            pending.events = (_prediction_event(entry, "replay", stored.id),)
+            pending.events = (prediction_event(entry, "replay", stored.id),)
 
     def _named(self, error: BaseException) -> CdsError:
         """The driver's refusal as the caller is told it: a key that is taken, or a value that cannot be stored."""
@@ -213,16 +215,3 @@ def _seal_again(pending: Pending, identity_rows: IdentityRows) -> None:
     entry = pending.entry
     if entry is not None and entry.patient is not None and pending.fingerprint is not None:
         _, pending.identity, _ = identity_rows.row_for(entry.tenant, entry.patient, entry.created_at)
-
-
-def _prediction_event(entry: PredictionEntry, action: str, prediction_id: UUID) -> AuditEvent:
-    detail = {"model": entry.model_version, "site": entry.site_hash, "shown": entry.shown}
-    return AuditEvent(
-        at=entry.created_at,
-        tenant=entry.tenant,
-        actor=entry.actor,
-        action=action,
-        object_type="prediction",
-        object_id=str(prediction_id),
-        detail=_encode(detail).decode(),
-    )

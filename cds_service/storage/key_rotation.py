@@ -10,13 +10,13 @@ from cds_service.domain.patient import Identity
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.change import Applied, Change
 from cds_service.storage.identity import Keyring, unsealed
-from cds_service.storage.tables import feedback, identities, labels, metadata
+from cds_service.storage.tables import feedback, identities, labels, messages, metadata
 
 # Chosen by us: a batch holds the head of the audit chain, and with it every writer, for some hundredths of a second.
 BATCH = 50
 
-# What is encrypted: identities, bound to their patient key, and comments, bound to table and id of their row.
-SEALED = (identities, feedback, labels)
+# What is encrypted: identities, bound to their patient key; comments and messages, bound to table and id of their row.
+SEALED = (identities, feedback, labels, messages)
 
 SealedRow = Row[tuple[object, ...]]
 
@@ -33,7 +33,7 @@ def rotate_some(keyring: Keyring, event: AuditEvent, *, batch: int = BATCH) -> C
             left = select(table).where(table.c.key_id != keyring.key_id).order_by(*table.primary_key).limit(batch)
             rows = connection.execute(left).all()
             for row in rows:
-                (_rotate_patient if table is identities else _rotate_comment)(connection, keyring, table, row)
+                (_rotate_patient if table is identities else _rotate_text)(connection, keyring, table, row)
             done += len(rows)
         detail = msgspec.json.encode({"rows": done, "key": keyring.key_id}).decode()
         return Applied(done, [msgspec.structs.replace(event, detail=detail)])
@@ -41,7 +41,7 @@ def rotate_some(keyring: Keyring, event: AuditEvent, *, batch: int = BATCH) -> C
     return change
 
 
-def _rotate_comment(connection: Connection, keyring: Keyring, table: Table, row: SealedRow) -> None:
+def _rotate_text(connection: Connection, keyring: Keyring, table: Table, row: SealedRow) -> None:
     name = f"{table.name}:{row.id}"
     sealed = keyring.seal(name, unsealed(keyring, name, row.sealed, key_id=row.key_id, where=table.name))
     connection.execute(update(table).where(table.c.id == row.id).values(sealed=sealed, key_id=keyring.key_id))

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.change import Applied, Change
 from cds_service.storage.prediction_log import first_id_at
-from cds_service.storage.tables import audit_head, feedback, hook_calls, identities, labels, predictions
+from cds_service.storage.tables import audit_head, feedback, hook_calls, identities, labels, messages, predictions
 
 # Chosen by us: a batch holds the head of the audit chain, and with it every writer, for some hundredths of a second.
 BATCH = 200
@@ -57,7 +57,9 @@ def _old_prediction(before: datetime) -> Condition:
 
 
 def _unused_identity(before: datetime) -> Condition:
-    used = [exists().where(table.c.patient_key == identities.c.patient_key) for table in (predictions, labels)]
+    used = [
+        exists().where(table.c.patient_key == identities.c.patient_key) for table in (predictions, labels, messages)
+    ]
     return and_(identities.c.updated_at < before, ~or_(*used))
 
 
@@ -81,6 +83,7 @@ PERSONAL = (
     ),
     # A stored reply to a call that made no prediction names no patient; it is of use for a repeat only.
     Personal(hook_calls, lambda before: hook_calls.c.received_at < before, lambda _: false()),
+    Personal(messages, lambda before: messages.c.received_at < before, messages.c.patient_key.in_),
     Personal(predictions, _old_prediction, predictions.c.patient_key.in_),
     Personal(identities, _unused_identity, identities.c.patient_key.in_),
 )

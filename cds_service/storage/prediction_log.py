@@ -12,6 +12,7 @@ from sqlalchemy import Dialect, Engine, bindparam, select
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from cds_service.domain.patient import Identity
+from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.sessions import reading
 from cds_service.storage.statements import DriverStatement, Row
 from cds_service.storage.tables import predictions, utc_text
@@ -124,6 +125,20 @@ def row_from_entry(entry: PredictionEntry, patient_key: str | None) -> Row:
         entry.shown,
         entry.snapshot,
         entry.outcome,
+    )
+
+
+def prediction_event(entry: PredictionEntry, action: str, prediction_id: UUID) -> AuditEvent:
+    """The audit event of the prediction: made, or its stored reply given again."""
+    detail = {"model": entry.model_version, "site": entry.site_hash, "shown": entry.shown}
+    return AuditEvent(
+        at=entry.created_at,
+        tenant=entry.tenant,
+        actor=entry.actor,
+        action=action,
+        object_type="prediction",
+        object_id=str(prediction_id),
+        detail=msgspec.json.encode(detail).decode(),
     )
 
 

@@ -52,6 +52,7 @@ ACCESS: dict[str, Access] = {
     "labels.list_labels": _to("read", *ROLES),
     "labels.release": _to("labels", "steward"),
     "fhir.rank_posted_bundle": _to("assess", "client", "clinician"),
+    "messages.take_message": _to("hl7", "client"),
     "rare.rank_findings": _to("predict", "client", "clinician"),
     "rare.search_findings": _OPEN,
     "models.model_card": _OPEN,

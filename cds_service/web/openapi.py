@@ -62,6 +62,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
     if operation.silent is not None:
         content = _content(operation.silent, operation.media)
         described["responses"]["202"] = {"description": "Stored; the tenant is silent", "content": content}
+    if operation.text:
+        described["requestBody"] = {"required": True, "content": {"text/plain": {"schema": {"type": "string"}}}}
     failure = _FAILURES[operation.failure]
     for status in operation.refusals:
         content = _content(failure, operation.failure)

@@ -21,6 +21,7 @@ class Operation:
     """One method of one address.
 
     `refusals` are the statuses it may answer besides 200, `silent` what it answers with 202 while a tenant is silent.
+    `text` says that it takes plain text.
     """
 
     method: str
@@ -30,6 +31,7 @@ class Operation:
     media: str = JSON
     request: Schema | type[Schema] | None = None
     query: type[Schema] | None = None
+    text: bool = False
     refusals: tuple[int, ...] = ()
     failure: str = PROBLEM
     silent: type[Schema] | None = None
@@ -171,6 +173,15 @@ OPERATIONS = (
         label_body.LabelSchema,
         request=label_body.ReleaseSchema,
         refusals=(*_BODY, *_CALLER, 404, 409, 503),
+    ),
+    Operation(
+        "post",
+        "/hl7/v2",
+        "The acknowledgment of one HL7 v2 message (ER7; application/hl7-v2 or text/plain)",
+        None,
+        media="application/hl7-v2",
+        text=True,
+        refusals=(*_BODY, *_CALLER, 503),
     ),
     Operation("get", "/models/{task}/{version}/card", "Its card", None, media="text/markdown", refusals=(404, 503)),
     Operation("get", "/livez", "Whether the process is alive", schemas.HealthSchema),

@@ -3,6 +3,7 @@
 from cds_service.storage.tables.audit import audit, audit_head
 from cds_service.storage.tables.base import UtcDateTime, metadata, utc_text
 from cds_service.storage.tables.feedback import feedback, hook_calls, labels, modes
+from cds_service.storage.tables.messages import messages
 from cds_service.storage.tables.people import api_tokens, users
 from cds_service.storage.tables.predictions import identities, predictions
 from cds_service.storage.tables.schema_floor import schema_floor
@@ -17,6 +18,7 @@ __all__ = [
     "hook_calls",
     "identities",
     "labels",
+    "messages",
     "metadata",
     "modes",
     "predictions",

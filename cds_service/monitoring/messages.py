@@ -1,0 +1,20 @@
+"""What is counted of HL7 v2 messages, in the registry of this process. Labels come from short closed lists only."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter
+
+from cds_service.monitoring.metrics import REGISTRY
+
+RECEIVED = Counter(
+    "cds_hl7_messages",
+    "HL7 v2 messages answered, by what became of them; `repeated` ones were answered as before.",
+    ["status", "repeated"],
+    registry=REGISTRY,
+)
+ANSWERS = Counter(
+    "cds_hl7_acknowledgments",
+    "Acknowledgments given, by code (HL7 table 0008); none where the sender wants none.",
+    ["code"],
+    registry=REGISTRY,
+)

@@ -1,0 +1,186 @@
+"""One HL7 v2 message: from its bytes to acknowledgments, which leave after message and predictions are committed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from cds_service import logs
+from cds_service.domain.actor import Actor
+from cds_service.errors import InvalidMessage, Suspended, Unavailable
+from cds_service.hl7.ack import Reply, acknowledge, acknowledge_refusal, acknowledge_trouble
+from cds_service.hl7.conformance import require_valid
+from cds_service.hl7.header import Header, peek
+from cds_service.hl7.message import Message
+from cds_service.hl7.reader import read_message
+from cds_service.monitoring import messages as metrics
+from cds_service.monitoring.metrics import count_prediction
+from cds_service.services.assess_message import Assessed, Assessor
+from cds_service.storage.change import Change
+from cds_service.storage.identity import Keyring
+from cds_service.storage.message_log import MessageEntry, MessageLog, Status, StoredMessage
+from cds_service.storage.prediction_log import new_prediction_id
+
+log = logs.get_logger(__name__)
+
+# Chosen by us: what is kept of bytes that are no message; enough to see what a sender does wrong.
+_KEPT_OF_BROKEN = 64 * 1024
+_LONGEST_REASON = 200
+_UNANSWERED = Reply()
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What messages are received with: how they are read and assessed, and where they are stored."""
+
+    assessor: Assessor
+    log: MessageLog
+    keyring: Keyring
+    submit: Callable[[Change[Any]], Any]
+    is_strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """One message as it came: its bytes, from whom, when, and the id it is stored under."""
+
+    id: UUID
+    raw: bytes
+    actor: Actor
+    at: datetime
+
+    @property
+    def control_id(self) -> str:
+        """MSH-10 of what we answer: 19 characters that grow with time; HL7 v2 up to 2.6 takes 20."""
+        return f"{self.id.int >> 80:012X}{self.id.int & 0xFFFFFFF:07X}"
+
+
+def receive_message(raw: bytes, actor: Actor, intake: Intake, *, at: datetime) -> Reply:
+    """How the message is acknowledged, once it is stored; the same bytes again get the same acknowledgments.
+
+    Raises Unavailable when it cannot be stored now: it was perhaps stored and perhaps not.
+    """
+    arrival = _Arrival(new_prediction_id(at), raw, actor, at)
+    try:
+        message = read_message(raw, site=intake.assessor.site.hl7)
+        if intake.is_strict:
+            require_valid(raw)
+    except InvalidMessage as error:
+        return _refuse(arrival, error, intake)
+    return _take(arrival, message, intake)
+
+
+def refuse_bytes(content: bytes, reason: str, actor: Actor, intake: Intake, *, at: datetime) -> None:
+    """Keep bytes that are no message, so that somebody can look at what was sent."""
+    arrival = _Arrival(new_prediction_id(at), content[:_KEPT_OF_BROKEN], actor, at)
+    _store(_entry(arrival, peek(content), Status.REFUSED, reason=reason), (), intake)
+
+
+def refuse_too_large(content: bytes, actor: Actor, intake: Intake, *, at: datetime) -> Reply:
+    """Keep the beginning of a message over the limit; its answer where its header says which message it was."""
+    header = peek(content)
+    error = InvalidMessage("is too large; send it in parts", where="MSH", code=207)
+    arrival = _Arrival(new_prediction_id(at), content[:_KEPT_OF_BROKEN], actor, at)
+    if header is None or not header.control_id:
+        refuse_bytes(content, str(error), actor, intake, at=at)
+        return _UNANSWERED
+    return _refuse(arrival, error, intake)
+
+
+def trouble(raw: bytes, *, at: datetime) -> Reply:
+    """What is answered while nothing can be stored; nothing to what never is."""
+    header = peek(raw)
+    if header is not None and header.is_acknowledgment:
+        return _UNANSWERED
+    control_id = _Arrival(new_prediction_id(at), raw, _NOBODY, at).control_id
+    return _counted(acknowledge_trouble(header, at=at, control_id=control_id))
+
+
+_NOBODY = Actor(name="", kind="client", role="client", tenant="", environment="test")
+
+
+def _refuse(arrival: _Arrival, error: InvalidMessage, intake: Intake) -> Reply:
+    if not error.is_answered:
+        metrics.RECEIVED.labels("acknowledgment", "no").inc()
+        return _UNANSWERED
+    reply = acknowledge_refusal(arrival.raw, error, at=arrival.at, control_id=arrival.control_id)
+    entry = _entry(arrival, peek(arrival.raw), Status.REFUSED, reason=str(error), reply=reply)
+    return _store(entry, (), intake)
+
+
+def _take(arrival: _Arrival, message: Message, intake: Intake) -> Reply:
+    """Store the message with its predictions, or as pending when it cannot be scored now."""
+    made: tuple[Assessed, ...] = ()
+    status, reason = Status.ACCEPTED, ""
+    if not message.is_scorable:
+        status, reason = Status.REFUSED, "; ".join(f"{one.where}: {one.text}" for one in message.faults if one.is_error)
+    elif not message.header.is_production:
+        status, reason = Status.IGNORED, "MSH-11: not of real patients"
+    elif not message.patients:
+        status, reason = Status.IGNORED, "holds nothing but a header"
+    else:
+        try:
+            made = intake.assessor.assess(message, arrival.actor, message_id=arrival.id, raw=arrival.raw, at=arrival.at)
+        except Suspended as error:
+            reason = str(error)
+        except Unavailable as error:
+            status, reason = Status.PENDING, str(error)
+    reply = acknowledge(message.header, message.faults, at=arrival.at, control_id=arrival.control_id)
+    entry = _entry(arrival, message.header, status, reason=reason, reply=reply, remarks=message.remarks)
+    return _store(entry, made, intake)
+
+
+def _entry(
+    arrival: _Arrival,
+    header: Header | None,
+    status: Status,
+    *,
+    reason: str,
+    reply: Reply = _UNANSWERED,
+    remarks: tuple[str, ...] = (),
+) -> MessageEntry:
+    is_test = header is not None and not header.is_production
+    return MessageEntry(
+        id=arrival.id,
+        tenant=arrival.actor.tenant,
+        environment="test" if is_test else arrival.actor.environment,
+        actor=arrival.actor.name,
+        sender="" if header is None else header.sender,
+        control_id="" if header is None else header.control_id,
+        sha256=sha256(arrival.raw).digest(),
+        type="" if header is None else f"{header.type}^{header.trigger}".rstrip("^"),
+        status=status,
+        received_at=arrival.at,
+        raw=arrival.raw,
+        reason=reason[:_LONGEST_REASON],
+        remarks=remarks,
+        accept=reply.accept,
+        application=reply.application,
+    )
+
+
+def _store(entry: MessageEntry, made: tuple[Assessed, ...], intake: Intake) -> Reply:
+    stored: StoredMessage = intake.submit(intake.log.store(entry, [one.entry for one in made]))
+    if not stored.repeated:
+        for one in made:
+            count_prediction(one.prediction, one.entry.environment)
+    log.info("message_stored", message_id=str(stored.id), status=stored.status, replayed=stored.repeated)
+    metrics.RECEIVED.labels(stored.status, "yes" if stored.repeated else "no").inc()
+    return _counted(Reply(stored.accept, stored.application))
+
+
+def _counted(reply: Reply) -> Reply:
+    for answer in reply:
+        if answer is not None:
+            metrics.ANSWERS.labels(_code(answer)).inc()
+    return reply
+
+
+def _code(answer: bytes) -> str:
+    """MSA-1 of an acknowledgment of ours."""
+    start = answer.index(b"\rMSA") + 5
+    return answer[start : start + 2].decode()

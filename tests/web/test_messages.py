@@ -1,0 +1,62 @@
+"""HL7 v2 over HTTP: the same use case as MLLP, the acknowledgment as the answer."""
+
+from __future__ import annotations
+
+import pytest
+from werkzeug.test import TestResponse
+
+from tests.conftest import REPOSITORY, Clock, Service
+from tests.databases import Database
+from tests.hl7.builders import OBR, PID, PV1, er7, msh, obx
+
+PLAIN = er7(msh(), PID, PV1, OBR, obx())
+TWINS = sorted((REPOSITORY / "fixtures" / "twins").iterdir())
+
+
+def post(service: Service, message: bytes, media: str = "application/hl7-v2") -> TestResponse:
+    return service.client.post("/hl7/v2", data=message, content_type=media)
+
+
+def rows(service: Service, query: str) -> list[tuple[object, ...]]:
+    return Database("sqlite", f"sqlite:///{service.database}", service.database.parent).rows(query)
+
+
+@pytest.mark.parametrize("media", ["application/hl7-v2", "x-application/hl7-v2+er7", "text/plain; charset=utf-8"])
+def test_a_message_is_acknowledged_once_it_is_stored(service: Service, clock: Clock, media: str) -> None:
+    answer = post(service, PLAIN, media)
+
+    assert (answer.status_code, answer.mimetype) == (200, "application/hl7-v2")
+    assert b"\rMSA|AA|M1\r" in answer.data
+    assert rows(service, "SELECT status FROM messages") == [("accepted",)]
+    assert rows(service, "SELECT service, hook FROM predictions") == [("hl7", "ORU^R01")]
+
+
+def test_a_message_is_the_same_whichever_way_it_comes(service: Service, clock: Clock) -> None:
+    assert post(service, PLAIN).data == post(service, PLAIN, "text/plain").data
+    assert rows(service, "SELECT count(*) FROM messages") == [(1,)]
+
+
+def test_what_is_no_message_is_rejected_and_kept(service: Service, clock: Clock) -> None:
+    answer = post(service, b"hello")
+
+    assert (answer.status_code, b"\rMSA|AR\r" in answer.data) == (200, True)
+    assert rows(service, "SELECT status, sender, control_id FROM messages") == [("refused", "", "")]
+
+
+def test_another_media_type_is_415(service: Service, clock: Clock) -> None:
+    assert post(service, PLAIN, "application/json").status_code == 415
+
+
+def test_a_sender_that_wants_no_acknowledgment_gets_none(service: Service, clock: Clock) -> None:
+    answer = post(service, er7(msh(msh_15="NE", msh_16="NE"), PID, PV1, OBR, obx()))
+
+    assert (answer.status_code, answer.data) == (200, b"")
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=lambda path: path.name)
+def test_every_twin_is_accepted_with_one_prediction(service: Service, clock: Clock, twin: object) -> None:
+    answer = post(service, (twin / "message.hl7").read_bytes())  # type: ignore[operator]
+
+    assert b"MSA|AA|" in answer.data or b"MSA|CA|" in answer.data
+    assert rows(service, "SELECT status FROM messages") == [("accepted",)]
+    assert rows(service, "SELECT count(*) FROM predictions") == [(1,)]
