@@ -13,6 +13,8 @@ import msgspec
 
 from cds_service.domain.text import bounded
 from cds_service.errors import InvalidResource
+from cds_service.fhir.bindings import Problem, binding_problems
+from cds_service.fhir.compiled import is_known_valid
 
 # The service's own JSON depth; far below where the library overflows (a Bundle in a Bundle, 80 deep).
 MAX_DEPTH = 32
@@ -21,27 +23,11 @@ MAX_PROBLEMS = 50
 
 _RELEASE = "R4B"
 
-# Required bindings of R4B on the members this service decides by, and the resource types it looks into.
-_COMMON = frozenset({"cancelled", "entered-in-error", "unknown"})
-_STATUS = {
-    "Observation": _COMMON | {"registered", "preliminary", "final", "amended", "corrected"},
-    "Encounter": _COMMON | {"planned", "arrived", "triaged", "in-progress", "onleave", "finished"},
-}
-_GENDERS = frozenset({"male", "female", "other", "unknown"})
-_COMPARATORS = frozenset({"<", "<=", ">=", ">"})
-_CONDITION_CODES = {
-    "clinicalStatus": frozenset({"active", "recurrence", "relapse", "inactive", "remission", "resolved"}),
-    "verificationStatus": frozenset(
-        {"unconfirmed", "provisional", "differential", "confirmed", "refuted", "entered-in-error"}
-    ),
-}
-_NOT_BOUND = "is not a code of its required value set"
-
-Problem = tuple[str, str]
-
 
 def require_valid(document: bytes) -> None:
     """Raise InvalidResource with every problem when the document is not valid R4B; for strict mode."""
+    if len(document) <= MAX_BYTES and is_known_valid(document):
+        return
     problems = explain(document)
     if problems:
         where, text = problems[0]
@@ -61,7 +47,7 @@ def explain(document: bytes) -> list[Problem]:
     if _is_deeper(resource, MAX_DEPTH):
         return [("", f"is nested deeper than {MAX_DEPTH} levels")]
     name = bounded(resource["resourceType"])
-    problems = [*_library_problems(resource, name), *_binding_problems(resource, name)]
+    problems = [*_library_problems(resource, name), *binding_problems(resource, name)]
     return problems[:MAX_PROBLEMS]
 
 
@@ -105,49 +91,3 @@ def _expression(name: str, location: tuple[int | str, ...]) -> str:
     for step in location:
         text += f"[{step}]" if isinstance(step, int) else f".{bounded(step)}"
     return bounded(text, 200)
-
-
-def _binding_problems(resource: dict[str, Any], name: str) -> Iterator[Problem]:
-    entries = resource.get("entry")
-    if name == "Bundle" and isinstance(entries, list):
-        for index, entry in enumerate(entries):
-            inner = entry.get("resource") if isinstance(entry, dict) else None
-            if isinstance(inner, dict):
-                yield from _resource_bindings(inner, f"Bundle.entry[{index}].resource")
-    else:
-        yield from _resource_bindings(resource, name)
-
-
-def _resource_bindings(resource: dict[str, Any], where: str) -> Iterator[Problem]:
-    kind = resource.get("resourceType")
-    statuses = _STATUS.get(kind) if isinstance(kind, str) else None
-    if statuses is not None and not _is_code(resource.get("status"), statuses):
-        yield f"{where}.status", _NOT_BOUND
-    if kind == "Patient" and not _is_code(resource.get("gender", "unknown"), _GENDERS):
-        yield f"{where}.gender", _NOT_BOUND
-    if kind == "Condition":
-        for member, codes in _CONDITION_CODES.items():
-            if any(not _is_code(code, codes) for code in _codes(resource.get(member))):
-                yield f"{where}.{member}", _NOT_BOUND
-    if kind == "Observation":
-        yield from _comparators(resource, where)
-
-
-def _is_code(value: object, codes: frozenset[str]) -> bool:
-    return isinstance(value, str) and value in codes
-
-
-def _comparators(resource: dict[str, Any], where: str) -> Iterator[Problem]:
-    components = resource.get("component")
-    parts = [(where, resource)]
-    parts += [(f"{where}.component[{n}]", c) for n, c in enumerate(components if isinstance(components, list) else [])]
-    for place, part in parts:
-        quantity = part.get("valueQuantity") if isinstance(part, dict) else None
-        comparator = quantity.get("comparator") if isinstance(quantity, dict) else None
-        if comparator is not None and not _is_code(comparator, _COMPARATORS):
-            yield f"{place}.valueQuantity.comparator", _NOT_BOUND
-
-
-def _codes(concept: object) -> list[object]:
-    codings = concept.get("coding") if isinstance(concept, dict) else None
-    return [c.get("code") for c in codings if isinstance(c, dict)] if isinstance(codings, list) else []

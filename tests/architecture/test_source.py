@@ -20,7 +20,7 @@ MOST_LINES, MOST_FUNCTION_LINES, MOST_ARGUMENTS = 250, 50, 6
 HOMES = {
     "flask": ("web/", "app.py", "cli/"),
     "werkzeug": ("web/",),
-    "fhir": ("fhir/conformance.py",),
+    "fhir": ("fhir/conformance.py", "fhir/compiled.py"),
     "hl7apy": ("hl7/conformance.py",),
     "sqlalchemy": (
         "storage/",
