@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from time import monotonic
 
 from cds_service import logs
 from cds_service.cdshooks.jwks import Key, UnusableKeys, keys_from_document
+from cds_service.errors import Unavailable
 
 log = logs.get_logger(__name__)
 
@@ -23,6 +24,9 @@ FILE_AGE_S = 1.0
 FETCHED_AGE_S = 300.0
 RETRY_S = 30.0
 BYTES_LIMIT = 256 * 1024
+# Of the eight threads that answer requests half may be here: anyone can name a key nobody has, and a slow key server
+# takes its time. Who comes after them is told to come back in a second.
+WAITING_LIMIT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,34 +56,47 @@ class KeyStore:
         self._fetch = fetch
         self._clock = clock
         self._kept: dict[KeySource, _Kept] = {}
+        self._waiting = BoundedSemaphore(WAITING_LIMIT)
 
     def key(self, source: KeySource, key_id: str) -> Key | None:
-        """The client's key of this id; None when it has none."""
+        """The client's key of this id; None when it has none, Unavailable when too many wait to know."""
         kept = self._kept.setdefault(source, _Kept())
         age = self._clock() - kept.looked_at
         is_known = key_id in kept.keys
         if age > (FILE_AGE_S if source.file else FETCHED_AGE_S if is_known else RETRY_S):
             self._refresh(source, kept, must_wait=not is_known)
-        elif not is_known:
-            with kept.lock:  # a look that is under way may bring it
-                pass
         return kept.keys.get(key_id)
 
     def _refresh(self, source: KeySource, kept: _Kept, *, must_wait: bool) -> None:
         """Look again. One caller looks; others wait for it only where they cannot go on without."""
         before = kept.looked_at
-        if not kept.lock.acquire(blocking=must_wait):
-            return
+        if not kept.lock.acquire(blocking=False):
+            if not must_wait:
+                return
+            self._wait_for(source, kept.lock)
         try:
             if kept.looked_at != before:
                 return  # somebody looked while we waited
-            kept.looked_at = self._clock()
             self._look(source, kept)
         except (OSError, KeyServerFailed, UnusableKeys) as error:
             reason = type(error).__name__ if isinstance(error, OSError) else str(error)
             log.warning("client_keys_not_read", reason=reason, count=len(kept.keys))
         finally:
+            if kept.looked_at == before:
+                kept.looked_at = self._clock()  # now, so that who comes meanwhile waits instead of being refused
             kept.lock.release()
+
+    def _wait_for(self, source: KeySource, lock: Lock) -> None:
+        """Take the lock of a look that is under way: a file's is short, a key server's is waited for by few."""
+        if source.file is not None:
+            lock.acquire()
+            return
+        if not self._waiting.acquire(blocking=False):
+            raise Unavailable("too many calls wait for a client's keys", where="jku", retry_after_s=1)
+        try:
+            lock.acquire()
+        finally:
+            self._waiting.release()
 
     def _look(self, source: KeySource, kept: _Kept) -> None:
         if source.file is not None:

@@ -10,6 +10,8 @@ import pytest
 
 from cds_service.cdshooks import key_store
 from cds_service.cdshooks.key_store import KeyServerFailed, KeySource, KeyStore
+from cds_service.errors import Unavailable
+from tests.mllp.conversing import wait_until
 from tests.web.tokens import elliptic_key, key_set
 
 ADDRESS = KeySource(address="https://ehr.example.org/jwks")
@@ -170,3 +172,38 @@ def test_callers_that_come_while_the_keys_are_read_first_wait_for_them(clock: Ha
 
     assert first.result() is not None
     assert second.result() is not None
+
+
+def test_threat_41_guessed_key_ids_hold_few_threads_while_a_key_server_is_slow(clock: Hands) -> None:
+    slow, asked = Event(), Event()
+    bodies: list[Callable[[], object]] = [lambda: None, lambda: (asked.set(), slow.wait(5))]
+
+    def fetch(address: str) -> bytes:
+        bodies.pop(0)()
+        return key_set(old=elliptic_key("old"))
+
+    store = KeyStore(fetch, clock=clock)
+    store.key(ADDRESS, "old")
+    clock.now += key_store.RETRY_S + 1
+    with ThreadPoolExecutor(1 + key_store.WAITING_LIMIT) as pool:
+        guesses = [pool.submit(store.key, ADDRESS, f"guess-{n}") for n in range(1 + key_store.WAITING_LIMIT)]
+        assert asked.wait(5)
+        wait_until(lambda: store._waiting._value == 0)
+
+        with pytest.raises(Unavailable, match="too many calls wait"):
+            store.key(ADDRESS, "another guess")
+        assert store.key(ADDRESS, "old") is not None
+
+        slow.set()
+        assert [guess.result() for guess in guesses] == [None] * len(guesses)
+    assert store.key(ADDRESS, "another guess") is None
+
+
+def test_any_number_of_calls_waits_for_a_file(tmp_path: Path, clock: Hands) -> None:
+    store = KeyStore(nowhere, clock=clock)
+    source = write(tmp_path / "keys", key_set(old=elliptic_key("old")), at=1)
+
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda _: store.key(source, "old"), range(64)))
+
+    assert None not in found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sqlite3
+import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -24,6 +25,7 @@ from tests.web.calls import fixture, post
 from tests.web.tokens import ISSUER, a_token, elliptic_key, key_set
 
 PATH = "/jwks"
+TLS = ssl.create_default_context()  # read once: it takes longer than a key set
 
 
 def published(**keys: object) -> bytes:
@@ -61,7 +63,7 @@ def service(
     server: FhirServer,
     age: Callable[[float], None],
 ) -> Iterator[Service]:
-    """A service that fetches the client's keys from that server, and gives it a quarter of a second."""
+    """A service that fetches the client's keys from that server, and gives it a second."""
     (tmp_path / "clients.toml").write_text(
         f"[client.ehr]\nissuer = '{ISSUER}'\nenvironment = 'production'\ntenant = 'north'\n"
         f"jku = 'http://127.0.0.1:{server.port}{PATH}'\n"
@@ -72,7 +74,7 @@ def service(
         "CDS_ALLOW_HTTP_FHIR": "yes",
     }
     with started(tmp_path, empty_database, predictor, tables, **more) as service:
-        service.runtime.fhir = FhirClient(deadline_s=0.25)
+        service.runtime.fhir = FhirClient(deadline_s=1.0, tls=TLS)
         yield service
 
 
