@@ -14,8 +14,7 @@ from typing import Any
 from cds_service.domain.actor import Actor
 from cds_service.settings import Settings
 from cds_service.storage.identity import Keyring
-from cds_service.storage.schema import check_revision
-from cds_service.storage.sessions import open_engine
+from cds_service.storage.schema import open_current
 from cds_service.storage.writer import GroupWriter
 
 Run = Callable[[argparse.Namespace, Settings], int]
@@ -53,8 +52,7 @@ def command_actor(tenant: str = "") -> Actor:
 
 @contextmanager
 def _writer(settings: Settings) -> Any:
-    engine = open_engine(settings.database_url)
-    check_revision(engine)
+    engine = open_current(settings.database_url)
     writer = GroupWriter(engine, Keyring(settings.secret_key, settings.secret_key_previous))
     try:
         yield writer

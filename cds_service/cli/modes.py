@@ -12,8 +12,9 @@ from cds_service.errors import BadRequest
 from cds_service.services.switch_mode import switch_mode
 from cds_service.settings import Settings
 from cds_service.storage.modes import ModeSwitch, mode_history, read_modes
-from cds_service.storage.people import read_users
-from cds_service.storage.sessions import open_engine, reading
+from cds_service.storage.people import read_tokens, read_users
+from cds_service.storage.schema import open_current
+from cds_service.storage.sessions import reading
 
 
 def mode(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -32,7 +33,7 @@ def mode(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _show(arguments: argparse.Namespace, settings: Settings) -> int:
-    engine = open_engine(settings.database_url)
+    engine = open_current(settings.database_url)
     if arguments.tenant is None:
         switches = sorted(read_modes(engine).values(), key=lambda switch: switch.tenant)
     else:
@@ -58,9 +59,13 @@ def _say(arguments: argparse.Namespace, switch: ModeSwitch) -> None:
 
 def _check_tenant(tenant: str, settings: Settings) -> None:
     """Refuse a name nobody has: a mistyped one would switch nothing and look as if it had."""
-    known = settings.clients.tenants | {user.tenant for user in read_users(open_engine(settings.database_url))}
+    engine = open_current(settings.database_url)
+    stored = {row.tenant for row in read_users(engine)} | {row.tenant for row in read_tokens(engine)}
+    known = settings.clients.tenants | stored
     if tenant not in known:
-        raise BadRequest(f"no client or user is of this tenant; known are {', '.join(sorted(known))}", where="TENANT")
+        raise BadRequest(
+            f"no client, user or token is of this tenant; known are {', '.join(sorted(known))}", where="TENANT"
+        )
 
 
 COMMANDS = (

@@ -24,7 +24,7 @@ from cds_service.storage.people import (
     read_users,
     revoke_token,
 )
-from cds_service.storage.sessions import open_engine
+from cds_service.storage.schema import open_current
 
 _NAME = "letters, digits, dots, hyphens, underscores and @, at most 64"
 
@@ -50,7 +50,7 @@ def users_add(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def users_list(arguments: argparse.Namespace, settings: Settings) -> int:
     """List the users."""
-    for user in read_users(open_engine(settings.database_url)):
+    for user in read_users(open_current(settings.database_url)):
         shown = {"name": user.name, "tenant": user.tenant, "environment": user.environment, "role": user.role}
         state = "disabled" if user.disabled_at else "active"
         say(arguments, {**shown, "state": state}, "\t".join([*shown.values(), state]))
@@ -107,7 +107,7 @@ def tokens_create(arguments: argparse.Namespace, settings: Settings) -> int:
 def tokens_list(arguments: argparse.Namespace, settings: Settings) -> int:
     """List the tokens, without what proves them."""
     now = _now()
-    for token in read_tokens(open_engine(settings.database_url)):
+    for token in read_tokens(open_current(settings.database_url)):
         state = "revoked" if token.revoked_at else "expired" if token.expires_at <= now else "active"
         shown = {
             "id": token.id,
@@ -146,7 +146,7 @@ def _whose(arguments: argparse.Namespace, settings: Settings) -> tuple[str, str]
             raise BadRequest("say whose data the token sees, or --user", where="--tenant")
         _check_environment(settings, arguments.tenant, arguments.environment)
         return arguments.tenant, arguments.environment
-    user = read_user(open_engine(settings.database_url), arguments.user)
+    user = read_user(open_current(settings.database_url), arguments.user)
     if user is None:
         raise NotFound("there is no user of this name", where=arguments.user)
     return user.tenant, user.environment
@@ -154,7 +154,7 @@ def _whose(arguments: argparse.Namespace, settings: Settings) -> tuple[str, str]
 
 def _check_environment(settings: Settings, tenant: str, environment: str) -> None:
     """A tenant is production or test, never both: what is tested with would mix with what is real."""
-    engine = open_engine(settings.database_url)
+    engine = open_current(settings.database_url)
     rows: list[UserRow | TokenRow] = [*read_users(engine), *read_tokens(engine)]
     stored = {row.tenant: row.environment for row in rows}
     known = (stored | settings.clients.environments()).get(tenant, environment)

@@ -97,6 +97,13 @@ def check_revision(engine: Engine) -> None:
         raise ConfigurationError(f"is at revision {found}, which this version does not know", where="database")
 
 
+def open_current(url: str) -> Engine:
+    """The database, once it is found to have this version's revision; raises as `check_revision`."""
+    engine = open_engine(url)
+    check_revision(engine)
+    return engine
+
+
 def migrations_dir() -> Path:
     """Where the migration scripts are: beside the package in a source checkout, else in the working directory."""
     candidates = (Path(__file__).resolve().parents[2] / "migrations", Path.cwd() / "migrations")

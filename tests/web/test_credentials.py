@@ -17,7 +17,7 @@ import pytest
 from cds_service.domain.codes import CodeTables
 from cds_service.inference.predictor import Predictor
 from cds_service.services import credentials
-from tests.conftest import NOW, Clock, Done, Service, cds_in, started
+from tests.conftest import NOW, Clock, Done, Service, cds_in, environment, run_cds, started
 from tests.mllp.conversing import wait_until
 from tests.web.calls import fixture, post
 from tests.web.tokens import a_token, clients_file
@@ -262,3 +262,36 @@ def test_a_token_named_as_a_client_or_a_user_is_neither(guarded: Service) -> Non
 
     assert status(guarded, theirs) == 200
     assert audited(guarded)[-1][:2] == ("predict", "token:ehr")
+
+
+@pytest.mark.parametrize("command", ["users list", "tokens list", "users add ada --tenant x --role admin", "mode"])
+def test_a_database_that_was_not_migrated_is_said_with_the_remedy(tmp_path: Path, command: str) -> None:
+    sqlite3.connect(tmp_path / "cds.db").close()
+
+    done = run_cds(*command.split(), variables=environment(tmp_path))
+
+    assert done.returncode == 1
+    assert "run `cds migrate`" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["nobody", "gone", "ada"])
+def test_threat_73_every_attempt_costs_one_check_whoever_it_names(
+    guarded: Service, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the time taken does not tell which names there are."""
+    for one in ("ada", "gone"):
+        add(guarded, one)
+    cds(guarded, "users", "disable", "gone")
+    hasher, checks = credentials._HASHER, []
+
+    class Counting:
+        hash = hasher.hash
+
+        def verify(self, stored: str, password: str) -> bool:
+            checks.append(stored.split("$")[:4])
+            return hasher.verify(stored, password)
+
+    monkeypatch.setattr(credentials, "_HASHER", Counting())
+
+    assert status(guarded, basic(name, "wrong")) == 401
+    assert [parameters[3] for parameters in checks] == ["m=19456,t=2,p=1"]
