@@ -1,19 +1,29 @@
-"""Where and why a text is not strict JSON: the exact, slow reading, taken only when the fast one refuses or doubts."""
+"""Where and why a text is not strict JSON: the exact reading, taken only when the fast one refuses or doubts.
+
+Anyone may send what is refused, so this costs a few plain readings of the body: leaves are looked up by type, and a
+path is put together only for the fault that is found.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 MAX_DEPTH = 32
 
 _DECIMAL_DIGITS = 20  # of 2**64 - 1, the largest integer taken
 _SHOWN_KEY_LENGTH = 40
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_ODD = re.compile("[\x00\ud800-\udfff]")
+# Raw, such characters are no JSON and no UTF-8: a string can hold one only where the text has such an escape.
+_ODD_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+
+_Step = str | int
+_Checks = Mapping[type, Callable[[Any], str | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +50,12 @@ def find_fault(body: bytes) -> Fault | None:
     if text.startswith("\ufeff"):
         return Fault("starts with a byte order mark, which JSON does not allow", "byte 0")
     try:
-        document = _DECODER.decode(text)
+        document = _decoded(text)
     except json.JSONDecodeError as error:
         return Fault(_sentence(error), f"line {error.lineno} column {error.colno}")
     except RecursionError:
         return Fault(_TOO_DEEP, "")
-    return next(_faults(document), None)
+    return _first_fault(document, _CHECKS if _ODD_ESCAPE.search(text) else _CHECKS_BUT_STRINGS)
 
 
 def _sentence(error: json.JSONDecodeError) -> str:
@@ -58,22 +68,28 @@ def _sentence(error: json.JSONDecodeError) -> str:
     return f"not JSON: {error.msg[0].lower()}{error.msg[1:]}"
 
 
+def _decoded(text: str) -> Any:
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # an integer of more digits than Python reads
+        return _DECODER_OF_LONG_INTEGERS.decode(text)
+
+
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members: dict[str, Any] = {}
-    for key, value in pairs:
-        members[key] = _Refused("the member occurs twice in its object") if key in members else value
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                members[key] = _Refused("the member occurs twice in its object")
+            seen.add(key)
     return members
 
 
-def _integer(digits: str) -> int | _Refused:
-    if len(digits) <= _DECIMAL_DIGITS and -(2**63) <= int(digits) < 2**64:
-        return int(digits)
-    return _Refused("an integer of more than 64 bits")
-
-
-def _number(digits: str) -> float | _Refused:
-    number = float(digits)
-    return number if math.isfinite(number) else _Refused("a number too large for a double")
+def _short_integer(digits: str) -> int | _Refused:
+    return int(digits) if len(digits) <= _DECIMAL_DIGITS else _Refused(_TOO_LONG)
 
 
 def _constant(name: str) -> _Refused:
@@ -81,44 +97,67 @@ def _constant(name: str) -> _Refused:
 
 
 _TOO_DEEP = f"objects and lists lie more than {MAX_DEPTH} deep in one another"
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_members, parse_int=_integer, parse_float=_number, parse_constant=_constant
+_TOO_LONG = "an integer of more than 64 bits"
+_DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_constant)
+_DECODER_OF_LONG_INTEGERS = json.JSONDecoder(
+    object_pairs_hook=_members, parse_int=_short_integer, parse_constant=_constant
 )
 
 
-def _faults(document: Any) -> Iterator[Fault]:
-    """Every fault of a document read by `_DECODER`, nearest to its start first."""
-    ahead: list[tuple[str, int, Any]] = [("", 1, document)]
-    while ahead:
-        path, depth, value = ahead.pop()
-        if isinstance(value, _Refused):
-            yield Fault(value.text, path)
-        elif isinstance(value, str):
-            yield from _string_faults(value, path)
-        elif isinstance(value, dict | list):
-            if depth > MAX_DEPTH:
-                yield Fault(_TOO_DEEP, path)
-                continue
-            yield from _key_faults(value, path)
-            ahead.extend(reversed([(step, depth + 1, inner) for step, inner in _steps(value, path)]))
+def _integer_fault(value: int) -> str | None:
+    return None if -(2**63) <= value < 2**64 else _TOO_LONG
 
 
-def _key_faults(container: dict[str, Any] | list[Any], path: str) -> Iterator[Fault]:
-    for key in container if isinstance(container, dict) else ():
-        yield from _string_faults(key, path)
+def _number_fault(value: float) -> str | None:
+    return None if math.isfinite(value) else "a number too large for a double"
 
 
-def _string_faults(text: str, path: str) -> Iterator[Fault]:
-    if "\x00" in text:
-        yield Fault("a string holds the character U+0000", path)
-    if _SURROGATE.search(text):
-        yield Fault("a string holds half of a surrogate pair", path)
+def _string_fault(value: str) -> str | None:
+    odd = _ODD.search(value)
+    if odd is None:
+        return None
+    return "a string holds the character U+0000" if odd[0] == "\x00" else "a string holds half of a surrogate pair"
 
 
-def _steps(container: dict[str, Any] | list[Any], path: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(container, list):
-        yield from ((f"{path}[{index}]", inner) for index, inner in enumerate(container))
-        return
-    for key, inner in container.items():
-        shown = key[:_SHOWN_KEY_LENGTH].encode("utf-8", "replace").decode()
-        yield f"{path}.{shown}" if path else shown, inner
+# What can be wrong with a value of each type; of the others nothing can.
+_CHECKS_BUT_STRINGS: _Checks = {int: _integer_fault, float: _number_fault, _Refused: attrgetter("text")}
+_CHECKS: _Checks = {**_CHECKS_BUT_STRINGS, str: _string_fault}
+
+
+def _first_fault(document: Any, checks: _Checks) -> Fault | None:
+    """The fault of a decoded document that is nearest to its start; an object's keys come before its values."""
+    levels: list[Iterator[tuple[_Step, Any]]] = [iter([("", document)])]
+    path: list[_Step] = []
+    while levels:
+        for step, value in levels[-1]:
+            if isinstance(value, dict | list):
+                text = _TOO_DEEP if len(levels) > MAX_DEPTH else _key_fault(value, checks)
+                if text is None and value:
+                    path.append(step)
+                    levels.append(iter(value.items() if isinstance(value, dict) else enumerate(value)))
+                    break
+            else:
+                check = checks.get(type(value))
+                text = None if check is None else check(value)
+            if text is not None:
+                return Fault(text, _shown([*path, step]))
+        else:
+            levels.pop()
+            del path[len(levels) - 1 :]
+    return None
+
+
+def _key_fault(container: dict[str, Any] | list[Any], checks: _Checks) -> str | None:
+    if str not in checks or isinstance(container, list):
+        return None
+    return next((text for key in container if (text := _string_fault(key))), None)
+
+
+def _shown(path: list[_Step]) -> str:
+    """The path as text, such as `prefetch.vitals.entry[3]`, keys cut short."""
+    parts = [f"[{step}]" if isinstance(step, int) else f".{_bounded(step)}" for step in path[1:]]
+    return "".join(parts).removeprefix(".")
+
+
+def _bounded(key: str) -> str:
+    return key[:_SHOWN_KEY_LENGTH].encode("utf-8", "replace").decode()

@@ -1,4 +1,6 @@
 import json
+from collections.abc import Callable
+from time import process_time
 from typing import Any
 
 import orjson
@@ -164,3 +166,37 @@ def test_depth_is_exact(levels: int, brackets: tuple[bytes, bytes], leaf: bytes)
     body = opening * levels + (leaf or b"[]") + closing * levels
 
     assert is_taken(body) == (levels + (leaf != b"1") <= MAX_DEPTH)
+
+
+def least_cpu(work: Callable[[], object]) -> float:
+    """Seconds of this process, the least of five runs: what the machine does besides is not counted."""
+    seconds = []
+    for _ in range(5):
+        start = process_time()
+        work()
+        seconds.append(process_time() - start)
+    return min(seconds)
+
+
+READING = b'{"resourceType":"Observation","status":"final","valueQuantity":{"value":70,"unit":"/min","code":"/min"}}'
+
+
+@pytest.mark.parametrize(
+    ("part", "most"),
+    [
+        pytest.param(READING, 8, id="observations"),
+        pytest.param(b"1", 11, id="integers"),
+        pytest.param(b"{}", 22, id="empty-objects"),
+        pytest.param((b'{"' + b"k" * 39 + b'":') * 29 + b"[" + b"1," * 999 + b"1]" + b"}" * 29, 9, id="deep"),
+    ],
+)
+def test_the_last_fault_of_a_large_body_costs_a_few_plain_readings(part: bytes, most: int) -> None:
+    parts = b",".join([part] * (880_000 // (len(part) + 1)))
+    body = b'{"entry":[' + parts + b'],"type":1,"type":2}'
+
+    fault = find_fault(body)
+
+    assert fault is not None
+    assert fault.where == "type"
+    # Twice what was measured; a reading that writes a path for every value takes more than this.
+    assert least_cpu(lambda: find_fault(body)) < most * least_cpu(lambda: json.loads(body))
