@@ -165,14 +165,3 @@ CODE_ONLY: Mapping[Key, tuple[str, str | bool]] = MappingProxyType(
         (SNOMED, "722742002"): ("on_oxygen", False),
     }
 )
-
-# Known, and not a vital sign: mean pressures, averages over days, percentiles, panels that only hold others, the skin's
-# temperature, and ABO or rhesus alone (half a blood group; two Observations are not put together).
-IGNORED_CODES: frozenset[Key] = frozenset(
-    {
-        *((LOINC, code) for code in ("8478-0", "96607-7", "85354-9", "85353-1", "35094-2", "55284-4", "59576-9")),
-        *((LOINC, code) for code in ("61008-9", "883-9", "10331-7")),
-        *((SNOMED, code) for code in ("6797001", "75367002")),
-        *((MDC, code) for code in ("150023", "150303", "150035", "150019", "150020")),
-    }
-)

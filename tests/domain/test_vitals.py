@@ -16,13 +16,11 @@ from cds_service.domain.codes import _PALLIATIVE_SNOMED
 from cds_service.domain.patient import NotUsed
 from cds_service.domain.statements import Refusal, quantity
 from cds_service.domain.units import is_alarming, is_plausible, is_share
-from cds_service.domain.vital_codes import CODE_ONLY, CODED_VALUES, CODES, IGNORED_CODES, LOINC, SNOMED, VITAL_CODES
+from cds_service.domain.vital_codes import CODE_ONLY, CODED_VALUES, CODES, LOINC, SNOMED, VITAL_CODES
 from cds_service.domain.vitals import ALARMING, VITAL_SIGNS
 
 SERVICE = Path(__file__).parents[2] / "cds_service"
-EVERY_CODE = sorted(
-    {(row.system, row.code) for row in CODES} | CODED_VALUES.keys() | CODE_ONLY.keys() | IGNORED_CODES
-)  # fmt: skip
+EVERY_CODE = sorted({(row.system, row.code) for row in CODES} | CODED_VALUES.keys() | CODE_ONLY.keys())
 
 # Circulate in public code and are wrong: failing check digits, glucose as oxygen, an inverted name.
 WRONG = ["3150-6", "88365-2", "80327-7", "422107005", "149522", "57834-3", "57834-7", "450849003", "LA6560-2"]
@@ -96,7 +94,6 @@ def test_every_code_has_one_meaning_and_says_how_it_was_verified():
     assert len(CODES) == len(VITAL_CODES)
     assert {row.verified for row in CODES} == {"seen", "form"}
     assert {row.name for row in CODES} <= VITAL_SIGNS.keys()
-    assert VITAL_CODES.keys().isdisjoint(IGNORED_CODES)
     assert VITAL_CODES.keys() >= CODE_ONLY.keys()
 
 
