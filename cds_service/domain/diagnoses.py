@@ -41,10 +41,19 @@ PREGNANT_SNOMED = frozenset(
         "398254007",  # pre-eclampsia
     }
 )
-# Words that may mean a pregnancy where no code says so, and words beside them that may mean none. They only ever
-# make the card ask; chosen by us.
-_PREGNANT_WORDS = re.compile(r"pregnan|embaraz|gestante|gestaci[oó]n|gravid", re.IGNORECASE)
-_NOT_NOW_WORDS = re.compile(r"\b(?:not?|non|sin|history|antecedentes?|previous|previ[oa]|test|prueba)\b", re.IGNORECASE)
+# Words that may mean a pregnancy where no code says so, and turns of phrase in which they mean none of now: denied,
+# past, or only tested for. They only ever make the card ask; chosen by us.
+_PREGNANT = r"(?:pregnan|embaraz|gestante|gestaci|gestati|gravid)\w*"
+_PREGNANT_WORDS = re.compile(_PREGNANT, re.IGNORECASE)
+_BETWEEN = r"(?:(?:an?|any|currently|del?|está|evidence|evidencia|known|of|una?)\s+){0,4}"
+_BETWEEN_PAST = r"(?:(?:an?|compli\w+|del?|of|other|otras|una?)\s+){0,5}"
+_NOT_NOW = re.compile(
+    rf"\b(?:denies|never|niega|no|non|not|nunca|past|previous|sin)\b[\s-]*{_BETWEEN}{_PREGNANT}"
+    rf"|\b(?:history|historia|antecedentes?)\s+{_BETWEEN_PAST}{_PREGNANT}"
+    rf"|\b(?:prueba|test)\s+(?:de|del|for)\s+{_PREGNANT}\b(?!\s+positiv)"
+    rf"|{_PREGNANT}\s+(?:anterior|descartad[oa]|excluded|previ[oa]|ruled\s+out|test\b(?!\s+positiv))",
+    re.IGNORECASE,
+)
 
 # 42 weeks of gestation and 6 of puerperium: an older record says nothing of today. Chosen by us.
 PREGNANCY_LASTS = timedelta(weeks=48)
@@ -104,7 +113,7 @@ def records_pregnancy(condition: Condition, at: datetime) -> bool | None:
 
 def may_mean_pregnancy(text: str) -> bool:
     """Whether the words of a diagnosis (English or Spanish) may say that the patient is pregnant."""
-    return _PREGNANT_WORDS.search(text) is not None and _NOT_NOW_WORDS.search(text) is None
+    return _PREGNANT_WORDS.search(text) is not None and _PREGNANT_WORDS.search(_NOT_NOW.sub("", text)) is not None
 
 
 @lru_cache(maxsize=4096)

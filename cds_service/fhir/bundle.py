@@ -27,7 +27,10 @@ class Spoiled(Struct, frozen=True, gc=False):
 
 
 class Resources(Struct, gc=False):
-    """What the parts of one request hold, by type; `listed` are the types whose search was sent, even if empty."""
+    """What the parts of one request hold, by type; `listed` are the types whose search was sent, even if empty.
+
+    `server` is the address of the FHIR server they are said to come from, None when nothing was said.
+    """
 
     patients: list[Entry] = field(default_factory=list)
     encounters: list[Entry] = field(default_factory=list)
@@ -37,6 +40,7 @@ class Resources(Struct, gc=False):
     listed: set[str] = field(default_factory=set)
     remarks: list[str] = field(default_factory=list)
     entries: int = 0
+    server: str | None = None
 
     def shelves(self) -> dict[str | None, list[Entry]]:
         """The list each resource type is kept in."""
@@ -48,14 +52,14 @@ class Resources(Struct, gc=False):
         }
 
 
-def read_resources(parts: Iterable[bytes | Raw], *, listed: Iterable[str] = ()) -> Resources:
+def read_resources(parts: Iterable[bytes | Raw], *, listed: Iterable[str] = (), server: str | None = None) -> Resources:
     """The resources of every part; a part is a resource, a Bundle of any type, or null.
 
     `listed` names resource types the caller knows were searched for, so that none found means there are none.
     Raises InvalidResource, naming the place, when a part is no resource or a Patient cannot be read, and TooLarge
     over MAX_ENTRIES.
     """
-    resources = Resources(listed=set(listed))
+    resources = Resources(listed=set(listed), server=server.rstrip("/") if server else None)
     shelves = resources.shelves()
     for number, part in enumerate(parts):
         try:

@@ -29,6 +29,8 @@ _WITHDRAWN = frozenset({"refuted", "entered-in-error"})
 
 _IN_ERROR = "condition-refuted-or-in-error"
 _NO_CODE = "condition-without-code"
+_UNCONFIRMED = "condition-not-confirmed"
+IN_WORDS = "pregnancy-in-words"
 
 _REMEMBERED = 4096
 _LONGEST_REMEMBERED = 1024
@@ -69,7 +71,7 @@ def _not_present(verification: bytes, clinical: bytes, is_over: bool) -> str:
     if verified & _WITHDRAWN:
         return _IN_ERROR
     if verified & _NOT_CONFIRMED:
-        return "condition-not-confirmed"
+        return _UNCONFIRMED
     present = stated & _PRESENT if stated else not is_over
     return "" if present else "condition-not-active"
 
@@ -91,12 +93,14 @@ class StatedDiagnosis(NamedTuple):
     left_out: str | None = None
 
 
-def read_stated_diagnoses(part: Raw, *, patient_id: str, tables: CodeTables) -> list[StatedDiagnosis]:
+def read_stated_diagnoses(
+    part: Raw, *, patient_id: str, tables: CodeTables, server: str | None = None
+) -> list[StatedDiagnosis]:
     """What the Conditions of a Bundle say of this patient.
 
     Raises InvalidResource when a Condition is another patient's or cannot be read: then nothing of it is believed.
     """
-    resources = read_resources([part])
+    resources = read_resources([part], server=server)
     subject = find_subject(resources, patient_id)
     remarks: set[str] = set(resources.remarks)
     own = mine(resources.conditions, subject, remarks)
@@ -149,10 +153,22 @@ def _diagnosis(code: Raw, tables: CodeTables) -> Diagnosis | None:
     return diagnosis
 
 
-def _speaks_of_pregnancy(code: Raw) -> bool:
+@lru_cache(maxsize=_REMEMBERED)
+def _speaks_of_pregnancy(code: bytes) -> bool:
     """Whether the words of a diagnosis may mean a pregnancy, whatever its codes say."""
-    concept = concept_of(code)
-    return concept is not None and may_mean_pregnancy(concept.text or "")
+    concept = concept_of(Raw(code))
+    if concept is None:
+        return False
+    words = (concept.text, *(coding.display for coding in concept.coding or ()))
+    return any(may_mean_pregnancy(text) for text in words if text)
+
+
+def _asks_about_pregnancy(condition: Condition | str, code: Raw) -> bool:
+    """Whether a condition that is present, or suspected, may mean a pregnancy by its words."""
+    if isinstance(condition, str) and condition not in (_NO_CODE, _UNCONFIRMED):
+        return False
+    text = bytes(code)
+    return (_speaks_of_pregnancy if len(text) <= _LONGEST_REMEMBERED else _speaks_of_pregnancy.__wrapped__)(text)
 
 
 def read_conditions(entries: list[Entry], tables: CodeTables) -> tuple[tuple[Condition, ...], set[str]]:
@@ -166,8 +182,8 @@ def read_conditions(entries: list[Entry], tables: CodeTables) -> tuple[tuple[Con
             condition = read_condition(entry.resource, entry.full_url, tables)
         except msgspec.ValidationError:
             condition = "condition-unreadable"
-        if (isinstance(condition, Condition) or condition == _NO_CODE) and _speaks_of_pregnancy(entry.resource.code):
-            remarks.add("pregnancy-in-words")
+        if _asks_about_pregnancy(condition, entry.resource.code):
+            remarks.add(IN_WORDS)
         if isinstance(condition, str):
             remarks.add(condition)
         else:

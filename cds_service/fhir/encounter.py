@@ -80,7 +80,7 @@ def _choose(entries: list[Entry], encounter_id: str | None, at: datetime) -> Res
         if visit.status in _WITHDRAWN:
             return "encounter-withdrawn"
         return "no-encounter-under-way" if visit.status == "planned" or _is_long_over(visit, at) else visit
-    under_way = [visit for visit in visits.values() if visit.status in _OPEN]
+    under_way = [visit for visit in visits.values() if visit.status in _OPEN and not _is_long_over(visit, at)]
     if len(under_way) == 1:
         return under_way[0]
     return "several-encounters" if under_way else "no-encounter-under-way"

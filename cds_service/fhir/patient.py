@@ -28,7 +28,7 @@ class Subject(Struct, gc=False):
     patient_id: str
     resource: Resource | None
     full_url: str | None
-    _base: str | None = None
+    _base: str | None = None  # address of the FHIR server whose patient it is
     _last: Raw = _NO_REFERENCE
     _answer: bool | None = None
 
@@ -52,13 +52,14 @@ class Subject(Struct, gc=False):
         url = text.partition("/_history/")[0]
         if url == self.full_url or url == f"Patient/{self.patient_id}":
             return True
-        if self.full_url is not None and "://" in self.full_url:
+        base, found, rest = url.rpartition(f"/Patient/{self.patient_id}")
+        if not found or rest or "://" not in base:
             return False
-        base, found, _ = url.rpartition(f"/Patient/{self.patient_id}")
-        if not found or "://" not in base or not url.endswith(found):
-            return False
-        # The same id on two servers may be two people: all of one request speak of the server the first one named.
-        self._base = self._base or base
+        if self._base is None:
+            if self.full_url is not None and "://" in self.full_url:
+                return False
+            # The same id on two servers may be two people: where the call names no server, the first one named counts.
+            self._base = base
         return base == self._base
 
 
@@ -70,10 +71,10 @@ def find_subject(resources: Resources, patient_id: str | None) -> Subject:
             raise InvalidResource("is not the patient of this request", where="Patient.id")
         chosen = entry if chosen is None else _newer(chosen, entry)
     if chosen is not None:
-        return Subject(_id(chosen), chosen.resource, chosen.full_url)
+        return Subject(_id(chosen), chosen.resource, chosen.full_url, resources.server)
     if patient_id is None:
         raise InvalidResource("holds no Patient, so whose data it is cannot be told", where="Bundle.entry")
-    return Subject(patient_id, None, None)
+    return Subject(patient_id, None, None, resources.server)
 
 
 def _id(entry: Entry) -> str:

@@ -14,7 +14,7 @@ from cds_service.domain.policy import ReadingPolicy
 from cds_service.domain.timeliness import window_at
 from cds_service.domain.vital_codes import VITAL_CODES
 from cds_service.fhir.bundle import MAX_ENTRIES, Resources, Spoiled, read_resources
-from cds_service.fhir.conditions import read_conditions
+from cds_service.fhir.conditions import IN_WORDS, read_conditions
 from cds_service.fhir.encounter import read_visit
 from cds_service.fhir.facts import read_pregnancy, read_spo2_scale
 from cds_service.fhir.observations import Found, Setting, read_observation
@@ -64,6 +64,8 @@ def snapshot_from_resources(
     scale, scale_remarks = read_spo2_scale(found.others, setting)
     age = _age(subject, at)
     found.remarks.update(visit.remarks, pregnancy_remarks, scale_remarks, age.remarks)
+    if pregnant:  # then the words ask for nothing more
+        found.remarks.discard(IN_WORDS)
     if subject.resource is not None and is_deceased(subject.resource):
         found.remarks.add("patient-deceased")
     return PatientSnapshot(

@@ -42,8 +42,8 @@ def _quantity(sign: VitalSign, sent: Quantity) -> Given | Refusal:
     except ValueError:
         return _NO_NUMBER if is_given(sent.value) else _NO_VALUE
     unit = sent.code if sent.system == UCUM and sent.code else sent.unit or sent.code
-    if unit is not sent.unit and _disagree(sign, unit, sent.unit):
-        return Refusal(NotUsed.CODE_CONFLICT, f"{bounded(sent.unit or '')} but {bounded(unit or '')}")
+    if sent.unit != sent.code and _disagree(sign, sent.code, sent.unit):
+        return Refusal(NotUsed.CODE_CONFLICT, f"{bounded(sent.unit or '')} but {bounded(sent.code or '')}")
     return quantity(sign, value, unit)
 
 

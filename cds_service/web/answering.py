@@ -40,17 +40,23 @@ def snapshot_from_fhir(
     encounter_id: str | None,
     at: datetime,
     listed: Collection[str] = (),
+    server: str | None = None,
 ) -> PatientSnapshot:
     """The canonical record of FHIR resources or Bundles, read under this site's rules.
 
-    `listed` names resource types that were asked for and came back as an empty list.
+    `listed` names resource types that were asked for and came back as an empty list, `server` the sender's FHIR server.
     In strict mode every part must be valid FHIR first; InvalidResource lists what is not.
     """
-    return _snapshot(_resources(parts, listed), patient_id, encounter_id, at)
+    return _snapshot(_resources(parts, listed, server), patient_id, encounter_id, at)
 
 
 def findings_from_fhir(
-    parts: Sequence[Any], *, patient_id: str | None, encounter_id: str | None, at: datetime
+    parts: Sequence[Any],
+    *,
+    patient_id: str | None,
+    encounter_id: str | None,
+    at: datetime,
+    server: str | None = None,
 ) -> tuple[PatientSnapshot, Heard]:
     """The canonical record of FHIR resources or Bundles, and what they say of the patient's findings.
 
@@ -58,18 +64,18 @@ def findings_from_fhir(
     """
     process = runtime()
     codes = process.rare.get().codes
-    resources = _resources(parts, ())
+    resources = _resources(parts, (), server)
     heard = findings_from_resources(
         resources, patient_id=patient_id, at=at, policy=process.settings.site.reading, codes=codes
     )
     return _snapshot(resources, patient_id, encounter_id, at), heard
 
 
-def _resources(parts: Sequence[Any], listed: Collection[str]) -> Resources:
+def _resources(parts: Sequence[Any], listed: Collection[str], server: str | None) -> Resources:
     if runtime().settings.fhir_validation == "strict":
         for part in parts:
             require_valid(bytes(part))
-    return read_resources(parts, listed=listed)
+    return read_resources(parts, listed=listed, server=server)
 
 
 def _snapshot(resources: Resources, patient_id: str | None, encounter_id: str | None, at: datetime) -> PatientSnapshot:

@@ -38,7 +38,9 @@ def take_diagnoses(service: str, call: Envelope, parsed: Parsed, actor: Actor) -
     conditions = _BODY.decode(parsed.canonical).context.conditions
     if process.settings.fhir_validation == "strict":
         require_valid(bytes(conditions))
-    stated = read_stated_diagnoses(conditions, patient_id=call.patient_id, tables=process.tables)
+    stated = read_stated_diagnoses(
+        conditions, patient_id=call.patient_id, tables=process.tables, server=call.fhir_server
+    )
     asked = DiagnosisCall(
         service=service,
         hook_instance=str(call.hook_instance),

@@ -93,6 +93,7 @@ def _vitals_risk(call: Envelope, prefetch: Prefetch, asked: Asked) -> tuple[Pred
         encounter_id=call.encounter_id,
         at=process.now(),
         listed=prefetch.empty_types,
+        server=call.fhir_server,
     )
     prediction = predict_from(snapshot)
     return prediction, cards_from_prediction(
@@ -108,7 +109,11 @@ def _vitals_risk(call: Envelope, prefetch: Prefetch, asked: Asked) -> tuple[Pred
 def _rare_disease(call: Envelope, prefetch: Prefetch, asked: Asked) -> tuple[RareAssessment, Cards]:
     process = runtime()
     snapshot, heard = findings_from_fhir(
-        prefetch.parts, patient_id=call.patient_id, encounter_id=call.encounter_id, at=process.now()
+        prefetch.parts,
+        patient_id=call.patient_id,
+        encounter_id=call.encounter_id,
+        at=process.now(),
+        server=call.fhir_server,
     )
     assessment = rank_from(snapshot, heard, MOST_CANDIDATES)
     return assessment, rare_cards(

@@ -6,8 +6,13 @@ import pytest
 
 from cds_service.domain.codes import ICD10CM
 from cds_service.domain.patient import NotUsed
+from cds_service.domain.policy import ReadingPolicy
 from cds_service.domain.vital_codes import LOINC, SNOMED
+from cds_service.fhir.reader import read_resources, snapshot_from_resources
 from tests.fhir.builders import (
+    AT,
+    TABLES,
+    UCUM,
     ago,
     bundle,
     component,
@@ -113,6 +118,16 @@ def ended(clock: str, **members: object) -> dict[str, object]:
         ),
         pytest.param([encounter(period="today")], "e1", None, "encounter-unreadable", id="period of wrong type"),
         pytest.param([encounter(status="finished")], None, None, "no-encounter-under-way", id="over and not named"),
+        pytest.param(
+            [ended("03:39", status="in-progress")], None, None, "no-encounter-under-way", id="never closed, not named"
+        ),
+        pytest.param(
+            [encounter(), ended("03:39", id="e2", status="in-progress")],
+            None,
+            "EMER",
+            None,
+            id="beside one never closed",
+        ),
         pytest.param([encounter()], "e9", None, "encounter-not-found", id="named and not sent"),
         pytest.param([encounter(status="cancelled")], "e1", None, "encounter-withdrawn", id="cancelled"),
         pytest.param([encounter(status="planned")], "e1", None, "no-encounter-under-way", id="named and only planned"),
@@ -276,6 +291,31 @@ def test_a_death_on_record_is_said(members: dict[str, object], is_said: bool) ->
     assert ("patient-deceased" in read(patient(**members)).remarks) is is_said
 
 
+OURS, THEIRS = "https://a.example/fhir", "https://b.example/fhir"
+
+
+@pytest.mark.parametrize(
+    ("said", "named", "is_used"),
+    [
+        pytest.param(OURS, f"{OURS}/Patient/p1", True, id="of the caller's server"),
+        pytest.param(f"{OURS}/", f"{OURS}/Patient/p1/_history/2", True, id="a version, and a slash at the end"),
+        pytest.param(OURS, "Patient/p1", True, id="relative"),
+        pytest.param(OURS, f"{THEIRS}/Patient/p1", False, id="of another server"),
+        pytest.param(OURS, f"{OURS}/tenant/Patient/p1", False, id="of another tenant there"),
+        pytest.param(None, f"{THEIRS}/Patient/p1", True, id="no server said, the only one named"),
+    ],
+)
+def test_an_absolute_subject_is_held_to_the_callers_server(said: str | None, named: str, is_used: bool) -> None:
+    parts = [text(patient()), text(heart_rate(subject={"reference": named}))]
+
+    snapshot = snapshot_from_resources(
+        read_resources(parts, server=said), patient_id="p1", at=AT, policy=ReadingPolicy(), tables=TABLES
+    )
+
+    assert bool(snapshot.readings) is is_used
+    assert [unused.reason for unused in snapshot.not_used] == ([] if is_used else [NotUsed.OTHER_PATIENT])
+
+
 def test_one_id_on_two_servers_is_not_one_patient() -> None:
     here = heart_rate(70, subject={"reference": "https://a.example/fhir/Patient/p1"}, id="o1")
     elsewhere = {"reference": "https://b.example/fhir/Patient/p1"}
@@ -295,10 +335,13 @@ def test_one_id_on_two_servers_is_not_one_patient() -> None:
         ({"value": 37, "unit": "°C", "code": "Cel"}, True),
         ({"value": 37, "unit": "degrees by mouth", "code": "Cel"}, True),
         ({"value": 37, "code": "Cel"}, True),
+        ({"value": 100, "unit": "degF", "code": "Cel", "system": None}, False),
+        ({"value": 37, "unit": "°C", "code": "CEL-1", "system": "urn:local"}, True),
+        ({"value": 37, "unit": "Cel", "code": "[degF]", "system": "urn:local"}, False),
     ],
 )
 def test_a_unit_that_says_other_than_its_code_is_a_conflict(members: dict[str, object], is_used: bool) -> None:
-    sent = {"system": "http://unitsofmeasure.org", **members}
+    sent = {name: value for name, value in {"system": UCUM, **members}.items() if value}
 
     snapshot = read(patient(), observation((LOINC, "8310-5"), valueQuantity=sent))
 
@@ -312,9 +355,46 @@ PREGNANCIES = [
         {"code": concept((SNOMED, "77386006")), "recordedDate": "2024-01-01"}, None, "pregnancy-record-old", id="old"
     ),
     pytest.param({"code": {"text": "Embarazo de 20 semanas"}}, None, "pregnancy-in-words", id="in words"),
-    pytest.param({"code": {"text": "Pregnancy test"}}, None, None, id="a test"),
-    pytest.param({"code": {"text": "No embarazada"}}, None, None, id="denied in words"),
+    pytest.param(
+        {"code": concept((SNOMED, "72892002"), text="Normal pregnancy")}, True, None, id="in code and words, said once"
+    ),
+    pytest.param(
+        {"code": concept(("urn:local", "77"), display="Pregnancy, 20 weeks")},
+        None,
+        "pregnancy-in-words",
+        id="local code",
+    ),
 ]
+
+
+@pytest.mark.parametrize(
+    ("words", "asks"),
+    [
+        ("Embarazo de 20 semanas", True),
+        ("Embarazo sin complicaciones", True),
+        ("Pregnant, no complications", True),
+        ("Gestational diabetes", True),
+        ("Diabetes gestacional", True),
+        ("Pregnancy test positive", True),
+        ("Prueba de embarazo positiva", True),
+        ("Gestación, antecedente de cesárea", True),
+        ("History of asthma, pregnant", True),
+        ("Pregnancy test", False),
+        ("Prueba de embarazo negativa", False),
+        ("No embarazada", False),
+        ("Not currently pregnant", False),
+        ("Non-pregnant", False),
+        ("History of pregnancy", False),
+        ("Personal history of other complications of pregnancy", False),
+        ("Antecedente de embarazo ectópico", False),
+        ("Embarazo previo", False),
+        ("Pregnancy ruled out", False),
+        ("Myasthenia gravis", False),
+        ("", False),
+    ],
+)
+def test_words_ask_about_a_pregnancy_unless_they_deny_it_or_say_it_is_past(words: str, asks: bool) -> None:
+    assert ("pregnancy-in-words" in read(condition("I10") | {"code": {"text": words}}).remarks) is asks
 
 
 @pytest.mark.parametrize(("members", "pregnant", "remark"), PREGNANCIES)
@@ -325,3 +405,11 @@ def test_a_pregnancy_is_heard_or_asked_for(
 
     assert snapshot.pregnant is pregnant
     assert {said for said in snapshot.remarks if said.startswith("pregnancy")} == ({remark} if remark else set())
+
+
+def test_a_suspected_pregnancy_is_asked_about_and_a_refuted_or_past_one_is_not() -> None:
+    words = {"code": {"text": "Pregnancy"}}
+
+    assert "pregnancy-in-words" in read(condition("I10", verified="provisional") | words).remarks
+    assert "pregnancy-in-words" not in read(condition("I10", verified="refuted") | words).remarks
+    assert "pregnancy-in-words" not in read(condition("I10", clinical="resolved") | words).remarks

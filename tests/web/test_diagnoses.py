@@ -140,6 +140,7 @@ def test_what_is_no_recorded_diagnosis_is_left_out(service: Service, client: Fla
 
 REFUSED = {
     "of another patient": condition(subject={"reference": "Patient/other"}),
+    "of another server": condition(subject={"reference": f"https://b.example/Patient/{PATIENT}"}),
     "status of another type": condition(verificationStatus="confirmed"),
     "code of another type": condition(code="J18.9"),
 }
@@ -147,7 +148,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_condition_that_cannot_be_believed_refuses_the_call(service: Service, client: FlaskClient, case: str) -> None:
-    answered = post(client, written(condition("E11.9"), REFUSED[case]), PATH)
+    answered = post(client, written(condition("E11.9"), REFUSED[case], fhirServer="https://ehr.example.org/fhir"), PATH)
 
     assert answered.status_code == 422
     assert is_json_failure(answered)

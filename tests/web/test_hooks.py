@@ -262,6 +262,19 @@ def test_another_patients_observation_is_left_out_and_said(client: FlaskClient) 
     assert "6 of 7 inputs unknown" in found["summary"]
 
 
+@pytest.mark.parametrize(
+    ("base", "is_left_out"), [("https://ehr.example.org/fhir", False), ("https://b.example", True)]
+)
+def test_the_same_id_on_another_server_than_the_callers_is_another_patient(
+    client: FlaskClient, base: str, is_left_out: bool
+) -> None:
+    sent = observation(HEART_RATE, 128, subject={"reference": f"{base}/Patient/{PATIENT}"})
+
+    found = card(client, body_of(sent, fhirServer="https://ehr.example.org/fhir"))
+
+    assert ("another patient" in found["detail"]) is is_left_out
+
+
 def test_another_patients_resource_is_refused(client: FlaskClient) -> None:
     body = fixture()
     body["prefetch"]["patient"] = patient(id="somebody-else")
