@@ -15,7 +15,7 @@ from cds_service.storage.tables import tokens, utc_text
 
 _KEY = ("issuer", "jti")
 
-# No token lives this long (cdshooks/client_token.py takes 15 minutes and 30 seconds of leeway): one that ends this
+# No token lives this long (cdshooks/client_token.py takes 20 minutes and 30 seconds of leeway): one that ends this
 # much before another that is good now ended long ago. So forgetting needs no clock.
 _SPAN = timedelta(hours=1)
 # Chosen by us: once in so many uses up to four times as many rows go, a few milliseconds within one transaction, so

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from datetime import timedelta
 from typing import Any
 
@@ -63,3 +64,16 @@ def test_the_longest_lifetime_is_taken_and_a_longer_one_not() -> None:
     with pytest.raises(Unauthorized) as refused:
         prove(a_token(iat=issued, exp=issued + longest + 1))
     assert refused.value.reason == "lifetime"
+
+
+def test_a_token_as_epic_documents_it_is_taken() -> None:
+    """RS384, a kid in base64, `nbf` five minutes before `iat`, a quarter of an hour of life, `sub`, no tenant."""
+    issued = int(NOW.timestamp())
+    kid = b64encode(b"?>a key of the hospital").decode()
+    times = {"iat": issued, "nbf": issued - 300, "exp": issued + 900}
+
+    token = a_token(rsa_key(), header={"kid": kid}, sub="b3a1", **times)
+    stated = read_unverified(token)
+    key = keys_from_document(key_set(**{kid: rsa_key()}))[stated.key_id]
+
+    assert verified_claims(token, stated, key, audience=ADDRESS, now=NOW).tenant is None
