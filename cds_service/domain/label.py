@@ -125,8 +125,9 @@ def is_disputed(current: Iterable[Label]) -> bool:
     return len({label.category for label in current} & ACUITY) > 1
 
 
-def _order(label: Label) -> tuple[datetime, UUID]:
-    return label.stands_at, label.id
+def _order(label: Label) -> tuple[datetime, bool, bool, UUID]:
+    """By time; at one moment a correction comes after what it may correct, and a withdrawal after both."""
+    return label.stands_at, label.refers_to is not None, label.kind is Kind.WITHDRAWAL, label.id
 
 
 def _is_real(label: Label) -> bool:

@@ -59,6 +59,16 @@ def test_a_correction_replaces_and_a_withdrawal_leaves_nothing() -> None:
     assert list(statuses(events, at(3)).values()) == [Status.WITHDRAWN, Status.WITHDRAWN, Status.NO_LABEL]
 
 
+def test_at_one_moment_a_correction_and_then_a_withdrawal_come_last_whatever_their_ids() -> None:
+    first = a_label(9, at=at(0))
+    correction = a_label(2, at=at(0), thread=first.thread, refers_to=first.id)
+    withdrawal = a_label(1, at=at(0), thread=first.thread, refers_to=correction.id, kind=Kind.WITHDRAWAL)
+
+    for events in permutations((first, correction, withdrawal)):
+        assert ids(current_labels(events, at(0))) == []
+    assert ids(current_labels((first, correction), at(0))) == [2]
+
+
 def test_what_is_held_back_replaces_nothing_until_it_is_released() -> None:
     first = a_label(1)
     doubtful = a_label(2, thread=first.thread, category="not-ill", quarantine="other-author")
