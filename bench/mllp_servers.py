@@ -1,49 +1,28 @@
 """The listeners compared, each in a process of its own: `python -m bench.mllp_servers NAME PORT`.
 
-Both read an ORU whole and acknowledge it; neither stores anything.
+Ours is the service's own: every message is read, scored, stored durably and acknowledged. hl7apy's reads and acknowledges.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import threading
-from datetime import UTC, datetime
-from itertools import count
 
 from hl7apy.core import Message
 from hl7apy.mllp import AbstractHandler, MLLPServer
 from hl7apy.parser import parse_message
 
-from cds_service.domain.actor import Actor
-from cds_service.hl7.ack import acknowledge
-from cds_service.hl7.framing import Broken
-from cds_service.hl7.reader import read_message
-from cds_service.mllp.connection import Receiver
-from cds_service.mllp.listener import MllpListener
+from cds_service.mllp.receiving import serve_alone
 from cds_service.settings import Settings
-
-_numbers = count(1)
-
-
-def read_and_acknowledge(raw: bytes, _sender: Actor) -> list[bytes]:
-    """The acknowledgments of a message that was read, and not stored."""
-    message = read_message(raw)
-    reply = acknowledge(message.header, message.faults, at=datetime.now(UTC), control_id=str(next(_numbers)))
-    return [answer for answer in reply if answer is not None]
-
-
-def refuse(_broken: Broken, _sender: Actor) -> list[bytes]:
-    """Nothing is answered to what is no message."""
-    return []
+from cds_service.storage.schema import migrate
 
 
 def serve_ours(port: int) -> None:
-    """Our listener with our reader."""
+    """Our listener with what `cds serve` has behind it, on SQLite."""
     variables = {**os.environ, "CDS_CLIENT_AUTH": "off", "CDS_MLLP_BIND": f"127.0.0.1:{port}"}
-    listener = MllpListener(Settings.from_environment(variables), Receiver(read_and_acknowledge, refuse))
-    listener.start()
-    threading.Event().wait()
+    settings = Settings.from_environment(variables)
+    migrate(settings.database_url)
+    serve_alone(settings)
 
 
 class _Acknowledge(AbstractHandler):  # type: ignore[misc]

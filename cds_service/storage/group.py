@@ -168,22 +168,21 @@ class GroupCommit:
 
     def _write_alone(self, connection: Connection, pending: Pending) -> None:
         """Write one within a savepoint: what it cannot do is its own error and leaves no trace."""
-        savepoint = connection.begin_nested()
+        cursor = driver_cursor(connection)
+        cursor.execute("SAVEPOINT one")  # SQLAlchemy's own savepoint costs more than the rows of a message
         try:
             self._write_one(connection, pending)
         except DBAPIError as error:
             if not isinstance(error.orig, self._refused):
                 raise
-            savepoint.rollback()
             pending.error = self._named(error.orig)
         except self._refused as error:
-            savepoint.rollback()
             pending.error = self._named(error)
         except CdsError as error:
-            savepoint.rollback()
             pending.error = error
-        else:
-            savepoint.commit()
+        if pending.error is not None:
+            cursor.execute("ROLLBACK TO SAVEPOINT one")
+        cursor.execute("RELEASE SAVEPOINT one")
 
     def _write_one(self, connection: Connection, pending: Pending) -> None:
         cursor = driver_cursor(connection)
