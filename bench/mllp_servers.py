@@ -1,6 +1,6 @@
 """The listeners compared, each in a process of its own: `python -m bench.mllp_servers NAME PORT`.
 
-Ours is the service's own: every message is read, scored, stored durably and acknowledged. hl7apy's reads and acknowledges.
+Ours is the service's own: every message is read, scored, stored durably and acknowledged. hl7apy's reads and answers.
 """
 
 from __future__ import annotations

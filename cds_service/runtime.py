@@ -23,6 +23,7 @@ from cds_service.services.assess_message import Assessor
 from cds_service.services.daily import Daily
 from cds_service.services.forget import forget_what_is_old
 from cds_service.services.receive_message import Intake
+from cds_service.services.stored_readings import ReadingsStore
 from cds_service.services.watch import Watch
 from cds_service.settings import Settings
 from cds_service.storage import schema
@@ -59,6 +60,7 @@ class Runtime:
     daily: Daily | None = field(default=None)
     rare: RareDiseasesLater = field(init=False)
     intake: Intake = field(init=False)
+    readings: ReadingsStore = field(init=False)
     # What was started beside, by name, each asked whether it is well.
     watched: dict[str, Callable[[], bool]] = field(default_factory=dict)
 
@@ -74,6 +76,7 @@ class Runtime:
             self.settings.models_dir, failed=lambda text: log.error("rare_diseases_not_loaded", reason=text)
         )
 
+        self.readings = ReadingsStore(self.engine, self.keyring, self.settings.site.reading)
         self.intake = Intake(
             assessor=Assessor(self.settings.site, self.tables, lambda: self.predictor, self.watch.mode),
             log=MessageLog(self.engine.dialect, self.keyring),

@@ -58,6 +58,10 @@ class Prefetch:
         """Resource types whose list was asked for and is empty, which is not the same as not read."""
         return ("Condition",) if self.states.get("conditions") is PrefetchState.EMPTY else ()
 
+    def brings(self, key: str) -> bool:
+        """Whether data came under this key."""
+        return self.states.get(key) in _WITH_DATA
+
 
 def read_prefetch(
     service: Service, hook: str, prefetch: Mapping[str, Any], *, raw: Mapping[str, msgspec.Raw] | None = None

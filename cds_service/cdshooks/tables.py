@@ -207,6 +207,12 @@ RECORD_REMARKS: Table = MappingProxyType(
         "spo2-scale-record-not-current": msgid("A record for SpO2 scale 2 is no longer current: scale 1 used."),
         "spo2-scale-record-unattributed": msgid("A record for SpO2 scale 2 names no clinician: scale 1 used."),
         "spo2-scale-records-disagree": msgid("Records disagree on the SpO2 scale: scale 1 used."),
+        "stored-readings-not-agreed": msgid(
+            "Values another system sent were left out: birth date, sex or the open visit do not agree."
+        ),
+        "stored-reading-taken-back": msgid(
+            "A value another system sent was corrected or withdrawn: an earlier card may have used it."
+        ),
         "finding-without-code": msgid("A condition without a code was left out."),
         "observation-not-usable": msgid("Observations that are not final, or of no known patient, were left out."),
         "patient-not-sent": "",

@@ -82,12 +82,13 @@ class Condition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What names the patient. Never part of a prediction row, a card or a log line."""
+    """What names the patient, and the visit (`visits`). Never part of a prediction row, a card or a log line."""
 
     patient_id: str
     name: str = ""
     birth_date: date | None = None
     identifiers: tuple[tuple[str, str], ...] = ()
+    visits: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from msgspec import Raw, Struct
 
 from cds_service.domain.codes import CodeTables, complaint_group
 from cds_service.domain.diagnoses import MAX_CODE
+from cds_service.fhir.patient import identifiers_of
 from cds_service.fhir.shapes import CodeableConcept, Coding, EncounterReason, Entry, Extension, Period, Resource
 from cds_service.fhir.text import is_given
 from cds_service.fhir.times import moment_from_datetime
@@ -47,6 +48,7 @@ class Visit(Struct, frozen=True, gc=False):
     complaint_group: str | None = None
     arrived_by_ambulance: bool | None = None
     remarks: tuple[str, ...] = ()
+    identifiers: tuple[tuple[str, str], ...] = ()
 
 
 def read_visit(entries: list[Entry], *, encounter_id: str | None, tables: CodeTables, at: datetime) -> Visit:
@@ -64,6 +66,7 @@ def read_visit(entries: list[Entry], *, encounter_id: str | None, tables: CodeTa
             complaint_group=_complaint(chosen, tables),
             arrived_by_ambulance=_by_ambulance(chosen.extension),
             remarks=() if class_code else ("encounter-class-unknown",),
+            identifiers=identifiers_of(chosen),
         )
     except msgspec.ValidationError:
         return Visit(remarks=("encounter-unreadable",))

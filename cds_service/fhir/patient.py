@@ -106,15 +106,20 @@ def identity_of(resource: Resource) -> tuple[str, tuple[tuple[str, str], ...]]:
     """Name and identifiers of a Patient, empty where they were not sent or cannot be read."""
     try:
         names = _NAMES(resource.name) if is_given(resource.name) else []
-        identifiers = _IDENTIFIERS(resource.identifier) if is_given(resource.identifier) else []
+        identifiers = identifiers_of(resource)
     except msgspec.ValidationError as error:
         raise InvalidResource("name or identifier has an unexpected shape", where="Patient") from error
-    kept = [
+    return _spoken(names), identifiers
+
+
+def identifiers_of(resource: Resource) -> tuple[tuple[str, str], ...]:
+    """System and value of each identifier, bounded; ValidationError where they have another shape."""
+    identifiers = _IDENTIFIERS(resource.identifier) if is_given(resource.identifier) else []
+    return tuple(
         (bounded(identifier.system or "", MAX_NAME), bounded(identifier.value, MAX_NAME))
         for identifier in identifiers[:_MAX_IDENTIFIERS]
         if identifier.value
-    ]
-    return _spoken(names), tuple(kept)
+    )
 
 
 def _spoken(names: list[HumanName]) -> str:

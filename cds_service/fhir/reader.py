@@ -15,7 +15,7 @@ from cds_service.domain.timeliness import window_at
 from cds_service.domain.vital_codes import VITAL_CODES
 from cds_service.fhir.bundle import MAX_ENTRIES, Resources, Spoiled, read_resources
 from cds_service.fhir.conditions import IN_WORDS, read_conditions
-from cds_service.fhir.encounter import read_visit
+from cds_service.fhir.encounter import Visit, read_visit
 from cds_service.fhir.facts import read_pregnancy, read_spo2_scale
 from cds_service.fhir.observations import Found, Setting, read_observation
 from cds_service.fhir.order import ORDERS
@@ -70,7 +70,7 @@ def snapshot_from_resources(
         found.remarks.add("patient-deceased")
     return PatientSnapshot(
         at=at,
-        identity=_identity(subject, age),
+        identity=_identity(subject, age, visit),
         age_years=age.years,
         sex=None if subject.resource is None else _SEXES.get(subject.resource.gender or ""),
         readings=readings,
@@ -112,11 +112,15 @@ def _age(subject: Subject, at: datetime) -> Age:
     return age_from_birth_date(subject.resource.birth_date, at=at)
 
 
-def _identity(subject: Subject, age: Age) -> Identity:
-    if subject.resource is None:
-        return Identity(patient_id=subject.patient_id)
-    name, identifiers = identity_of(subject.resource)
-    return Identity(patient_id=subject.patient_id, name=name, birth_date=age.birth_date, identifiers=identifiers)
+def _identity(subject: Subject, age: Age, visit: Visit) -> Identity:
+    name, identifiers = ("", ()) if subject.resource is None else identity_of(subject.resource)
+    return Identity(
+        patient_id=subject.patient_id,
+        name=name,
+        birth_date=age.birth_date,
+        identifiers=identifiers,
+        visits=visit.identifiers,
+    )
 
 
 def _note_spoiled(spoiled: Spoiled, found: Found) -> None:

@@ -55,12 +55,7 @@ def snapshot_from_message(
     remarks.update(pregnancy_remarks, scale_remarks, age.remarks)
     return PatientSnapshot(
         at=at,
-        identity=Identity(
-            patient_id=named,
-            name=sent.name,
-            birth_date=age.birth_date,
-            identifiers=tuple((one.system, one.value) for one in sent.identifiers),
-        ),
+        identity=_identity(sent, age, named),
         age_years=age.years,
         sex=sent.sex,
         readings=readings,
@@ -73,6 +68,20 @@ def snapshot_from_message(
         complaint_group=None if visit is None else _complaint(visit, sent.diagnoses, tables),
         arrived_by_ambulance=None if visit is None else visit.by_ambulance,
         remarks=tuple(sorted(remarks)),
+    )
+
+
+def identity_from_message(sent: Patient, *, at: datetime) -> Identity:
+    """Who a patient of a message is, as its snapshot names them."""
+    return _identity(sent, _age(sent.birth_date, at), _named(sent.identifiers, set()))
+
+
+def _identity(sent: Patient, age: Age, named: str) -> Identity:
+    return Identity(
+        patient_id=named,
+        name=sent.name,
+        birth_date=age.birth_date,
+        identifiers=tuple((one.system, one.value) for one in sent.identifiers),
     )
 
 

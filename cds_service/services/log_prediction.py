@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from cds_service.domain.actor import Actor
 from cds_service.domain.mode import Mode
@@ -32,9 +33,18 @@ class Asked:
 
 
 def entry_from_prediction(
-    prediction: Prediction | RareAssessment, asked: Asked, *, reply: bytes, shown: bool, token: TokenUse | None = None
+    prediction: Prediction | RareAssessment,
+    asked: Asked,
+    *,
+    reply: bytes,
+    shown: bool,
+    token: TokenUse | None = None,
+    built_on: tuple[tuple[UUID, int], ...] = (),
 ) -> PredictionEntry:
-    """The values of the prediction's row; the writer adds patient key, identity and audit."""
+    """The values of the prediction's row; the writer adds patient key, identity and audit.
+
+    `built_on` are the stored readings it rests on: message and number.
+    """
     return PredictionEntry(
         id=prediction.id,
         service=asked.service,
@@ -54,4 +64,5 @@ def entry_from_prediction(
         snapshot=snapshot_bytes(prediction.snapshot),
         outcome=outcome_bytes(prediction),
         token=token,
+        built_on=built_on,
     )

@@ -20,9 +20,10 @@ from cds_service.hl7.reader import read_message
 from cds_service.monitoring import messages as metrics
 from cds_service.monitoring.metrics import count_prediction
 from cds_service.services.assess_message import Assessed, Assessor
+from cds_service.services.keep_readings import brought_by, unfollowed
 from cds_service.storage.change import Change
 from cds_service.storage.identity import Keyring
-from cds_service.storage.message_log import MessageEntry, MessageLog, Status, StoredMessage
+from cds_service.storage.message_log import Brought, MessageEntry, MessageLog, Status, StoredMessage
 from cds_service.storage.prediction_log import new_prediction_id
 
 log = logs.get_logger(__name__)
@@ -116,8 +117,10 @@ def _take(arrival: _Arrival, message: Message, intake: Intake) -> Reply:
     """Store the message with its predictions, or as pending when it cannot be scored now."""
     made: tuple[Assessed, ...] = ()
     status, reason = Status.ACCEPTED, ""
-    if not message.is_scorable:
-        status, reason = Status.REFUSED, "; ".join(f"{one.where}: {one.text}" for one in message.faults if one.is_error)
+    faults = [*message.faults, *unfollowed(message)]
+    errors = [f"{one.where}: {one.text}" for one in faults if one.is_error]
+    if errors:
+        status, reason = Status.REFUSED, "; ".join(errors)
     elif not message.header.is_production:
         status, reason = Status.IGNORED, "MSH-11: not of real patients"
     elif not message.patients:
@@ -129,9 +132,10 @@ def _take(arrival: _Arrival, message: Message, intake: Intake) -> Reply:
             reason = str(error)
         except Unavailable as error:
             status, reason = Status.PENDING, str(error)
-    reply = acknowledge(message.header, message.faults, at=arrival.at, control_id=arrival.control_id)
+    reply = acknowledge(message.header, faults, at=arrival.at, control_id=arrival.control_id)
     entry = _entry(arrival, message.header, status, reason=reason, reply=reply, remarks=message.remarks)
-    return _store(entry, made, intake)
+    is_taken = status in (Status.ACCEPTED, Status.PENDING)
+    return _store(entry, made, intake, message if is_taken else None)
 
 
 def _entry(
@@ -163,8 +167,13 @@ def _entry(
     )
 
 
-def _store(entry: MessageEntry, made: tuple[Assessed, ...], intake: Intake) -> Reply:
-    stored: StoredMessage = intake.submit(intake.log.store(entry, [one.entry for one in made]))
+def _store(entry: MessageEntry, made: tuple[Assessed, ...], intake: Intake, message: Message | None = None) -> Reply:
+    brought = Brought()
+    if message is not None:
+        brought = brought_by(
+            message, made, tenant=entry.tenant, keyring=intake.keyring, message_id=entry.id, at=entry.received_at
+        )
+    stored: StoredMessage = intake.submit(intake.log.store(entry, brought))
     if not stored.repeated:
         for one in made:
             count_prediction(one.prediction, one.entry.environment)

@@ -20,11 +20,12 @@ from cds_service.storage.prediction_log import (
     PredictionEntry,
     StoredReply,
     prediction_event,
+    rested_rows,
     row_from_entry,
 )
 from cds_service.storage.sessions import reason
 from cds_service.storage.statements import InsertRows, Row, driver_cursor
-from cds_service.storage.tables import identities, predictions
+from cds_service.storage.tables import identities, prediction_readings, predictions
 from cds_service.storage.token_log import TokenLog, TokenUse
 
 
@@ -118,6 +119,7 @@ class GroupCommit:
         self._refused = (driver.IntegrityError, driver.DataError)
         self._predictions = InsertRows(predictions, dialect, key=["tenant", "service", "hook_instance"])
         self._identities = InsertRows(identities, dialect, key=["patient_key"], replace=True)
+        self._rested = InsertRows(prediction_readings, dialect)
         self._find_reply = FindReply(dialect)
         self._tokens = TokenLog(dialect)
         self._chain = AuditChain(dialect, keyring)
@@ -162,7 +164,10 @@ class GroupCommit:
                 return False
             if sealed:
                 self._identities.run(cursor, list(sealed.values()))
-            return not rows or self._predictions.run(cursor, rows) == len(rows)
+            if rows and self._predictions.run(cursor, rows) != len(rows):
+                return False
+            self._rested.run(cursor, [row for one in group if one.entry is not None for row in rested_rows(one.entry)])
+            return True
         except self._refused:
             return False
 
@@ -203,6 +208,8 @@ class GroupCommit:
                 raise Conflict("this hookInstance came before with other content", where="hookInstance")
             pending.reply = stored
             pending.events = (prediction_event(entry, "replay", stored.id),)
+        else:
+            self._rested.run(cursor, rested_rows(entry))
 
     def _named(self, error: BaseException) -> CdsError:
         """The driver's refusal as the caller is told it: a key that is taken, or a value that cannot be stored."""

@@ -53,6 +53,11 @@ class Keyring:
         """Keyed hash of 16 bytes: it tells whether an identity or a report is the same, not what it says."""
         return blake2b(plain, key=self._patient, digest_size=16, person=b"identity").digest()
 
+    def fingerprints(self, plain: bytes) -> list[bytes]:
+        """Every fingerprint a row may carry: today's, and the one before while there is a previous secret."""
+        before = [] if self._previous is None else self._previous.fingerprints(plain)
+        return [self.fingerprint(plain), *before]
+
     def seal(self, row: str, plain: bytes) -> bytes:
         """An identity or a comment encrypted (AES-256-GCM, nonce first) and bound to its row."""
         nonce = urandom(_NONCE_BYTES)

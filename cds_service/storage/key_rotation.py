@@ -18,6 +18,9 @@ BATCH = 50
 # What is encrypted: identities, bound to their patient key; comments and messages, bound to table and id of their row.
 SEALED = (identities, feedback, labels, messages)
 
+# Columns that hold a patient key.
+_KEYS = {"patient_key", "other_key"}
+
 SealedRow = Row[tuple[object, ...]]
 
 
@@ -57,5 +60,6 @@ def _rotate_patient(connection: Connection, keyring: Keyring, table: Table, row:
         values = {**row._mapping, "patient_key": new, "key_id": keyring.key_id, "sealed": keyring.seal(new, plain)}
         connection.execute(identities.insert().values(values))
     for other in metadata.tables.values():
-        if "patient_key" in other.c and other is not identities:
-            connection.execute(update(other).where(other.c.patient_key == old).values(patient_key=new))
+        for name in _KEYS & set(other.c.keys()):
+            if other is not identities:
+                connection.execute(update(other).where(other.c[name] == old).values({name: new}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -12,11 +12,21 @@ import msgspec
 from sqlalchemy import Dialect, bindparam, literal_column, select
 from sqlalchemy.engine.interfaces import DBAPICursor
 
+from cds_service.domain.latest import Arrived
+from cds_service.domain.patient import Identity
 from cds_service.errors import Unavailable
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.change import Applied, Change, Transaction
 from cds_service.storage.identity import IdentityRows, Keyring
 from cds_service.storage.prediction_log import PredictionEntry, prediction_event, row_from_entry
+from cds_service.storage.reading_log import (
+    PatientEntry,
+    PatientEvent,
+    ReadingLog,
+    event_rows,
+    mark_stale,
+    reading_rows,
+)
 from cds_service.storage.statements import DriverStatement, InsertRows, Row, driver_cursor
 from cds_service.storage.tables import identities, messages, predictions, utc_text
 
@@ -66,8 +76,29 @@ class StoredMessage(NamedTuple):
     repeated: bool
 
 
+class Brought(NamedTuple):
+    """What a message brought beside itself: predictions, its patients' readings, and what became of records."""
+
+    made: Sequence[PredictionEntry] = ()
+    patients: Sequence[PatientEntry] = ()
+    events: Sequence[PatientEvent] = ()
+    mentioned: Sequence[Identity] = ()  # known by an identifier only: whose record went into another
+
+
+class _Rows(NamedTuple):
+    """Everything to be written for one message, made before the writer's thread gets it."""
+
+    message: Row
+    named: list[Row]
+    mentioned: list[Row]
+    predictions: list[Row]
+    readings: list[Row]
+    events: list[Row]
+    taken_back: list[tuple[str, Arrived]]
+
+
 class MessageLog:
-    """Makes changes that store a message with its predictions; rows are made by the caller, not the writer's thread."""
+    """Makes changes that store a message with what it brought."""
 
     def __init__(self, dialect: Dialect, keyring: Keyring) -> None:
         self._keyring = keyring
@@ -75,36 +106,74 @@ class MessageLog:
         self._messages = InsertRows(messages, dialect, key=_KEY)
         self._predictions = InsertRows(predictions, dialect, key=["tenant", "service", "hook_instance"])
         self._identities = InsertRows(identities, dialect, key=["patient_key"], replace=True)
+        self._mentioned = InsertRows(identities, dialect, key=["patient_key"])
+        self._readings = ReadingLog(dialect)
         self._find = DriverStatement(_FIND, _KEY, dialect)
         self._find_other = DriverStatement(_FIND_OTHER, _KEY, dialect)
 
-    def store(self, entry: MessageEntry, made: Sequence[PredictionEntry] = ()) -> Change[StoredMessage]:
-        """Store the message and what was made of it, or find how the same bytes were acknowledged before."""
-        rows, sealed = self._prediction_rows(made)
-        remarks = entry.remarks
-        row = self._row(entry, made[0].id if made else None, rows[0][_PATIENT_KEY] if rows else None)
-        counts = {"status": entry.status.value, "predictions": len(made)}
+    def store(self, entry: MessageEntry, brought: Brought) -> Change[StoredMessage]:
+        """Store the message and what it brought, or find how the same bytes were acknowledged before."""
+        rows = self._rows(entry, brought)
+        counts = {"status": entry.status.value, "predictions": len(brought.made)}
         events = [
             _event(entry, "message", entry.id, counts),
-            *(prediction_event(one, "predict", one.id) for one in made),
+            *(prediction_event(one, "predict", one.id) for one in brought.made),
         ]
 
         def change(transaction: Transaction) -> Applied[StoredMessage]:
             cursor = driver_cursor(transaction)
             is_reused = bool(entry.control_id) and self._came_with_other_bytes(cursor, entry)
-            marked = (*remarks, REUSED) if is_reused else remarks
-            if not self._messages.run(cursor, [(*row[:_REMARKS], " ".join(marked), *row[_REMARKS + 1 :])]):
+            remarks = (*entry.remarks, REUSED) if is_reused else entry.remarks
+            marked = (*rows.message[:_REMARKS], " ".join(remarks), *rows.message[_REMARKS + 1 :])
+            if not self._messages.run(cursor, [marked]):
                 stored = self._stored(cursor, entry)
                 return Applied(stored, [_event(entry, "message-repeat", stored.id, {"status": stored.status})])
-            if sealed:
-                self._identities.run(cursor, list(sealed.values()))
-            if rows:
-                self._predictions.run(cursor, rows)
-            return Applied(StoredMessage(entry.id, entry.status, entry.accept, entry.application, False), events)
+            self._write(cursor, rows)
+            stale = mark_stale(transaction, rows.taken_back, at=entry.received_at)
+            said = [_event(entry, "prediction-stale", one, {}, "prediction") for one in stale]
+            return Applied(_stored_now(entry), [*events, *said])
 
         return change
 
-    def _row(self, entry: MessageEntry, prediction_id: UUID | None, patient_key: str | None) -> Row:
+    def _write(self, cursor: DBAPICursor, rows: _Rows) -> None:
+        for statement, some in (
+            (self._identities, rows.named),
+            (self._mentioned, rows.mentioned),
+            (self._predictions, rows.predictions),
+        ):
+            if some:
+                statement.run(cursor, some)
+        self._readings.append(cursor, rows.readings, rows.events)
+
+    def _rows(self, entry: MessageEntry, brought: Brought) -> _Rows:
+        tenant, at = entry.tenant, entry.received_at
+        named = {one.key: one.identity for one in brought.patients if one.identity.name}
+        others = [one.identity for one in brought.patients if not one.identity.name]
+        keys = [one.key for one in brought.patients]
+        first = brought.made[0].id if brought.made else None
+        return _Rows(
+            message=self._message_row(entry, first, keys[0] if keys else None),
+            named=[self._identity_row(tenant, one, at) for one in named.values()],
+            mentioned=[self._identity_row(tenant, one, at) for one in {*others, *brought.mentioned}],
+            predictions=[row_from_entry(one, self._key(one)) for one in brought.made],
+            readings=reading_rows(tenant, entry.environment, brought.patients),
+            events=event_rows(tenant, entry.environment, brought.events, message_id=entry.id, at=at),
+            taken_back=[
+                (patient.key, one) for patient in brought.patients for one in patient.arrived if one.change != "none"
+            ],
+        )
+
+    def _key(self, entry: PredictionEntry) -> str | None:
+        patient = entry.patient
+        return self._keyring.patient_key(entry.tenant, patient.patient_id) if patient and patient.patient_id else None
+
+    def _identity_row(self, tenant: str, identity: Identity, at: datetime) -> Row:
+        _, row, _ = self._identity_rows.row_for(tenant, identity, at)
+        if row is None:
+            raise Unavailable("an identity was taken for stored", where="identities")
+        return row
+
+    def _message_row(self, entry: MessageEntry, prediction_id: UUID | None, patient_key: str | None) -> Row:
         return (
             entry.id.hex,
             *_key_of(entry)[:2],
@@ -124,19 +193,6 @@ class MessageLog:
             self._keyring.seal(f"messages:{entry.id}", entry.raw),
         )
 
-    def _prediction_rows(self, made: Sequence[PredictionEntry]) -> tuple[list[Row], dict[str, Row]]:
-        """The rows of the predictions, and of their patients' identities by key."""
-        rows: list[Row] = []
-        sealed: dict[str, Row] = {}
-        for one in made:
-            key = None
-            if one.patient is not None and one.patient.patient_id:
-                key, identity, _ = self._identity_rows.row_for(one.tenant, one.patient, one.created_at)
-                if identity is not None:
-                    sealed[key] = identity
-            rows.append(row_from_entry(one, key))
-        return rows, sealed
-
     def _came_with_other_bytes(self, cursor: DBAPICursor, entry: MessageEntry) -> bool:
         self._find_other.run(cursor, _key_of(entry))
         return cursor.fetchone() is not None
@@ -151,7 +207,6 @@ class MessageLog:
 
 
 _KEY = ("tenant", "environment", "sender", "control_id", "sha256")
-_PATIENT_KEY = predictions.columns.keys().index("patient_key")
 _REMARKS = messages.columns.keys().index("remarks")
 _SAME = [messages.c[name] == bindparam(name) for name in _KEY]
 _FIND = select(*(messages.c[name] for name in ("id", "status", "accept_reply", "application_reply"))).where(*_SAME)
@@ -171,13 +226,19 @@ def _bytes(value: object) -> bytes | None:
     return None if value is None else bytes(value)  # type: ignore[call-overload]
 
 
-def _event(entry: MessageEntry, action: str, message_id: UUID, detail: dict[str, str | int]) -> AuditEvent:
+def _stored_now(entry: MessageEntry) -> StoredMessage:
+    return StoredMessage(entry.id, entry.status, entry.accept, entry.application, repeated=False)
+
+
+def _event(
+    entry: MessageEntry, action: str, object_id: UUID, detail: Mapping[str, str | int], object_type: str = "message"
+) -> AuditEvent:
     return AuditEvent(
         at=entry.received_at,
         tenant=entry.tenant,
         actor=entry.actor,
         action=action,
-        object_type="message",
-        object_id=str(message_id),
+        object_type=object_type,
+        object_id=str(object_id),
         detail=msgspec.json.encode(detail).decode(),
     )

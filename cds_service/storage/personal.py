@@ -29,7 +29,19 @@ from sqlalchemy import (
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.change import Applied, Change
 from cds_service.storage.prediction_log import first_id_at
-from cds_service.storage.tables import audit_head, feedback, hook_calls, identities, labels, messages, predictions
+from cds_service.storage.tables import (
+    audit_head,
+    feedback,
+    hook_calls,
+    identities,
+    labels,
+    messages,
+    patient_events,
+    prediction_events,
+    prediction_readings,
+    predictions,
+    readings,
+)
 
 # Chosen by us: a batch holds the head of the audit chain, and with it every writer, for some hundredths of a second.
 BATCH = 200
@@ -58,13 +70,23 @@ def _old_prediction(before: datetime) -> Condition:
 
 def _unused_identity(before: datetime) -> Condition:
     used = [
-        exists().where(table.c.patient_key == identities.c.patient_key) for table in (predictions, labels, messages)
+        exists().where(table.c.patient_key == identities.c.patient_key)
+        for table in (predictions, labels, messages, readings, patient_events)
     ]
     return and_(identities.c.updated_at < before, ~or_(*used))
 
 
 def _predictions_of(keys: Sequence[str]) -> Select[tuple[UUID]]:
     return select(predictions.c.id).where(predictions.c.patient_key.in_(keys))
+
+
+def _message_of(keys: Sequence[str]) -> Condition:
+    brought = select(readings.c.message_id).where(readings.c.patient_key.in_(keys))
+    return or_(messages.c.patient_key.in_(keys), messages.c.id.in_(brought))
+
+
+def _event_of(keys: Sequence[str]) -> Condition:
+    return or_(patient_events.c.patient_key.in_(keys), patient_events.c.other_key.in_(keys))
 
 
 # In this order: what is found by a patient's predictions goes before them, an identity once nothing refers to it.
@@ -83,7 +105,20 @@ PERSONAL = (
     ),
     # A stored reply to a call that made no prediction names no patient; it is of use for a repeat only.
     Personal(hook_calls, lambda before: hook_calls.c.received_at < before, lambda _: false()),
-    Personal(messages, lambda before: messages.c.received_at < before, messages.c.patient_key.in_),
+    # A message of several patients goes with any of them: its bytes name them all.
+    Personal(messages, lambda before: messages.c.received_at < before, _message_of),
+    Personal(readings, lambda before: readings.c.received_at < before, readings.c.patient_key.in_),
+    Personal(patient_events, lambda before: patient_events.c.received_at < before, _event_of),
+    Personal(
+        prediction_events,
+        lambda before: prediction_events.c.prediction_id < first_id_at(before),
+        lambda keys: prediction_events.c.prediction_id.in_(_predictions_of(keys)),
+    ),
+    Personal(
+        prediction_readings,
+        lambda before: prediction_readings.c.prediction_id < first_id_at(before),
+        lambda keys: prediction_readings.c.prediction_id.in_(_predictions_of(keys)),
+    ),
     Personal(predictions, _old_prediction, predictions.c.patient_key.in_),
     Personal(identities, _unused_identity, identities.c.patient_key.in_),
 )

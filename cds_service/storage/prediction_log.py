@@ -25,7 +25,7 @@ class PredictionEntry(msgspec.Struct, frozen=True, kw_only=True):
     `hook_instance` is the idempotency key of (tenant, service), None for none; `request_hash` decides whether
     a repeat is the same request. `patient` is None, or has an empty `patient_id`, when nobody was named.
     `snapshot` is JSON without the identity, `outcome` JSON of what was concluded from it. `token` is what the
-    caller showed, None for none.
+    caller showed, None for none. `built_on` are the stored readings it rests on: message and number.
     """
 
     id: UUID
@@ -46,6 +46,7 @@ class PredictionEntry(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: bytes
     outcome: bytes
     token: TokenUse | None = None
+    built_on: tuple[tuple[UUID, int], ...] = ()
 
     def __repr__(self) -> str:
         """Only the id: the rest is about a patient."""
@@ -146,6 +147,11 @@ _KEY = ("tenant", "service", "hook_instance")
 _FIND = select(predictions.c.id, predictions.c.reply, predictions.c.request_hash).where(
     *(predictions.c[name] == bindparam(name) for name in _KEY)
 )
+
+
+def rested_rows(entry: PredictionEntry) -> list[Row]:
+    """The rows that say which stored readings the prediction rests on."""
+    return [(entry.id.hex, message_id.hex, number) for message_id, number in entry.built_on]
 
 
 class FindReply:

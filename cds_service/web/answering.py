@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from flask import Response
@@ -159,9 +160,18 @@ def committed(prediction: Prediction | RareAssessment, asked: Asked, document: o
     return json_response(commit(prediction, asked, said).reply, status=202)
 
 
-def commit(prediction: Prediction | RareAssessment, asked: Asked, reply: object, *, shown: bool = True) -> StoredReply:
+def commit(
+    prediction: Prediction | RareAssessment,
+    asked: Asked,
+    reply: object,
+    *,
+    shown: bool = True,
+    built_on: tuple[tuple[UUID, int], ...] = (),
+) -> StoredReply:
     """Store prediction and reply, then return the reply to send: the stored one when the call came before."""
-    entry = entry_from_prediction(prediction, asked, reply=_encode(reply), shown=shown, token=token_use())
+    entry = entry_from_prediction(
+        prediction, asked, reply=_encode(reply), shown=shown, token=token_use(), built_on=built_on
+    )
     stored = runtime().writer.submit(entry)
     if not stored.replayed:
         metrics.count_prediction(prediction, asked.actor.environment)

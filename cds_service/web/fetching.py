@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from cds_service import logs
-from cds_service.cdshooks.catalogue import Service
+from cds_service.cdshooks.catalogue import VITALS_RISK, Service
 from cds_service.cdshooks.prefetch import Note, NoteKind, Prefetch, missing_required, read_prefetch
 from cds_service.cdshooks.queries import absent_queries
 from cds_service.cdshooks.schemas import Envelope
@@ -14,10 +14,15 @@ from cds_service.errors import CdsError, DataRequired
 from cds_service.fhir.access import granted_access
 from cds_service.fhir.client import FetchFailed
 from cds_service.monitoring.metrics import count_fetch
+from cds_service.services.stored_readings import Filled
 from cds_service.web import strict_json
+from cds_service.web.answering import snapshot_from_fhir
 from cds_service.web.context import runtime
 
 log = logs.get_logger(__name__)
+
+# The prefetch key under which vital signs come.
+_VITALS = "observations"
 
 
 def complete_prefetch(
@@ -25,11 +30,14 @@ def complete_prefetch(
 ) -> Prefetch:
     """The prefetch as it was sent, with what was left out read from the client's FHIR server where it has one.
 
-    DataRequired when what cannot be done without was neither sent nor to be had; anything else that could not be
-    read is said on the card.
+    Vital signs other systems sent come before the FHIR server's: it is not asked for those. DataRequired when what
+    cannot be done without was neither sent nor to be had; anything else that could not be read is said on the card.
     """
     queries = absent_queries(service, call, sent)
     missing = missing_required(service, sent)
+    if _VITALS in missing and service is VITALS_RISK and snapshot_with_stored(call, sent, actor).built_on:
+        queries.pop(_VITALS, None)
+        missing = tuple(key for key in missing if key != _VITALS)
     if not queries or call.fhir_server is None:
         return _with_required(missing, sent, "send this prefetch, or a FHIR server to read it from")
     try:
@@ -44,6 +52,20 @@ def complete_prefetch(
     completed = read_prefetch(service, call.hook, {**call.prefetch, **fetched}, raw={**raw, **fetched})
     notes = tuple(Note(NoteKind.NOT_FETCHED, key) for key in failed)
     return Prefetch(completed.states, completed.parts, completed.notes + notes)
+
+
+def snapshot_with_stored(call: Envelope, prefetch: Prefetch, actor: Actor) -> Filled:
+    """What the prefetch says of the patient; where it brings no vital signs, with those that other systems sent."""
+    process = runtime()
+    snapshot = snapshot_from_fhir(
+        prefetch.parts,
+        patient_id=call.patient_id,
+        encounter_id=call.encounter_id,
+        at=process.now(),
+        listed=prefetch.empty_types,
+        server=call.fhir_server,
+    )
+    return Filled(snapshot) if prefetch.brings(_VITALS) else process.readings.fill(snapshot, actor)
 
 
 def _with_required(missing: tuple[str, ...], sent: Prefetch, remedy: str) -> Prefetch:

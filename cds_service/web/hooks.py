@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import msgspec
 from flask import Blueprint, Response
@@ -27,11 +28,10 @@ from cds_service.web.answering import (
     predict_from,
     quiet_until,
     rank_from,
-    snapshot_from_fhir,
 )
 from cds_service.web.context import json_response, language, read_json, runtime
 from cds_service.web.diagnoses import take_diagnoses
-from cds_service.web.fetching import complete_prefetch
+from cds_service.web.fetching import complete_prefetch, snapshot_with_stored
 from cds_service.web.strict_json import content_hash
 
 hooks = Blueprint("hooks", __name__)
@@ -77,26 +77,27 @@ def call_service(service_id: str) -> Response:
         hook_instance=str(call.hook_instance),
         mode=mode,
     )
-    prediction, cards = _CONCLUDE[service.id](call, prefetch, asked)
-    shown = cards if mode is Mode.LIVE else []
-    stored = commit(prediction, asked, {"cards": shown}, shown=bool(shown))
+    concluded = _CONCLUDE[service.id](call, prefetch, asked)
+    shown = concluded.cards if mode is Mode.LIVE else []
+    stored = commit(concluded.prediction, asked, {"cards": shown}, shown=bool(shown), built_on=concluded.built_on)
     if shown and not stored.replayed:
         count_card(actor.environment, service.id, shown[0]["indicator"])
     return json_response(stored.reply)
 
 
-def _vitals_risk(call: Envelope, prefetch: Prefetch, asked: Asked) -> tuple[Prediction, Cards]:
+class _Concluded(NamedTuple):
+    """What was concluded, how it is shown, and which stored readings it rests on."""
+
+    prediction: Prediction | RareAssessment
+    cards: list[dict[str, Any]]
+    built_on: tuple[tuple[UUID, int], ...] = ()
+
+
+def _vitals_risk(call: Envelope, prefetch: Prefetch, asked: Asked) -> _Concluded:
     process = runtime()
-    snapshot = snapshot_from_fhir(
-        prefetch.parts,
-        patient_id=call.patient_id,
-        encounter_id=call.encounter_id,
-        at=process.now(),
-        listed=prefetch.empty_types,
-        server=call.fhir_server,
-    )
+    snapshot, built_on = snapshot_with_stored(call, prefetch, asked.actor)
     prediction = predict_from(snapshot)
-    return prediction, cards_from_prediction(
+    cards = cards_from_prediction(
         prediction,
         language=asked.language,
         public_url=process.settings.public_url,
@@ -104,9 +105,10 @@ def _vitals_risk(call: Envelope, prefetch: Prefetch, asked: Asked) -> tuple[Pred
         zone=process.settings.site.zone_info,
         quiet_until=quiet_until(prediction, asked),
     )
+    return _Concluded(prediction, cards, built_on)
 
 
-def _rare_disease(call: Envelope, prefetch: Prefetch, asked: Asked) -> tuple[RareAssessment, Cards]:
+def _rare_disease(call: Envelope, prefetch: Prefetch, asked: Asked) -> _Concluded:
     process = runtime()
     snapshot, heard = findings_from_fhir(
         prefetch.parts,
@@ -116,13 +118,13 @@ def _rare_disease(call: Envelope, prefetch: Prefetch, asked: Asked) -> tuple[Rar
         server=call.fhir_server,
     )
     assessment = rank_from(snapshot, heard, MOST_CANDIDATES)
-    return assessment, rare_cards(
+    cards = rare_cards(
         assessment, language=asked.language, public_url=process.settings.public_url, notes=prefetch.notes
     )
+    return _Concluded(assessment, cards)
 
 
-Cards = list[dict[str, Any]]
-_CONCLUDE: dict[str, Callable[[Envelope, Prefetch, Asked], tuple[Prediction | RareAssessment, Cards]]] = {
+_CONCLUDE: dict[str, Callable[[Envelope, Prefetch, Asked], _Concluded]] = {
     VITALS_RISK.id: _vitals_risk,
     RARE_DISEASE.id: _rare_disease,
 }

@@ -6,6 +6,7 @@ from cds_service.storage.tables.feedback import feedback, hook_calls, labels, mo
 from cds_service.storage.tables.messages import messages
 from cds_service.storage.tables.people import api_tokens, users
 from cds_service.storage.tables.predictions import identities, predictions
+from cds_service.storage.tables.readings import patient_events, prediction_events, prediction_readings, readings
 from cds_service.storage.tables.schema_floor import schema_floor
 from cds_service.storage.tables.tokens import tokens
 
@@ -21,7 +22,11 @@ __all__ = [
     "messages",
     "metadata",
     "modes",
+    "patient_events",
+    "prediction_events",
+    "prediction_readings",
     "predictions",
+    "readings",
     "schema_floor",
     "tokens",
     "users",

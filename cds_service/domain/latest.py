@@ -1,0 +1,98 @@
+"""Which readings of a patient stand, of all that arrived: after corrections, withdrawals and nulls, in any order.
+
+What arrived later than it was measured never makes an old value the latest: readings are ordered by when they were
+taken, and statements about one reading by when they arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple, TypeAlias
+from uuid import UUID
+
+from cds_service.domain.patient import NotUsed, Reading, UnusedReading, Value
+
+_EVER = datetime(1, 1, 1, tzinfo=UTC)
+
+
+class Arrived(NamedTuple):
+    """One statement of a vital sign as it arrived from a sender.
+
+    `statement` tells which statements of one sender are about the same thing (order, code, sub-id), together with the
+    name and the moment. `change` is none, corrects, withdraws or clears. `value` is None where `reason` says why.
+    """
+
+    message_id: UUID
+    number: int
+    sender: str
+    statement: bytes
+    name: str
+    value: Value | None
+    reason: str | None
+    detail: str
+    alarming: bool
+    original: str
+    change: str
+    taken_at: datetime | None
+    received_at: datetime
+    source: str
+    flags: tuple[str, ...] = ()
+
+
+# A reading that may be used, and the statement it is from.
+Standing: TypeAlias = tuple[Reading, Arrived]
+
+
+def standing_readings(arrived: Iterable[Arrived]) -> tuple[list[Standing], list[UnusedReading]]:
+    """The readings that stand, one of each statement and moment, and those that do not with their reasons."""
+    about: dict[tuple[str, bytes, str, datetime | None], list[Arrived]] = {}
+    cleared: dict[tuple[str, str], datetime] = {}
+    for one in arrived:
+        about.setdefault((one.sender, one.statement, one.name, one.taken_at), []).append(one)
+        if one.change == "clears" and one.taken_at is not None:
+            key = one.sender, one.name
+            cleared[key] = max(one.taken_at, cleared.get(key, _EVER))
+    standing: list[Standing] = []
+    unused: list[UnusedReading] = []
+    for several in about.values():
+        last = _last(several)
+        refused = _refusal(last, several, cleared)
+        if refused is not None:
+            unused.append(refused)
+        elif last.value is not None and last.taken_at is not None:
+            reading = Reading(last.name, last.value, last.taken_at, last.source, last.original, last.flags)
+            standing.append((reading, last))
+    return standing, unused
+
+
+def _last(several: list[Arrived]) -> Arrived:
+    """What was said last of one reading: of one message the correction, which may come before what it corrects."""
+    has_correction = any(one.change == "corrects" for one in several)
+    said = [one for one in several if one.change in ("corrects", "withdraws") or not has_correction]
+    return max(_without_undone(said) or said, key=lambda one: (one.received_at, one.change == "corrects"))
+
+
+def _without_undone(said: list[Arrived]) -> list[Arrived]:
+    """Statements no withdrawal of the same value, or of the whole, takes back; a correction that came later stays."""
+    withdrawn = {one.original: one.received_at for one in said if one.change == "withdraws"}
+    return [one for one in said if one.change == "withdraws" or not _is_undone(one, withdrawn)]
+
+
+def _is_undone(one: Arrived, withdrawn: dict[str, datetime]) -> bool:
+    at = max((withdrawn[original] for original in (one.original, "") if original in withdrawn), default=None)
+    return at is not None and (one.change != "corrects" or one.received_at < at)
+
+
+def _refusal(last: Arrived, several: list[Arrived], cleared: dict[tuple[str, str], datetime]) -> UnusedReading | None:
+    if last.change == "withdraws":
+        was = next((one.original for one in several if one.change != "withdraws"), last.original)
+        return _unused(last, NotUsed.ENTERED_IN_ERROR, f"withdrawn by {last.source}", was)
+    until = cleared.get((last.sender, last.name))
+    if until is not None and last.taken_at is not None and last.taken_at <= until and last.change != "clears":
+        return _unused(last, NotUsed.SUPERSEDED, "cleared by a later message", last.original)
+    return None if last.reason is None else _unused(last, NotUsed(last.reason), last.detail, last.original)
+
+
+def _unused(one: Arrived, reason: NotUsed, detail: str, original: str) -> UnusedReading:
+    return UnusedReading(one.name, reason, one.source, original, detail, one.taken_at, one.alarming)

@@ -1,0 +1,184 @@
+"""Readings of a patient that arrived by HL7 v2, for a call that brings none: used when all agrees on who it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Engine
+
+from cds_service.domain.actor import Actor
+from cds_service.domain.choose import Candidate, choose_readings
+from cds_service.domain.latest import Arrived, standing_readings
+from cds_service.domain.patient import Identity, PatientSnapshot, Reading, UnusedReading
+from cds_service.domain.policy import ReadingPolicy
+from cds_service.domain.timeliness import Window, window_at
+from cds_service.services.keep_readings import birth_text, visit_text
+from cds_service.storage.identity import Keyring
+from cds_service.storage.reading_log import Crossed, PatientEvent, read_events, read_readings
+from cds_service.storage.sessions import reading
+
+# What the card says: readings were left out because something about the patient differs, or one was taken back.
+NOT_AGREED, TAKEN_BACK = "stored-readings-not-agreed", "stored-reading-taken-back"
+
+# Remarks on the visit with which nobody can say that it is the one the readings are of.
+_NO_OPEN_VISIT = frozenset(
+    {
+        "encounter-not-sent",
+        "encounter-not-found",
+        "encounter-unreadable",
+        "encounter-withdrawn",
+        "no-encounter-under-way",
+        "several-encounters",
+    }
+)
+# Records that went into records that went into this one, at most so deep; chosen by us.
+_DEEPEST = 5
+
+
+class Filled(NamedTuple):
+    """The snapshot with stored readings, and which of them it rests on (message and number)."""
+
+    snapshot: PatientSnapshot
+    built_on: tuple[tuple[UUID, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingsStore:
+    """Where stored readings are looked up, and by which rules they are judged."""
+
+    engine: Engine
+    keyring: Keyring
+    policy: ReadingPolicy
+
+    def fill(self, snapshot: PatientSnapshot, actor: Actor) -> Filled:
+        """The snapshot with the patient's stored readings beside its own; as it was where nothing is stored."""
+        window = window_at(snapshot.at, self.policy, snapshot.encounter_class)
+        found, events = self._read(snapshot.identity, actor, window)
+        if not found:
+            return Filled(snapshot)
+        agreed = self._agreeing(found, snapshot, events)
+        remarks = set(snapshot.remarks)
+        if len(agreed) < len(found):
+            remarks.add(NOT_AGREED)
+        if any(one.change in ("corrects", "withdraws") for one in agreed):
+            remarks.add(TAKEN_BACK)
+        readings, unused, built_on = _chosen(agreed, window)
+        filled = replace(
+            snapshot,
+            readings={**readings, **snapshot.readings},
+            not_used=(*snapshot.not_used, *unused),
+            remarks=tuple(sorted(remarks)),
+        )
+        return Filled(filled, built_on)
+
+    def _read(self, identity: Identity, actor: Actor, window: Window) -> tuple[list[Crossed], list[PatientEvent]]:
+        """Everything recent that arrived under any identifier of the patient, and of records that went into theirs."""
+        own = {
+            key
+            for system, value in identity.identifiers
+            if system
+            for key in self.keyring.patient_keys(actor.tenant, f"{system}|{value}")
+        }
+        if not own:
+            return [], []
+        with reading(self.engine) as connection:
+            keys, events = set(own), read_events(connection, actor.tenant, actor.environment, own)
+            for _ in range(_DEEPEST):
+                wider = keys | _went_into(events, keys)
+                if wider == keys:
+                    break
+                keys = wider
+                events = read_events(connection, actor.tenant, actor.environment, keys)
+            since = {"": window.oldest, **window.slow}
+            found = read_readings(connection, actor.tenant, actor.environment, keys, since=since)
+        moved = _moved(events)
+        return [one for one in found if _is_of(one, own, keys, moved)], events
+
+    def _agreeing(self, found: list[Crossed], snapshot: PatientSnapshot, events: list[PatientEvent]) -> list[Arrived]:
+        """Readings whose birth date, sex and visit are this patient's, as far as they were ever said to be."""
+        identity = snapshot.identity
+        if identity.birth_date is None or snapshot.sex is None or not _NO_OPEN_VISIT.isdisjoint(snapshot.remarks):
+            return []
+        births = self.keyring.fingerprints(birth_text(identity.birth_date))
+        visits = {
+            print_
+            for system, value in identity.visits
+            for print_ in self.keyring.fingerprints(visit_text(system, value))
+        }
+        ended = _ended(events)
+        return [
+            one.arrived
+            for one in found
+            if one.whose.birth in births
+            and one.whose.sex == snapshot.sex
+            and one.whose.is_under_way
+            and (one.key, one.whose.visit) not in ended
+            and (not visits or one.whose.visit is None or one.whose.visit in visits)
+        ]
+
+
+def _went_into(events: list[PatientEvent], keys: Collection[str]) -> set[str]:
+    """Patients whose record, or one visit of it, is now these patients': merges that were not undone."""
+    joined: dict[tuple[str, str], bool] = {}
+    for event in events:
+        if event.other_key is not None:
+            joined[event.key, event.other_key] = event.kind != "parted"
+            if event.kind == "parted":
+                joined[event.other_key, event.key] = False
+    return {key for (key, other), is_joined in joined.items() if is_joined and other in keys}
+
+
+def _moved(events: list[PatientEvent]) -> dict[tuple[str, bytes | None], str]:
+    """Where single visits went."""
+    return {
+        (event.key, event.visit): event.other_key
+        for event in events
+        if event.kind == "moved" and event.other_key is not None
+    }
+
+
+def _is_of(
+    one: Crossed, own: Collection[str], keys: Collection[str], moved: dict[tuple[str, bytes | None], str]
+) -> bool:
+    """Whether a reading is the patient's after its visit went where it went."""
+    target = moved.get((one.key, one.whose.visit))
+    if target is not None:
+        return target in keys
+    return one.key in own or not any(key == one.key for key, _ in moved)
+
+
+def _ended(events: list[PatientEvent]) -> set[tuple[str, bytes | None]]:
+    """Visits that ended and were not opened again."""
+    state: dict[tuple[str, bytes | None], str] = {}
+    for event in events:
+        if event.kind in ("ended", "reopened"):
+            state[event.key, event.visit] = event.kind
+    return {visit for visit, kind in state.items() if kind == "ended"}
+
+
+def _chosen(
+    agreed: list[Arrived], window: Window
+) -> tuple[dict[str, Reading], list[UnusedReading], tuple[tuple[UUID, int], ...]]:
+    standing, unused = standing_readings(agreed)
+    candidates: dict[str, list[Candidate]] = {}
+    for found, arrived in standing:
+        late = window.refusal(found.name, found.time)
+        if late is None:
+            candidates.setdefault(found.name, []).append((found, arrived))
+        else:
+            reason, detail, alarming = late
+            unused.append(UnusedReading(found.name, reason, found.source, found.original, detail, found.time, alarming))
+    readings = dict(choose_readings(candidates, unused, _ORDERS))
+    sources = {one.source for one in readings.values()}
+    built_on = tuple((arrived.message_id, arrived.number) for one, arrived in standing if one.source in sources)
+    return readings, unused, built_on
+
+
+def _correction(arrived: Arrived) -> float:
+    return float(arrived.change == "corrects")
+
+
+_ORDERS = (_correction,)

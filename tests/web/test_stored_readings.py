@@ -1,0 +1,257 @@
+"""A hook that brings no vital signs uses those that arrived by HL7 v2, when everything agrees on who the patient is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds_service.domain.codes import CodeTables
+from cds_service.inference.predictor import Predictor
+from cds_service.runtime import Runtime
+from cds_service.storage.audit_log import verify_chain
+from tests.conftest import Clock, Service, started
+from tests.databases import Database
+from tests.hl7.builders import HEART_RATE, SPO2, SYSTOLIC, er7, msh, obx
+from tests.web.calls import Json, card, fixture, post
+from tests.web.test_messages import post as post_message
+from tests.web.test_messages import rows
+
+SYSTEM = "urn:oid:2.16.724.4.9.20"
+TIME, EARLIER = "20260314092500+0100", "20260314091000+0100"
+PID = "PID|1||4711^^^HOSP^MR||Ferrer^Tomas||19541102|M"
+PV1 = "PV1|1|E|ED^01^1||||||||||||||||V1^^^HOSP"
+OBR = f"OBR|1||FI1|85353-1^Vital signs panel^LN|||{TIME}"
+NOT_AGREED = "Values another system sent were left out"
+TAKEN_BACK = "A value another system sent was corrected or withdrawn"
+
+
+@pytest.fixture
+def ward(
+    tmp_path: Path,
+    empty_database: Path,
+    predictor: Predictor,
+    tables: CodeTables,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Service]:
+    """A service whose site says which identifier system the hospital's authority is, and whose clock goes on."""
+
+    def now() -> datetime:
+        clock.moment += timedelta(seconds=1)
+        return clock.moment
+
+    monkeypatch.setattr(Runtime, "now", staticmethod(now))
+    site = tmp_path / "site.toml"
+    site.write_text(f'[hl7.authorities]\nHOSP = "{SYSTEM}"\n', encoding="utf-8")
+    with started(tmp_path, empty_database, predictor, tables, CDS_SITE_FILE=str(site)) as service:
+        yield service
+
+
+def send(service: Service, *observations: str, pid: str = PID, pv1: str = PV1, **header: str) -> bytes:
+    numbered = {"msh_10": f"M{rows(service, 'SELECT count(*) FROM messages')[0][0]}", **header}
+    answer = post_message(service, er7(msh(**numbered), pid, pv1, OBR, *observations)).data
+    assert b"|AA|" in answer, answer
+    return answer
+
+
+def vitals(heart_rate: object = 128, **changes: str) -> list[str]:
+    told = {"obx_14": TIME, **changes}
+    return [obx(HEART_RATE, heart_rate, **told), obx(SPO2, 91, "%", **told), obx(SYSTOLIC, 96, "mm[Hg]", **told)]
+
+
+def asked(*, observations: str = "empty", **patient: Any) -> Json:
+    """A call without vital signs; members of the patient replaced, None to leave one out."""
+    body = fixture()
+    prefetch = body["prefetch"]
+    known = {"identifier": [{"system": SYSTEM, "value": "4711"}], **patient}
+    prefetch["patient"] = {k: v for k, v in {**prefetch["patient"], **known}.items() if v is not None}
+    nothing: Json = {"null": None, "empty": {"resourceType": "Bundle", "type": "searchset", "entry": []}}
+    for key in ("observations", "examinations"):
+        del prefetch[key]
+        if observations != "absent":
+            prefetch[key] = nothing[observations]
+    return body
+
+
+@pytest.mark.parametrize("observations", ["absent", "null", "empty"])
+def test_readings_that_came_by_hl7_are_on_the_card_of_a_hook_without_any(ward: Service, observations: str) -> None:
+    send(ward, *vitals())
+
+    shown = card(ward.client, asked(observations=observations))
+
+    assert "heart rate 128/min (`MONITOR M0 OBX[1]`)" in shown["detail"]
+    assert "SpO2 91 %" in shown["detail"]
+
+
+def test_without_an_agreeing_reading_absent_vital_signs_are_still_412(ward: Service) -> None:
+    assert post(ward.client, asked(observations="absent")).status_code == 412
+
+
+DISAGREEMENTS: dict[str, tuple[Json, str, str]] = {
+    "birth-date": ({"birthDate": "1954-11-03"}, PID, PV1),
+    "no-birth-date": ({"birthDate": None}, PID, PV1),
+    "sex": ({"gender": "female"}, PID, PV1),
+    "no-sex-in-the-message": ({}, PID.removesuffix("M"), PV1),
+    "no-visit-in-the-message": ({}, PID, "ZZZ|1"),
+    "visit-not-begun": ({}, PID, "PV1|1|P|ED"),
+}
+
+
+@pytest.mark.parametrize("case", DISAGREEMENTS)
+def test_readings_are_left_out_and_the_card_says_so_when_something_differs(ward: Service, case: str) -> None:
+    patient, pid, pv1 = DISAGREEMENTS[case]
+    send(ward, *vitals(), pid=pid, pv1=pv1)
+
+    shown = card(ward.client, asked(**patient))
+
+    assert NOT_AGREED in shown["detail"]
+    assert "128/min" not in shown["detail"]
+
+
+def test_the_card_says_in_spanish_that_readings_were_left_out(ward: Service) -> None:
+    send(ward, *vitals())
+
+    shown = card(ward.client, asked(gender="female"), Accept_Language="es")
+
+    assert "Se omitieron valores enviados por otro sistema" in shown["detail"]
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [[{"system": "urn:oid:9.9", "value": "4711"}], [{"value": "4711"}], [{"system": SYSTEM, "value": "4712"}], None],
+    ids=["another-system", "no-system", "another-patient", "no-identifier"],
+)
+def test_a_patient_is_found_by_system_and_value_only(ward: Service, identifier: object) -> None:
+    send(ward, *vitals())
+
+    shown = card(ward.client, asked(identifier=identifier))
+
+    assert "128/min" not in shown["detail"]
+    assert NOT_AGREED not in shown["detail"]
+
+
+def test_an_encounter_of_another_number_does_not_agree(ward: Service) -> None:
+    send(ward, *vitals())
+    body = asked()
+    encounter = body["prefetch"]["encounter"]["entry"][0]["resource"]
+
+    encounter["identifier"] = [{"system": SYSTEM, "value": "V2"}]
+    other = card(ward.client, body)
+    again = asked()
+    again["prefetch"]["encounter"]["entry"][0]["resource"]["identifier"] = [{"system": SYSTEM, "value": "V1"}]
+    same = card(ward.client, again)
+
+    assert NOT_AGREED in other["detail"]
+    assert "128/min" in same["detail"]
+
+
+def test_what_arrives_late_never_makes_an_old_value_the_latest(ward: Service) -> None:
+    send(ward, *vitals(128))
+    send(ward, *vitals(60, obx_14=EARLIER))
+
+    assert "heart rate 128/min" in card(ward.client, asked())["detail"]
+
+
+def test_a_correction_replaces_and_marks_predictions_stale(ward: Service) -> None:
+    send(ward, *vitals(128))
+    first = card(ward.client, asked())
+    send(ward, obx(HEART_RATE, 88, obx_11="C", obx_14=TIME))
+
+    shown = card(ward.client, asked())
+
+    assert "heart rate 88/min" in shown["detail"]
+    assert TAKEN_BACK in shown["detail"]
+    stale = {str(found) for (found,) in rows(ward, "SELECT prediction_id FROM prediction_events WHERE kind = 'stale'")}
+    assert first["uuid"].replace("-", "") in stale
+    assert len(stale) == 2  # the card's, and that of the first message
+    assert rows(ward, "SELECT count(*) FROM audit WHERE action = 'prediction-stale'") == [(2,)]
+    assert verify_chain(ward.runtime.engine, ward.runtime.keyring) is None
+
+
+def test_a_withdrawal_takes_the_value_from_the_next_card_which_says_so(ward: Service) -> None:
+    send(ward, *vitals(128))
+    send(ward, obx(HEART_RATE, "", obx_11="W", obx_14=TIME))
+
+    shown = card(ward.client, asked())
+
+    assert TAKEN_BACK in shown["detail"]
+    assert "heart rate 128/min (" not in shown["detail"]
+    assert "SpO2 91 %" in shown["detail"]
+
+
+def test_readings_age_as_all_others_do(ward: Service, clock: Clock) -> None:
+    send(ward, *vitals())
+    clock.moment += timedelta(hours=12)
+
+    assert "heart rate 128/min" not in card(ward.client, asked())["detail"]
+
+
+@pytest.mark.parametrize("trigger", ["A03", "A11"])
+def test_after_the_visit_ended_its_readings_are_not_used(ward: Service, trigger: str) -> None:
+    send(ward, *vitals())
+    send(ward, msh_9=f"ADT^{trigger}")
+
+    assert NOT_AGREED in card(ward.client, asked())["detail"]
+
+
+def test_a_cancelled_discharge_opens_the_visit_again(ward: Service) -> None:
+    send(ward, *vitals())
+    send(ward, msh_9="ADT^A03")
+    send(ward, msh_9="ADT^A13")
+
+    assert "heart rate 128/min" in card(ward.client, asked())["detail"]
+
+
+PRIOR = PID.replace("4711", "0815")
+
+
+def merge(service: Service, trigger: str, *extra: str) -> bytes:
+    number = rows(service, "SELECT count(*) FROM messages")[0][0]
+    message = er7(msh(msh_9=f"ADT^{trigger}", msh_10=f"A{number}"), PID, *extra)
+    return post_message(service, message).data
+
+
+@pytest.mark.parametrize("trigger", ["A18", "A34", "A40", "A43", "A47"])
+def test_after_a_merge_the_readings_of_the_prior_record_count_and_a37_undoes_it(ward: Service, trigger: str) -> None:
+    send(ward, *vitals(), pid=PRIOR)
+    before = card(ward.client, asked())
+
+    assert b"|AA|" in merge(ward, trigger, "MRG|0815^^^HOSP^MR")
+    merged = card(ward.client, asked())
+    assert b"|AA|" in merge(ward, "A37", PRIOR)
+    parted = card(ward.client, asked())
+
+    found = ["heart rate 128/min" in one["detail"] for one in (before, merged, parted)]
+    assert found == [False, True, False]
+
+
+def test_one_visit_moves_and_no_other(ward: Service) -> None:
+    send(ward, *vitals(128), pid=PRIOR)
+    send(ward, obx(SPO2, 85, "%", obx_14="20260314092600+0100"), pid=PRIOR, pv1=PV1.replace("V1", "V2"))
+
+    assert b"|AA|" in merge(ward, "A45", "MRG|0815^^^HOSP^MR||||V1^^^HOSP")
+    shown = card(ward.client, asked())
+
+    assert "heart rate 128/min" in shown["detail"]
+    assert "SpO2 85 %" not in shown["detail"]
+
+
+def test_a_move_without_its_visit_is_refused(ward: Service) -> None:
+    answer = merge(ward, "A44", "MRG|0815^^^HOSP^MR||ACC1")
+
+    assert b"|AE|" in answer
+    assert b"send A45 with the number of the visit" in answer
+
+
+def test_readings_of_another_environment_or_tenant_are_nobodys(ward: Service) -> None:
+    send(ward, *vitals())
+    database = Database("sqlite", f"sqlite:///{ward.database}", ward.database.parent)
+
+    for change in ("environment = 'production'", "environment = 'test', tenant = 'south'"):
+        database.execute(f"UPDATE readings SET {change}")
+        shown = card(ward.client, asked())
+        assert ("128/min" in shown["detail"], NOT_AGREED in shown["detail"]) == (False, False)
