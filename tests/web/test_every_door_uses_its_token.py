@@ -19,7 +19,8 @@ from tests.web.tokens import a_token, clients_file
 
 # Method, path and body of a call of each address that is answered with 2xx; `{id}` is a prediction of the client.
 Door = tuple[str, str, Callable[[str], Json] | bytes]
-TWIN = (REPOSITORY / "fixtures" / "twins" / "sepsis-from-nursing-home" / "bundle.json").read_bytes()
+TWINS = REPOSITORY / "fixtures" / "twins" / "sepsis-from-nursing-home"
+TWIN, MESSAGE = (TWINS / "bundle.json").read_bytes(), (TWINS / "message.hl7").read_bytes()
 FINDINGS = {"observed": ["HP:0001250", "HP:0001263"], "age_years": 4}
 DOORS: dict[str, Door] = {
     "hooks.call_service": ("POST", PATH, lambda _: fixture()),
@@ -36,6 +37,7 @@ DOORS: dict[str, Door] = {
         lambda _: {"category": "acute", "author": "Practitioner/7"},
     ),
     "labels.list_labels": ("GET", "/predictions/{id}/labels", b""),
+    "messages.take_message": ("POST", "/hl7/v2", MESSAGE),
     "rare.rank_findings": ("POST", "/rare-diseases", lambda _: FINDINGS),
 }
 
@@ -53,7 +55,8 @@ def guarded(
 
 
 def send(service: Service, method: str, path: str, body: bytes, token: str) -> TestResponse:
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+    media = "application/hl7-v2" if body.startswith(b"MSH") else "application/json"
+    headers = {"Content-Type": media, "Authorization": f"Bearer {token}"}
     return service.client.open(path, method=method, data=body, headers=headers)
 
 
