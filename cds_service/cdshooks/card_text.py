@@ -10,11 +10,11 @@ from operator import attrgetter
 from cds_service.cdshooks.markdown import plain, quoted
 from cds_service.cdshooks.news2_text import news2_section
 from cds_service.cdshooks.prefetch import Note, NoteKind
-from cds_service.cdshooks.tables import VITALS
 from cds_service.cdshooks.wording import Words, clock, minutes_between
 from cds_service.domain.patient import NotUsed, PatientSnapshot, Reading, UnusedReading
 from cds_service.domain.prediction import Driver, Prediction, StateTag
 from cds_service.i18n import Translate
+from cds_service.vocabulary import VITALS
 
 # Log-odds that one value moves the risk by: 0.1 is a factor of 1.1, 0.5 one of 1.65. Chosen by us so that a card shows
 # what a reader could notice; the prediction's own page lists every value.
@@ -28,9 +28,10 @@ _ORDER = tuple(VITALS)
 
 
 def detail(prediction: Prediction, words: Words, notes: Sequence[Note] = (), zone: tzinfo = UTC) -> str:
-    """The card's Markdown, alarming values first, times in `zone`."""
+    """The card's Markdown, what throws doubt on the record first, then alarming values; times in `zone`."""
     unused = shown_unused(prediction.snapshot)
     sections = (
+        " ".join([f"**{remark}.**" for remark in first_remarks(prediction.snapshot, words)]),
         _alarming(unused, words),
         _why(prediction, words),
         news2_section(prediction, words),
@@ -158,6 +159,11 @@ def _source(source: str) -> str:
 
 def _would_help(names: Sequence[str], words: Words) -> str:
     return _section(words.t("Would help most"), ", ".join(map(words.name, names[:MOST_HELPFUL])))
+
+
+def first_remarks(snapshot: PatientSnapshot, words: Words) -> list[str]:
+    """What must be said of the record before anything else, short enough for a summary."""
+    return [words.first_remarks[remark] for remark in snapshot.remarks if remark in words.first_remarks]
 
 
 def record_remarks(snapshot: PatientSnapshot, words: Words) -> list[str]:

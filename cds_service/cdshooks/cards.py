@@ -10,14 +10,14 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 from urllib.parse import quote
 
-from cds_service.cdshooks.card_text import alarm, detail, per_hundred, record_remarks, shown_unused
+from cds_service.cdshooks.card_text import alarm, detail, first_remarks, per_hundred, record_remarks, shown_unused
 from cds_service.cdshooks.markdown import plain
 from cds_service.cdshooks.override_reasons import override_reasons
 from cds_service.cdshooks.prefetch import Note
-from cds_service.cdshooks.tables import VITALS
 from cds_service.cdshooks.wording import Words, clock, words
 from cds_service.domain.patient import NotUsed, UnusedReading
 from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate
+from cds_service.vocabulary import VITALS
 
 # CDS Hooks 2.0.1, card attributes: "fewer than 140 characters".
 SUMMARY_LIMIT = 139
@@ -77,7 +77,8 @@ def has_nothing_to_say(prediction: Prediction, notes: Sequence[Note], w: Words) 
     snapshot = prediction.snapshot
     states = tuple(tag.state for tag in prediction.states)
     is_composed = prediction.news2 is not None and prediction.news2.composed
-    if states != ("not-ill",) or notes or is_composed or record_remarks(snapshot, w):
+    has_remarks = bool(first_remarks(snapshot, w) or record_remarks(snapshot, w))
+    if states != ("not-ill",) or notes or is_composed or has_remarks:
         return False
     return not any(map(_is_notable, shown_unused(snapshot)))
 
@@ -113,6 +114,7 @@ def summary(prediction: Prediction, w: Words) -> str:
 def _wordings(prediction: Prediction, w: Words) -> Iterator[str]:
     """Wordings of the summary from the fullest to the shortest; what may be an emergency stays in all of them."""
     alarms = [alarm(reading, w) for reading in prediction.snapshot.not_used if reading.alarming][:1]
+    alarms = [*first_remarks(prediction.snapshot, w), *alarms]
     risk = [_risk(prediction.risk, w)] if prediction.risk else []
     if prediction.news2 is None:
         yield " · ".join([*alarms, *risk, _without_news2(prediction, w)])

@@ -15,7 +15,10 @@ def news2_section(prediction: Prediction, words: Words) -> str:
     t, news2 = words.t, prediction.news2
     if news2 is None:
         reason = prediction.news2_omitted or ""
-        return t("**NEWS2 not calculated:** %(reason)s") % {"reason": words.news2_omitted.get(reason) or quoted(reason)}
+        said = words.news2_omitted.get(reason) or quoted(reason)
+        text = t("**NEWS2 not calculated:** %(reason)s") % {"reason": said}
+        advice = words.advice_without_news2.get(reason)
+        return f"{text}. {advice}" if advice else text
     sentences = (
         _points(news2, words),
         _red(news2, words),

@@ -9,9 +9,13 @@ from functools import lru_cache
 
 from cds_service.cdshooks.complaint_words import COMPLAINTS
 from cds_service.cdshooks.markdown import quoted
-from cds_service.cdshooks.tables import (
+from cds_service.domain.patient import Value
+from cds_service.i18n import Translate, msgid, translator
+from cds_service.vocabulary import (
+    ADVICE_WITHOUT_NEWS2,
     BANDS,
     BASES,
+    FIRST_REMARKS,
     FLAGS,
     NEWS2_OMITTED,
     OTHER_NAMES,
@@ -26,8 +30,6 @@ from cds_service.cdshooks.tables import (
     VITALS,
     Table,
 )
-from cds_service.domain.patient import Value
-from cds_service.i18n import Translate, msgid, translator
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,12 @@ class Words:
     responses: Table
     thresholds: Table
     news2_omitted: Table
+    advice_without_news2: Table
     risk_omitted: Table
     remarks: Table
     flags: Table
     record_remarks: Table
+    first_remarks: Table
     states: Table
     bases: Table
     bands: Table
@@ -135,10 +139,12 @@ def words(language: str) -> Words:
         responses=translated(RESPONSES),
         thresholds=translated(THRESHOLDS),
         news2_omitted=translated(NEWS2_OMITTED),
+        advice_without_news2=translated(ADVICE_WITHOUT_NEWS2),
         risk_omitted=translated(RISK_OMITTED),
         remarks=translated(REMARKS),
         flags=translated(FLAGS),
         record_remarks=translated(RECORD_REMARKS),
+        first_remarks=translated(FIRST_REMARKS),
         states=translated(STATES),
         bases=translated(BASES),
         bands=translated(BANDS),

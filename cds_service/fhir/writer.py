@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid5
 
-from cds_service.domain.patient import NotUsed
 from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate
 from cds_service.domain.vital_codes import LOINC, SNOMED
+from cds_service.fhir.notes import DISCLAIMER, notes, said
 from cds_service.i18n import Translate, msgid, translator
+from cds_service.vocabulary import NAMES
 
 Json = dict[str, Any]
 
@@ -35,7 +36,6 @@ _MODULE = "urn:cds-service:vitals-risk"
 _LITERAL = re.compile(r"[A-Za-z]{1,40}/[A-Za-z0-9\-.]{1,64}")
 
 _METHOD = msgid("NEWS2 (Royal College of Physicians, 2017) and ICU risk model")
-_DISCLAIMER = msgid("Demonstration, not for clinical use.")
 
 
 def risk_assessment(prediction: Prediction, *, language: str, subject: str | None = None) -> Json:
@@ -52,7 +52,7 @@ def risk_assessment(prediction: Prediction, *, language: str, subject: str | Non
         "occurrenceDateTime": snapshot.at.isoformat(),
         "basis": _basis(prediction),
         "prediction": _predictions(prediction, t),
-        "note": [{"text": text} for text in _notes(prediction, t)],
+        "note": [{"text": text} for text in notes(prediction, t)],
     }
     return {name: value for name, value in resource.items() if value}
 
@@ -68,7 +68,7 @@ def guidance_response(prediction: Prediction, *, language: str, subject: str | N
         "subject": _subject(prediction, subject),
         "occurrenceDateTime": prediction.snapshot.at.isoformat(),
         "dataRequirement": [_requirement(name) for name in prediction.would_help],
-        "note": [{"text": translator(language)(_DISCLAIMER)}],
+        "note": [{"text": translator(language)(DISCLAIMER)}],
     }
     return {name: value for name, value in resource.items() if value}
 
@@ -123,7 +123,7 @@ def _predictions(prediction: Prediction, t: Translate) -> list[Json]:
 
 
 def _risk(risk: RiskEstimate, at: str, t: Translate) -> Json:
-    drivers = ", ".join(f"{driver.feature} {driver.contribution:+.2f}" for driver in risk.drivers[:5])
+    drivers = ", ".join(f"{said(driver.feature, NAMES, t)} {driver.contribution:+.2f}" for driver in risk.drivers[:5])
     found: Json = {
         "outcome": {"coding": [_ICU_ADMISSION], "text": t(msgid("ICU admission from this visit"))},
         "probabilityDecimal": round(risk.probability, 4),
@@ -138,36 +138,18 @@ def _risk(risk: RiskEstimate, at: str, t: Translate) -> Json:
 
 
 def _news2(news2: EarlyWarning, t: Translate) -> Json:
-    score = {"score": news2.lower, "inputs": ", ".join(news2.unknown)}
+    score = {"score": news2.lower, "inputs": ", ".join(said(name, NAMES, t) for name in news2.unknown)}
     text = (
         t(msgid("NEWS2 at least %(score)d (%(inputs)s unknown)")) % score if news2.unknown else f"NEWS2 {news2.lower}"
     )
-    points = ", ".join(f"{name} {'?' if point is None else point}" for name, point in news2.points.items())
+    named = ((said(name, NAMES, t), point) for name, point in news2.points.items())
+    points = ", ".join(f"{name} {'?' if point is None else point}" for name, point in named)
+    scale = t(msgid("SpO2 scale %(scale)d")) % {"scale": news2.scale}
     return {
         "outcome": {"coding": [_NEWS2_TOTAL], "text": t(msgid("Acute deterioration (NEWS2)"))},
         "qualitativeRisk": {"text": t(news2.level)},
-        "rationale": f"{text}; SpO2 scale {news2.scale}; {points}",
+        "rationale": f"{text}; {scale}; {points}",
     }
-
-
-def _notes(prediction: Prediction, t: Translate) -> list[str]:
-    """States with their basis, why a part is missing, and the disclaimer."""
-    notes = [f"{t(tag.state)} ({', '.join((*tag.basis, *tag.evidence))})" for tag in prediction.states]
-    if prediction.news2_omitted is not None:
-        notes.append(t(msgid("NEWS2 not calculated: %(reason)s")) % {"reason": prediction.news2_omitted})
-    if prediction.risk_omitted is not None:
-        values = {"version": prediction.model_version, "reason": prediction.risk_omitted}
-        notes.append(t(msgid("Risk model %(version)s not used: %(reason)s.")) % values)
-    return [*_left_out(prediction, t), *notes, t(_DISCLAIMER)]
-
-
-def _left_out(prediction: Prediction, t: Translate) -> list[str]:
-    """Readings that were not used and why, those that may be an emergency first."""
-    unused = [reading for reading in prediction.snapshot.not_used if reading.reason is not NotUsed.SUPERSEDED]
-    alarms = [f"{reading.name} {reading.original}" for reading in unused if reading.alarming]
-    others = [f"{reading.name} {reading.original}: {reading.reason}" for reading in unused if not reading.alarming]
-    titled = ((t(msgid("Check the patient")), alarms), (t(msgid("Not used")), others))
-    return [f"{title}: {', '.join(items)}" for title, items in titled if items]
 
 
 def _requirement(name: str) -> Json:

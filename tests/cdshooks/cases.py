@@ -111,6 +111,23 @@ def hospice_patient() -> Prediction:
     return a_prediction(states=states, risk=a_risk(0.035, "moderate", (Driver("chronic_count", 2.0, 0.3),)))
 
 
+def child_with_extreme_values() -> Prediction:
+    """Three years old: no score is for children, and the card must not read as if nothing were wrong."""
+    return a_prediction(
+        snapshot=a_snapshot(values={"heart_rate": 205.0, "respiratory_rate": 62.0, "spo2": 88.0}, age_years=3.2),
+        news2=None,
+        news2_omitted="under-16",
+        risk=None,
+        risk_omitted="under-18",
+        states=(StateTag("not-determinable", ("rule",)),),
+    )
+
+
+def recorded_as_deceased() -> Prediction:
+    """Fresh, normal vital signs of a patient whose record says dead: that is said before anything else."""
+    return a_prediction(snapshot=a_snapshot(remarks=("patient-deceased",)))
+
+
 def healthy_adult() -> Prediction:
     """Everything measured and normal: nothing to say."""
     return a_prediction()
@@ -126,6 +143,8 @@ CASES = {
         pregnant_woman,
         ward_patient_composed,
         hospice_patient,
+        child_with_extreme_values,
+        recorded_as_deceased,
         healthy_adult,
     )
 }

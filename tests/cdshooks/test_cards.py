@@ -15,11 +15,12 @@ from cds_service.cdshooks.cards import cards_from_prediction, indicator
 from cds_service.cdshooks.complaint_words import COMPLAINTS
 from cds_service.cdshooks.override_reasons import NON_ADHERENCE, OWN_REASONS
 from cds_service.cdshooks.prefetch import Note, NoteKind
-from cds_service.cdshooks.tables import OTHER_NAMES, REASONS, VITALS
 from cds_service.domain.complaints import COMPLAINT_GROUPS
 from cds_service.domain.features import FEATURES
 from cds_service.domain.patient import NotUsed
 from cds_service.domain.prediction import Driver, Prediction, StateTag
+from cds_service.domain.vitals import ALARMING
+from cds_service.vocabulary import OTHER_NAMES, REASONS, VITALS
 from tests.cdshooks.builders import (
     AT,
     PARAMETERS,
@@ -118,6 +119,18 @@ INDICATORS = [
         a_prediction(snapshot=a_snapshot(not_used=(an_unused("spo2", NotUsed.IMPLAUSIBLE, "0 %", alarming=True),))),
         "warning",
     ),
+    (
+        "every vital sign impossible",
+        a_prediction(
+            snapshot=a_snapshot(
+                values={},
+                not_used=tuple(an_unused(name, NotUsed.IMPLAUSIBLE, "0", alarming=True) for name in sorted(ALARMING)),
+            ),
+            news2=None,
+            risk=None,
+        ),
+        "warning",
+    ),
     ("could reach 7", a_prediction(news2=a_news2(upper=12, upper_level="high")), "info"),
     ("nothing", a_prediction(news2=None, risk=None), "info"),
 ]
@@ -140,6 +153,7 @@ SPEAKING = [
     ("another state", replace(HEALTHY, states=(*HEALTHY.states, StateTag("chronic", ("record",)))), ()),
     ("no state at all", replace(HEALTHY, states=()), ()),
     ("a note", HEALTHY, (Note(NoteKind.QUERY_FAILED, "conditions"),)),
+    ("a record of a death", replace(HEALTHY, snapshot=a_snapshot(remarks=("patient-deceased",))), ()),
     ("another patient's data", replace(HEALTHY, snapshot=a_snapshot(remarks=("observation-of-other-patient",))), ()),
     ("a bad unit", replace(HEALTHY, snapshot=a_snapshot(not_used=(an_unused("spo2", NotUsed.UNKNOWN_UNIT),))), ()),
 ]
@@ -169,6 +183,30 @@ def test_alarming_value_leads_summary_and_detail() -> None:
 
     assert shown["summary"].startswith("heart rate 0/min: check the patient")
     assert shown["detail"].startswith("**Check the patient:** heart rate 0/min")
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "Recorded as deceased"), ("es", "Consta como fallecido")])
+def test_a_recorded_death_comes_before_everything_else(language: str, said: str) -> None:
+    zero = an_unused("heart_rate", NotUsed.IMPLAUSIBLE, "0 /min", alarming=True)
+    dead = a_snapshot(remarks=("patient-deceased",), not_used=(zero,))
+
+    shown = card(a_prediction(snapshot=dead, news2=a_news2(level="high")), language)
+
+    assert shown["summary"].startswith(said)
+    assert shown["detail"].startswith(f"**{said}")
+    assert shown["detail"].count(said) == 1
+    assert "0/min" in shown["summary"]
+    assert "NEWS2" in shown["summary"]
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "paediatric score"), ("es", "escala pediátrica")])
+def test_a_child_is_referred_to_a_childs_score_and_judged_by_none_of_ours(language: str, said: str) -> None:
+    shown = card(CASES["child-with-extreme-values"], language)
+
+    assert "16" in shown["summary"]
+    assert said.split()[-1] in shown["summary"]
+    assert said in shown["detail"]
+    assert not re.search(r"NEWS2 [0-9]", shown["summary"] + shown["detail"])
 
 
 def test_summary_counts_inputs_when_their_names_do_not_fit() -> None:

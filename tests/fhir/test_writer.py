@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from cds_service.domain.patient import NotUsed, UnusedReading
 from cds_service.domain.prediction import Driver, EarlyWarning, Prediction, RiskEstimate, StateTag
 from cds_service.errors import InvalidResource, Unavailable
 from cds_service.fhir.conformance import explain
@@ -97,8 +100,41 @@ def test_reason_for_a_missing_part_is_noted() -> None:
     written = risk_assessment(a_prediction(**NOTHING), language="en")
 
     texts = [note["text"] for note in written["note"]]
-    assert any("NEWS2 not calculated" in text for text in texts)
+    assert "NEWS2 not calculated: age unknown" in texts
     assert "prediction" not in written
+
+
+CODES = re.compile(
+    r"\b[a-z0-9]+(?:_[a-z0-9]+)+\b|\b(?:entered-in-error|under-1[68]|patient-deceased|not-determinable)\b"
+)
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_notes_and_reasons_are_in_words_not_codes(language: str) -> None:
+    zero = UnusedReading("heart_rate", NotUsed.IMPLAUSIBLE, "Observation/1", "0 /min", alarming=True)
+    error = UnusedReading("respiratory_rate", NotUsed.ENTERED_IN_ERROR, "Observation/2", "99 /min")
+    snapshot = replace(read(heart_rate()), not_used=(error, zero), remarks=("patient-deceased", "pregnancy-in-words"))
+    missing = {"news2": None, "news2_omitted": "under-16", "risk": None, "risk_omitted": "under-18"}
+    news2 = replace(NEWS2, points={"on_oxygen": None, "respiratory_rate": 3}, unknown=("on_oxygen",))
+    unsure = (StateTag("not-determinable", ("rule",)),)
+
+    texts = []
+    for members in (missing, {"news2": replace(news2, remarks=("pregnancy-unknown",))}):
+        written = risk_assessment(a_prediction(snapshot=snapshot, states=unsure, **members), language=language)
+        texts += [note["text"] for note in written["note"]]
+        texts += [made["rationale"] for made in written.get("prediction", [])]
+
+    assert [text for text in texts if CODES.search(text)] == []
+    assert "0 /min" in texts[1]
+    assert any("NEWS2" in text and ("pregnancy" in text or "embarazo" in text) for text in texts)
+
+
+def test_a_recorded_death_is_the_first_note() -> None:
+    dead = replace(read(heart_rate()), remarks=("patient-deceased",))
+
+    written = risk_assessment(a_prediction(snapshot=dead), language="en")
+
+    assert written["note"][0]["text"] == "Recorded as deceased, check the record"
 
 
 @pytest.mark.parametrize(

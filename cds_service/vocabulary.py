@@ -1,4 +1,4 @@
-"""What a card calls things: tables of English words, each a message id of the catalogue."""
+"""What cards and FHIR resources call things: tables of English words, each a message id of the catalogue."""
 
 from __future__ import annotations
 
@@ -46,6 +46,8 @@ OTHER_NAMES: Table = MappingProxyType(
         "encounter_class": msgid("class of encounter"),
     }
 )
+
+NAMES: Table = MappingProxyType({**{name: label for name, (label, _) in VITALS.items()}, **OTHER_NAMES})
 
 # Coded values, each saying its own name; a value of any other name is shown as a number or quoted.
 VALUES: Mapping[str, Mapping[Value, str]] = MappingProxyType(
@@ -117,9 +119,19 @@ THRESHOLDS: Table = MappingProxyType(
 NEWS2_OMITTED: Table = MappingProxyType(
     {
         "age-unknown": msgid("age unknown"),
-        "under-16": msgid("not for patients under 16"),
+        "under-16": msgid("under 16, use the local paediatric early-warning score"),
         "pregnant": msgid("pregnancy recorded, use the local maternity early-warning score"),
         "no-inputs": msgid("none of its seven inputs is known"),
+    }
+)
+
+# Said where the reason alone could be taken for "nothing alarming was found".
+ADVICE_WITHOUT_NEWS2: Table = MappingProxyType(
+    {
+        "under-16": msgid(
+            "NEWS2 and the risk are for adults: none of these values was judged for a child. "
+            "What looks alarming needs the paediatric score at once."
+        ),
     }
 )
 
@@ -182,6 +194,9 @@ BASES: Table = MappingProxyType(
 BANDS: Table = MappingProxyType({"low": msgid("low"), "moderate": msgid("moderate"), "high": msgid("high")})
 
 
+# Remarks that come before everything else, in the summary too: whether this is the patient at all.
+FIRST_REMARKS: Table = MappingProxyType({"patient-deceased": msgid("Recorded as deceased, check the record")})
+
 # Remarks of the readers on the record as a whole. What is routine says nothing; what is not in the table is quoted.
 RECORD_REMARKS: Table = MappingProxyType(
     {
@@ -196,7 +211,7 @@ RECORD_REMARKS: Table = MappingProxyType(
         "birth-date-in-future": msgid("The birth date lies in the future, check."),
         "birth-date-implausible": msgid("The birth date is implausible, check."),
         "birth-date-partial": msgid("The birth date is incomplete."),
-        "patient-deceased": msgid("The patient is recorded as deceased: check whose record this is."),
+        "patient-deceased": "",  # in FIRST_REMARKS
         "pregnancy-in-words": msgid("A recorded condition speaks of pregnancy: NEWS2 is not for use in pregnancy."),
         "pregnancy-record-old": msgid("A pregnancy was recorded long ago: check, NEWS2 is not for use in pregnancy."),
         "pregnancy-records-disagree": msgid("Records disagree on pregnancy: taken as pregnant."),
