@@ -102,7 +102,7 @@ def is_json_failure(response: TestResponse) -> bool:
     document = json.loads(response.data)
     path = response.request.path
     assert response.headers["X-Content-Type-Options"] == "nosniff"
-    if path.startswith(("/cds-services", "/fhir")):
+    if f"{path}/".startswith(("/cds-services/", "/fhir/")):
         return response.content_type == "application/fhir+json" and explain(response.data) == []
     return response.content_type == "application/problem+json" and document["status"] == response.status_code
 

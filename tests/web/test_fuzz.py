@@ -189,7 +189,19 @@ RECORD = {
 
 
 @EXAMPLES
-@given(mutated({**RECORD, "weight_unit": "kg", "patient_id": "4711", "spo2_scale": 2, "oxygen_flow": 2}))
+@given(
+    mutated(
+        {
+            **RECORD,
+            "weight_unit": "kg",
+            "patient_id": "4711",
+            "spo2_scale": 2,
+            "spo2_scale_by": "R",
+            "spo2_scale_at": "2026-03-14T08:00Z",
+            "oxygen_flow": 2,
+        }
+    )
+)
 def test_a_mutated_record_is_predicted_or_refused(service: Service, record: Any) -> None:
     check(post(service.client, record, path="/predict"))
 
@@ -205,6 +217,7 @@ def test_any_query_is_predicted_or_refused(service: Service, query: dict[str, st
 
 
 @EXAMPLES
+@example("fhir0", "GET")
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40), st.sampled_from(["GET", "POST", "PUT", "TRACE"]))
 def test_any_address_and_method_is_json(service: Service, path: str, method: str) -> None:
     path = path.lstrip("/")  # the test client would take what follows two slashes for a host
