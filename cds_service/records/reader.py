@@ -15,8 +15,10 @@ from cds_service.domain.codes import (
     is_chronic,
     is_palliative,
 )
+from cds_service.domain.facts import ScaleRecord, spo2_scale
 from cds_service.domain.patient import Condition, Identity, PatientSnapshot
 from cds_service.domain.policy import ReadingPolicy
+from cds_service.domain.timeliness import Window, window_at
 from cds_service.domain.vitals import VITAL_SIGNS
 from cds_service.errors import BadRequest
 from cds_service.records.fields import choice, flag, number, text
@@ -44,9 +46,10 @@ def snapshot_from_record(
     """
     fields = _fields(record)
     encounter_class = choice("encounter_class", fields, _CLASSES) or _DEFAULT_CLASS
-    observed = _observed_at(fields.get("observed_at"), at, policy)
+    observed = _moment("observed_at", fields, at, policy) or at
     used, not_used = read_readings(fields, observed=observed, at=at, policy=policy, encounter_class=encounter_class)
     conditions = _conditions(fields.get("conditions"), tables)
+    scale, scale_remarks = _scale(fields, window_at(at, policy, encounter_class))
     return PatientSnapshot(
         at=at,
         identity=Identity(patient_id=text("patient_id", fields) or ""),
@@ -57,10 +60,11 @@ def snapshot_from_record(
         conditions=conditions,
         chronic_count=_chronic_count(fields, conditions),
         pregnant=flag("pregnant", fields),
-        spo2_scale=_scale(fields),
+        spo2_scale=scale,
         encounter_class=encounter_class,
         complaint_group=_complaint_group(text("complaint", fields), tables),
         arrived_by_ambulance=flag("ambulance", fields),
+        remarks=scale_remarks,
     )
 
 
@@ -135,30 +139,41 @@ def _age(fields: Mapping[str, Any]) -> float | None:
     return age
 
 
-def _scale(fields: Mapping[str, Any]) -> int:
-    """Scale 2 only where the record says that a clinician decided it."""
+def _scale(fields: Mapping[str, Any], window: Window) -> tuple[int, tuple[str, ...]]:
+    """Scale 2 only where the record says who decided it and when, as in FHIR and HL7 v2; 1, and why, if that is old."""
     scale = number("spo2_scale", fields.get("spo2_scale", 1))
     if scale not in (1, 2):
         raise BadRequest("send 1 or 2", where="spo2_scale")
-    return int(scale)
+    decided_by = text("spo2_scale_by", fields)
+    decided_at = _moment("spo2_scale_at", fields, window.at, window.policy)
+    if scale == 1:
+        return 1, ()
+    if decided_by is None or decided_at is None:
+        raise BadRequest(
+            "scale 2 is a clinician's decision: send who made it as spo2_scale_by and when as spo2_scale_at",
+            where="spo2_scale",
+        )
+    return spo2_scale([ScaleRecord(decided_at, frozenset({2}), is_attributed=True)], window)
 
 
-def _observed_at(value: Any, at: datetime, policy: ReadingPolicy) -> datetime:
+def _moment(name: str, fields: Mapping[str, Any], at: datetime, policy: ReadingPolicy) -> datetime | None:
+    """A time that is not in the future; None when it was not given."""
+    value = fields.get(name)
     if value is None:
-        return at
+        return None
     try:
         said = datetime.fromisoformat(value) if isinstance(value, str) else None
-        observed = said.astimezone(at.tzinfo) if said is not None and said.tzinfo is not None else None
+        moment = said.astimezone(at.tzinfo) if said is not None and said.tzinfo is not None else None
     except (ValueError, OverflowError):  # no time, or one that is in year 0 or 10000 in another zone
-        observed = None
-    if observed is None:
-        raise BadRequest("send an ISO 8601 time with its zone", where="observed_at")
-    if observed > at + policy.future_tolerance:
-        raise BadRequest("lies in the future", where="observed_at")
-    return observed
+        moment = None
+    if moment is None:
+        raise BadRequest("send an ISO 8601 time with its zone", where=name)
+    if moment > at + policy.future_tolerance:
+        raise BadRequest("lies in the future", where=name)
+    return moment
 
 
 FIELDS: frozenset[str] = frozenset(VITAL_SIGNS) | {f"{name}_unit" for name in QUANTITIES} | {
-    "age", "sex", "patient_id", "pregnant", "spo2_scale", "encounter_class", "ambulance", "complaint",
-    "conditions", "chronic_count", "observed_at",
+    "age", "sex", "patient_id", "pregnant", "spo2_scale", "spo2_scale_by", "spo2_scale_at", "encounter_class",
+    "ambulance", "complaint", "conditions", "chronic_count", "observed_at",
 }  # fmt: skip

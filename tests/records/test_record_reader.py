@@ -35,10 +35,37 @@ def left_out(snapshot: PatientSnapshot) -> list[tuple[str, NotUsed, bool]]:
     return [(reading.name, reading.reason, reading.alarming) for reading in snapshot.not_used]
 
 
+DECIDED = {"spo2_scale_by": "Dr R", "spo2_scale_at": (AT - timedelta(minutes=20)).isoformat()}
+
+
+def test_scale_two_is_taken_from_a_dated_decision_of_somebody():
+    assert read(spo2=90, spo2_scale=2, **DECIDED).spo2_scale == 2
+    assert read(spo2=90, spo2_scale=1, **DECIDED).spo2_scale == 1
+    assert read(spo2=90, **DECIDED).spo2_scale == 1
+
+
+@pytest.mark.parametrize("missing", [["spo2_scale_by"], ["spo2_scale_at"], ["spo2_scale_by", "spo2_scale_at"]])
+@pytest.mark.parametrize("blank", [None, ""])
+def test_scale_two_without_who_or_when_is_refused(missing: list[str], blank: str | None):
+    record = DECIDED | dict.fromkeys(missing, blank)
+
+    with pytest.raises(BadRequest, match=r"spo2_scale_by .* spo2_scale_at") as refusal:
+        read(spo2=90, spo2_scale=2, **record)
+
+    assert refusal.value.where == "spo2_scale"
+
+
+def test_a_decision_for_scale_two_that_is_too_old_counts_no_more_and_that_is_said():
+    snapshot = read(spo2=90, spo2_scale=2, **DECIDED | {"spo2_scale_at": (AT - timedelta(days=2)).isoformat()})
+
+    assert (snapshot.spo2_scale, snapshot.remarks) == (1, ("spo2-scale-record-not-current",))
+
+
 def test_a_whole_record():
     snapshot = read(
         patient_id="4711", age=71, sex="female", heart_rate=98, temperature="38,4", blood_pressure=104,
         diastolic_bp=60, respiratory_rate=22, spo2=93, on_oxygen=False, consciousness="C", spo2_scale=2,
+        spo2_scale_by="Dr R", spo2_scale_at="2026-03-14T10:20:00+02:00",
         pregnant=False, ambulance=True, complaint="R07.9", conditions=["E11.9", "S52.5"],
         observed_at="2026-03-14T10:25:00+02:00",
     )  # fmt: skip
@@ -260,6 +287,9 @@ BAD = [
     ("consciousness", "Jane Doe"),
     ("spo2_scale", 3),
     ("spo2_scale", 1.5),
+    ("spo2_scale_by", 7),
+    ("spo2_scale_at", "2026-03-14T08:25:00"),
+    ("spo2_scale_at", "2030-01-01T00:00:00Z"),
     ("pregnant", "maybe"),
     ("ambulance", []),
     ("encounter_class", "Jane Doe"),

@@ -158,6 +158,23 @@ def test_a_wrong_value_is_400_naming_its_field_and_never_repeating_it(service: S
     assert "Jane" not in service.log.read_text()
 
 
+def test_scale_two_is_scored_when_it_says_who_decided_it_and_when(client: FlaskClient) -> None:
+    decided = {"spo2_scale": 2, "spo2_scale_by": "Dr R", "spo2_scale_at": minutes_ago(20)}
+
+    assert answer(by_query(client, age=71, spo2=90, **decided))["news2"]["scale"] == 2
+    stale = answer(by_query(client, age=71, spo2=90, **decided | {"spo2_scale_at": minutes_ago(60 * 48)}))
+    assert (stale["news2"]["scale"], stale["remarks"]) == (1, ["spo2-scale-record-not-current"])
+
+
+def test_scale_two_of_nobody_is_400_that_names_what_to_send(service: Service) -> None:
+    for call in (by_query, by_body):
+        response = call(service.client, age=71, spo2=90, spo2_scale=2, spo2_scale_by="Dr Jane Doe")
+        problem = json.loads(response.data)
+        assert (response.status_code, problem["where"]) == (400, "spo2_scale")
+        assert "spo2_scale_at" in problem["detail"]
+        assert "Jane" not in response.text + service.log.read_text()
+
+
 @pytest.mark.parametrize("value", [True, [], {}, [70], {"v": 70}, "", None])
 def test_a_value_of_another_type_is_refused_or_counts_as_not_given(client: FlaskClient, value: object) -> None:
     response = by_body(client, heart_rate=value)
