@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from itertools import count
 from pathlib import Path
 from statistics import median
 from subprocess import Popen
@@ -25,6 +26,7 @@ from bench.report import Figure
 
 _SENDERS = 20
 _ROUNDS = 4  # the first is not counted
+_numbers = count()  # no message twice: a repeat is answered from what is stored
 _MESSAGE = Path(__file__).parents[1] / "fixtures" / "twins" / "sepsis-from-nursing-home" / "message.hl7"
 
 
@@ -75,7 +77,7 @@ def _running(name: str, port: int, directory: Path) -> AbstractContextManager[Po
 
 def _send_all(one: _Server, port: int) -> None:
     """The messages of a round, shared out over the senders; RuntimeError unless each was acknowledged."""
-    framed = [_framed(number) for number in range(one.messages)]
+    framed = [_framed(next(_numbers)) for _ in range(one.messages)]
     answered: list[int] = []
     threads = [
         threading.Thread(target=_send, args=(port, framed[i::_SENDERS], one.keeps_connections, answered))

@@ -23,6 +23,7 @@ from cds_service.services.assess_message import Assessor
 from cds_service.services.daily import Daily
 from cds_service.services.forget import forget_what_is_old
 from cds_service.services.receive_message import Intake
+from cds_service.services.replay_message import score_pending
 from cds_service.services.stored_readings import ReadingsStore
 from cds_service.services.watch import Watch
 from cds_service.settings import Settings
@@ -36,6 +37,8 @@ log = logs.get_logger(__name__)
 
 # Chosen by us: an attack is seen in the audit log by a few rows a second, and cannot fill the disk with them.
 REFUSALS_NOTED = 60
+# Chosen by us: a model that is back is used within half a minute.
+PENDING_EVERY_S = 30.0
 
 ITSELF = Actor(name="service", kind="command", role="operator", tenant="", environment="production")
 
@@ -58,6 +61,7 @@ class Runtime:
     watch: Watch = field(init=False)
     draining: bool = field(default=False)
     daily: Daily | None = field(default=None)
+    scoring: Daily | None = field(default=None)
     rare: RareDiseasesLater = field(init=False)
     intake: Intake = field(init=False)
     readings: ReadingsStore = field(init=False)
@@ -107,6 +111,7 @@ class Runtime:
             log.warning("database_unavailable_at_start", reason=error.text)
         if self.settings.retention_days:
             self.daily = Daily(self._forget_what_is_old)
+        self.scoring = Daily(self._score_pending, first_s=PENDING_EVERY_S, every_s=PENDING_EVERY_S)
         self.rare.start()
         self.watch.start()
         log.info("service_started", model=self.predictor.version, site=self.settings.site.hash)
@@ -114,8 +119,9 @@ class Runtime:
     def drain(self, timeout_s: float = 10.0) -> None:
         """Commit what is queued and let go of the database; answers false on /readyz from now on."""
         self.draining = True
-        if self.daily is not None:
-            self.daily.stop()
+        for work in (self.daily, self.scoring):
+            if work is not None:
+                work.stop()
         self.watch.stop()
         committed = self.writer.drain(timeout_s)
         self.fhir.close()
@@ -149,6 +155,9 @@ class Runtime:
         except ConfigurationError:
             found["database"] = "no current schema found"
         return found
+
+    def _score_pending(self) -> None:
+        score_pending(self.engine, self.intake, by=ITSELF, at=self.now())
 
     def _forget_what_is_old(self) -> None:
         forget_what_is_old(self.writer.submit_change, self.settings.retention_days, actor=ITSELF, at=self.now())

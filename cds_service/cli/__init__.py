@@ -7,13 +7,14 @@ import os
 from collections.abc import Sequence
 
 from cds_service import __version__
-from cds_service.cli import audit, modes, operate, people, privacy, rare
+from cds_service.cli import audit, messages, modes, operate, people, privacy, rare
 from cds_service.cli.command import Command, say
 from cds_service.errors import CdsError
 from cds_service.settings import Settings
 
 COMMANDS: tuple[Command, ...] = (
     *operate.COMMANDS,
+    *messages.COMMANDS,
     *people.COMMANDS,
     *audit.COMMANDS,
     *privacy.COMMANDS,

@@ -26,6 +26,8 @@ from cds_service.storage.prediction_log import PredictionEntry, new_prediction_i
 log = logs.get_logger(__name__)
 
 SERVICE = "hl7"
+# Where a message failed that the model could not take, as against a model that is away.
+SCORING = "scoring"
 
 
 class Assessed(NamedTuple):
@@ -84,7 +86,7 @@ class Assessor:
             raise
         except Exception as error:  # whatever a model does: the message is kept and scored later
             log.error("message_not_scored", exception=type(error).__name__, frames=logs.frames(error))
-            raise Unavailable(f"scoring failed ({type(error).__name__})", where="model") from None
+            raise Unavailable(f"failed ({type(error).__name__})", where=SCORING) from None
 
 
 def brings_vitals(patient: Patient) -> bool:

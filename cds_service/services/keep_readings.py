@@ -16,7 +16,7 @@ from cds_service.hl7.message import Change, Fault, Identifier, Merge, Message, O
 from cds_service.hl7.snapshot import identity_from_message
 from cds_service.services.assess_message import Assessed
 from cds_service.storage.identity import Keyring
-from cds_service.storage.message_log import Brought
+from cds_service.storage.message_entry import Brought
 from cds_service.storage.reading_log import PatientEntry, PatientEvent, Whose
 
 _JOINS = frozenset({Effect.MERGES, Effect.CHANGES_IDENTIFIER})

@@ -23,7 +23,8 @@ from cds_service.services.assess_message import Assessed, Assessor
 from cds_service.services.keep_readings import brought_by, unfollowed
 from cds_service.storage.change import Change
 from cds_service.storage.identity import Keyring
-from cds_service.storage.message_log import Brought, MessageEntry, MessageLog, Status, StoredMessage
+from cds_service.storage.message_entry import Brought, MessageEntry, Status, StoredMessage
+from cds_service.storage.message_log import MessageLog
 from cds_service.storage.prediction_log import new_prediction_id
 
 log = logs.get_logger(__name__)
@@ -46,7 +47,7 @@ class Intake:
 
 
 @dataclass(frozen=True, slots=True)
-class _Arrival:
+class Arrival:
     """One message as it came: its bytes, from whom, when, and the id it is stored under."""
 
     id: UUID
@@ -65,7 +66,7 @@ def receive_message(raw: bytes, actor: Actor, intake: Intake, *, at: datetime) -
 
     Raises Unavailable when it cannot be stored now: it was perhaps stored and perhaps not.
     """
-    arrival = _Arrival(new_prediction_id(at), raw, actor, at)
+    arrival = Arrival(new_prediction_id(at), raw, actor, at)
     try:
         message = read_message(raw, site=intake.assessor.site.hl7)
         if intake.is_strict:
@@ -77,7 +78,7 @@ def receive_message(raw: bytes, actor: Actor, intake: Intake, *, at: datetime) -
 
 def refuse_bytes(content: bytes, reason: str, actor: Actor, intake: Intake, *, at: datetime) -> None:
     """Keep bytes that are no message, so that somebody can look at what was sent."""
-    arrival = _Arrival(new_prediction_id(at), content[:_KEPT_OF_BROKEN], actor, at)
+    arrival = Arrival(new_prediction_id(at), content[:_KEPT_OF_BROKEN], actor, at)
     _store(_entry(arrival, peek(content), Status.REFUSED, reason=reason), (), intake)
 
 
@@ -85,7 +86,7 @@ def refuse_too_large(content: bytes, actor: Actor, intake: Intake, *, at: dateti
     """Keep the beginning of a message over the limit; its answer where its header says which message it was."""
     header = peek(content)
     error = InvalidMessage("is too large; send it in parts", where="MSH", code=207)
-    arrival = _Arrival(new_prediction_id(at), content[:_KEPT_OF_BROKEN], actor, at)
+    arrival = Arrival(new_prediction_id(at), content[:_KEPT_OF_BROKEN], actor, at)
     if header is None or not header.control_id:
         refuse_bytes(content, str(error), actor, intake, at=at)
         return _UNANSWERED
@@ -97,14 +98,14 @@ def trouble(raw: bytes, *, at: datetime) -> Reply:
     header = peek(raw)
     if header is not None and header.is_acknowledgment:
         return _UNANSWERED
-    control_id = _Arrival(new_prediction_id(at), raw, _NOBODY, at).control_id
+    control_id = Arrival(new_prediction_id(at), raw, _NOBODY, at).control_id
     return _counted(acknowledge_trouble(header, at=at, control_id=control_id))
 
 
 _NOBODY = Actor(name="", kind="client", role="client", tenant="", environment="test")
 
 
-def _refuse(arrival: _Arrival, error: InvalidMessage, intake: Intake) -> Reply:
+def _refuse(arrival: Arrival, error: InvalidMessage, intake: Intake) -> Reply:
     if not error.is_answered:
         metrics.RECEIVED.labels("acknowledgment", "no").inc()
         return _UNANSWERED
@@ -113,8 +114,14 @@ def _refuse(arrival: _Arrival, error: InvalidMessage, intake: Intake) -> Reply:
     return _store(entry, (), intake)
 
 
-def _take(arrival: _Arrival, message: Message, intake: Intake) -> Reply:
-    """Store the message with its predictions, or as pending when it cannot be scored now."""
+def _take(arrival: Arrival, message: Message, intake: Intake) -> Reply:
+    entry, made = conclude(arrival, message, intake)
+    is_taken = entry.status in (Status.ACCEPTED, Status.PENDING)
+    return _store(entry, made, intake, message if is_taken else None)
+
+
+def conclude(arrival: Arrival, message: Message, intake: Intake) -> tuple[MessageEntry, tuple[Assessed, ...]]:
+    """What becomes of a message that was read, and what is predicted of its patients; pending where nothing can be."""
     made: tuple[Assessed, ...] = ()
     status, reason = Status.ACCEPTED, ""
     faults = [*message.faults, *unfollowed(message)]
@@ -133,13 +140,11 @@ def _take(arrival: _Arrival, message: Message, intake: Intake) -> Reply:
         except Unavailable as error:
             status, reason = Status.PENDING, str(error)
     reply = acknowledge(message.header, faults, at=arrival.at, control_id=arrival.control_id)
-    entry = _entry(arrival, message.header, status, reason=reason, reply=reply, remarks=message.remarks)
-    is_taken = status in (Status.ACCEPTED, Status.PENDING)
-    return _store(entry, made, intake, message if is_taken else None)
+    return _entry(arrival, message.header, status, reason=reason, reply=reply, remarks=message.remarks), made
 
 
 def _entry(
-    arrival: _Arrival,
+    arrival: Arrival,
     header: Header | None,
     status: Status,
     *,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
@@ -18,71 +17,19 @@ from cds_service.errors import Unavailable
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.change import Applied, Change, Transaction
 from cds_service.storage.identity import IdentityRows, Keyring
+from cds_service.storage.message_entry import Brought, MessageEntry, Status, StoredMessage
 from cds_service.storage.prediction_log import PredictionEntry, prediction_event, row_from_entry
 from cds_service.storage.reading_log import (
-    PatientEntry,
-    PatientEvent,
     ReadingLog,
     event_rows,
     mark_stale,
     reading_rows,
 )
 from cds_service.storage.statements import DriverStatement, InsertRows, Row, driver_cursor
+from cds_service.storage.stored_messages import restate
 from cds_service.storage.tables import identities, messages, predictions, utc_text
 
 REUSED = "control-id-reused"
-
-
-class Status(StrEnum):
-    """What became of a message."""
-
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    PENDING = "pending"  # acknowledged, and scored later
-    IGNORED = "ignored"  # acknowledged, and nothing in it is for us
-
-
-class MessageEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One message to be stored. `accept` and `application` are its acknowledgments, None where none is sent."""
-
-    id: UUID
-    tenant: str
-    environment: str
-    actor: str
-    sender: str
-    control_id: str
-    sha256: bytes
-    type: str
-    status: Status
-    received_at: datetime
-    raw: bytes
-    reason: str = ""
-    remarks: tuple[str, ...] = ()
-    accept: bytes | None = None
-    application: bytes | None = None
-
-    def __repr__(self) -> str:
-        """Only the id: the rest is about a patient."""
-        return f"MessageEntry(id={self.id})"
-
-
-class StoredMessage(NamedTuple):
-    """How a message is acknowledged: as it is now, or as it was when the same bytes came first (`repeated`)."""
-
-    id: UUID
-    status: str
-    accept: bytes | None
-    application: bytes | None
-    repeated: bool
-
-
-class Brought(NamedTuple):
-    """What a message brought beside itself: predictions, its patients' readings, and what became of records."""
-
-    made: Sequence[PredictionEntry] = ()
-    patients: Sequence[PatientEntry] = ()
-    events: Sequence[PatientEvent] = ()
-    mentioned: Sequence[Identity] = ()  # known by an identifier only: whose record went into another
 
 
 class _Rows(NamedTuple):
@@ -129,11 +76,34 @@ class MessageLog:
                 stored = self._stored(cursor, entry)
                 return Applied(stored, [_event(entry, "message-repeat", stored.id, {"status": stored.status})])
             self._write(cursor, rows)
-            stale = mark_stale(transaction, rows.taken_back, at=entry.received_at)
-            said = [_event(entry, "prediction-stale", one, {}, "prediction") for one in stale]
-            return Applied(_stored_now(entry), [*events, *said])
+            return Applied(_stored_now(entry), [*events, *self._stale(transaction, entry, rows)])
 
         return change
+
+    def again(self, entry: MessageEntry, brought: Brought, *, was: Status, by: str) -> Change[bool]:
+        """Say anew what became of a stored message, with what it brought now; False when it was done meanwhile.
+
+        `by` is who took it up.
+        """
+        rows = self._rows(entry, brought)
+        made = {self._key(one) or "": one.id for one in reversed(brought.made)}
+        counts = {"status": entry.status.value, "predictions": len(brought.made)}
+        events = [msgspec.structs.replace(_event(entry, "message-again", entry.id, counts), actor=by)]
+        events += [prediction_event(one, "predict", one.id) for one in brought.made]
+
+        def change(transaction: Transaction) -> Applied[bool]:
+            if not restate(transaction, entry, was=was, prediction_ids=made):
+                return Applied(False)
+            self._write(driver_cursor(transaction), rows)
+            return Applied(True, [*events, *self._stale(transaction, entry, rows)])
+
+        return change
+
+    @staticmethod
+    def _stale(transaction: Transaction, entry: MessageEntry, rows: _Rows) -> list[AuditEvent]:
+        """Append to the predictions that rest on what was taken back, and say so."""
+        stale = mark_stale(transaction, rows.taken_back, at=entry.received_at)
+        return [_event(entry, "prediction-stale", one, {}, "prediction") for one in stale]
 
     def _write(self, cursor: DBAPICursor, rows: _Rows) -> None:
         for statement, some in (

@@ -26,6 +26,7 @@ HOMES = {
         "storage/",
         "runtime.py",
         "services/read_prediction.py",
+        "services/replay_message.py",
         "services/stored_readings.py",
         "services/read_labels.py",
         "services/watch.py",

@@ -1,0 +1,101 @@
+"""Commands for HL7 v2 messages: which came, what one says, and taking one up again."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+
+from cds_service.cli.command import Command, argument, command_actor, command_writer, say
+from cds_service.errors import NotFound
+from cds_service.runtime import Runtime
+from cds_service.services.replay_message import replay_message
+from cds_service.settings import Settings
+from cds_service.storage.audit_log import AuditEvent
+from cds_service.storage.identity import Keyring
+from cds_service.storage.message_entry import Status
+from cds_service.storage.sessions import open_engine
+from cds_service.storage.stored_messages import MessageRow, list_messages, read_whole
+
+
+def list_(arguments: argparse.Namespace, settings: Settings) -> int:
+    """List messages, the newest first, without what they say."""
+    engine = open_engine(settings.database_url)
+    statuses = [arguments.status] if arguments.status else []
+    for row in list_messages(engine, statuses=statuses, tenant=arguments.tenant, limit=arguments.limit):
+        say(arguments, msgspec.to_builtins(row), _line(row))
+    engine.dispose()
+    return 0
+
+
+def show(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Show one message and how it was acknowledged; the audit log says who looked."""
+    engine = open_engine(settings.database_url)
+    whole = read_whole(engine, Keyring(settings.secret_key, settings.secret_key_previous), _id(arguments))
+    with command_writer(settings) as writer:
+        writer.submit_audit(
+            AuditEvent(
+                at=datetime.now(UTC),
+                tenant=whole.row.tenant,
+                actor=command_actor().name,
+                action="message-read",
+                object_type="message",
+                object_id=str(whole.row.id),
+            )
+        )
+    engine.dispose()
+    texts = [_readable(one) for one in (whole.raw, *whole.replies)]
+    document = {**msgspec.to_builtins(whole.row), "message": texts[0], "acknowledgments": texts[1:]}
+    say(arguments, document, "\n\n".join([_line(whole.row), *texts]))
+    return 0
+
+
+def replay(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Take up one refused or pending message again, by today's rules and model."""
+    runtime = Runtime.from_settings(settings)
+    try:
+        runtime.watch.refresh()
+        whole = read_whole(runtime.engine, runtime.keyring, _id(arguments))
+        status = replay_message(whole, runtime.intake, by=command_actor(), at=runtime.now())
+    finally:
+        runtime.drain()
+    done = status in (Status.ACCEPTED, Status.IGNORED)
+    say(arguments, {"ok": done, "id": str(whole.row.id), "status": status.value}, f"{whole.row.id}: {status.value}")
+    return 0 if done else 1
+
+
+def _id(arguments: argparse.Namespace) -> UUID:
+    try:
+        return UUID(arguments.id)
+    except ValueError:
+        raise NotFound("is no id of a message", where="id") from None
+
+
+def _line(row: MessageRow) -> str:
+    parts = (str(row.id), f"{row.received_at:%Y-%m-%d %H:%M:%S}", row.status, row.type, row.sender, row.control_id)
+    return "  ".join([*parts, row.reason]).rstrip()
+
+
+def _readable(raw: bytes) -> str:
+    """The bytes with a line for each segment and nothing that moves a terminal's cursor."""
+    text = raw.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+_MESSAGE = argument("id", help="as `cds messages list` shows it")
+
+COMMANDS = (
+    Command(
+        ("messages", "list"),
+        list_,
+        (
+            argument("--status", choices=[status.value for status in Status], help="only of this status"),
+            argument("--tenant", default="", help="only of this tenant"),
+            argument("--limit", type=int, default=50, help="at most so many (50)"),
+        ),
+    ),
+    Command(("messages", "show"), show, (_MESSAGE,)),
+    Command(("messages", "replay"), replay, (_MESSAGE,)),
+)
