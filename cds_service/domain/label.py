@@ -60,7 +60,8 @@ class Label:
 
     `actor` is who was authenticated, `author` the clinician they name ("" where none is). `stands_at` orders the
     events of a thread. `refers_to` is the label this one supersedes, withdraws or releases. `quarantine` says why it
-    does not count until it is released. `id` follows from the content, so the same event has the same id.
+    does not count until it is released. `icu_admission` says whether the visit ended in intensive care. `id` follows
+    from the content, so the same event has the same id.
     """
 
     id: UUID
@@ -81,6 +82,7 @@ class Label:
     category: str | None = None
     code_system: str | None = None
     code: str | None = None
+    icu_admission: bool | None = None
     refers_to: UUID | None = None
     quarantine: str | None = None
 

@@ -29,6 +29,7 @@ class LabelRequest:
     author: str
     category: str | None = None
     diagnosis: tuple[str, str] | None = None
+    icu_admission: bool | None = None
     observed_at: datetime | None = None
     saw_prediction: str = "unknown"
     refers_to: UUID | None = None
@@ -112,6 +113,8 @@ _MEMBER = {Kind.LABEL: "supersedes", Kind.WITHDRAWAL: "withdraws"}
 def _label(request: LabelRequest, subject: Subject, received: Received, *, thread: str | None) -> Label:
     actor = received.actor
     content = msgspec.to_builtins({**asdict(request), "kind": request.kind.value})
+    if request.icu_admission is None:  # a repeat of what was sent before the member was known keeps its id
+        del content["icu_admission"]
     own_id = label_id(received, "form", str(subject.id), actor.name, content)
     system, code = request.diagnosis or (None, None)
     return Label(
@@ -133,5 +136,6 @@ def _label(request: LabelRequest, subject: Subject, received: Received, *, threa
         category=request.category,
         code_system=system,
         code=code,
+        icu_admission=request.icu_admission,
         refers_to=request.refers_to,
     )

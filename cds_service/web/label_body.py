@@ -18,7 +18,8 @@ from cds_service.domain.label import CATEGORIES, CODE_SHAPES, SAW_PREDICTION, Ki
 from cds_service.services.record_label import LabelRequest
 
 _CLINICIAN = re.compile(r"(?:Practitioner|PractitionerRole)/[A-Za-z0-9.\-]{1,64}\Z")
-_LABEL_MEMBERS = ("category", "diagnosis", "observed_at", "saw_prediction", "supersedes")
+_FACTS = ("category", "diagnosis", "icu_admission")
+_LABEL_MEMBERS = (*_FACTS, "observed_at", "saw_prediction", "supersedes")
 
 
 def read_label(document: object, actor: Actor, *, now: datetime) -> LabelRequest:
@@ -53,6 +54,7 @@ def _request(document: Mapping[str, Any], *, author: str) -> LabelRequest:
         author=author,
         category=document.get("category"),
         diagnosis=None if diagnosis is None else (diagnosis["system"], diagnosis["code"]),
+        icu_admission=bool(document["icu_admission"]) if "icu_admission" in document else None,
         observed_at=moment(document["observed_at"]) if "observed_at" in document else None,
         saw_prediction=document.get("saw_prediction", "unknown"),
         refers_to=None if refers_to is None else UUID(refers_to),
@@ -80,6 +82,7 @@ class LabelBodySchema(Schema):
 
     category = fields.String(validate=validate.OneOf(CATEGORIES))
     diagnosis = fields.Nested(DiagnosisSchema)
+    icu_admission = fields.Boolean(truthy={True}, falsy={False})
     observed_at = fields.String(validate=check_moment, metadata={"format": "date-time"})
     saw_prediction = fields.String(validate=validate.OneOf(SAW_PREDICTION))
     supersedes = fields.String(validate=_is_uuid)
@@ -91,8 +94,8 @@ class LabelBodySchema(Schema):
 
     @validates_schema
     def _says_one_thing(self, data: Mapping[str, Any], **_: object) -> None:
-        if "withdraws" not in data and not data.keys() & {"category", "diagnosis"}:
-            raise ValidationError("Give category, diagnosis or both, or withdraws.", "category")
+        if "withdraws" not in data and data.keys().isdisjoint(_FACTS):
+            raise ValidationError(f"Give one or more of {', '.join(_FACTS)}, or withdraws.", "category")
         if "withdraws" in data and (extra := [name for name in _LABEL_MEMBERS if name in data]):
             raise ValidationError("Not together with withdraws.", extra[0])
 
@@ -115,6 +118,7 @@ class LabelSchema(Schema):
     role = fields.String(required=True)
     category = fields.String()
     diagnosis = fields.Dict()
+    icu_admission = fields.Boolean()
     observed_at = fields.AwareDateTime(required=True)
     received_at = fields.AwareDateTime(required=True)
     saw_prediction = fields.String(required=True)

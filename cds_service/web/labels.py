@@ -78,6 +78,7 @@ def label_document(label: Label) -> dict[str, Any]:
         "role": label.role,
         "category": label.category,
         "diagnosis": None if label.code is None else {"system": label.code_system, "code": label.code},
+        "icu_admission": label.icu_admission,
         "observed_at": label.observed_at.isoformat(),
         "received_at": label.received_at.isoformat(),
         "saw_prediction": label.saw_prediction,

@@ -172,6 +172,8 @@ BAD_BODIES: dict[str, tuple[dict[str, Any], str]] = {
     "saw it perhaps": ({"category": "acute", "saw_prediction": "maybe"}, "saw_prediction"),
     "withdraws and says": ({"category": "acute", "withdraws": str(uuid4())}, "category"),
     "supersedes no id": ({"category": "acute", "supersedes": "1"}, "supersedes"),
+    "ICU in words": ({"icu_admission": "yes"}, "icu_admission"),
+    "ICU beside withdraws": ({"withdraws": str(uuid4()), "icu_admission": True}, "icu_admission"),
     "endless comment": ({"category": "acute", "comment": "x" * 4001}, "comment"),
 }
 
@@ -332,3 +334,15 @@ def test_a_moment_that_is_none_is_400(client: FlaskClient, prediction: str, as_o
 
 def test_the_moment_asked_about_defaults_to_now(client: FlaskClient, prediction: str) -> None:
     assert history(client, prediction)["as_of"] == NOW.isoformat()
+
+
+@pytest.mark.parametrize("ended_in_icu", [True, False])
+def test_whether_the_visit_ended_in_intensive_care_is_a_fact_of_its_own(
+    service: Service, client: FlaskClient, prediction: str, ended_in_icu: bool
+) -> None:
+    document = labelled(client, prediction, icu_admission=ended_in_icu)
+
+    assert document["icu_admission"] is ended_in_icu
+    assert "category" not in document
+    assert history(client, prediction)["labels"][0]["icu_admission"] is ended_in_icu
+    assert stored(service, "SELECT icu_admission FROM labels") == [ended_in_icu]

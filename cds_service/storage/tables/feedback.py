@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, UniqueConstraint, Uuid
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, Table, UniqueConstraint, Uuid
 
 from cds_service.storage.tables.base import UtcDateTime, metadata
 
@@ -47,6 +47,7 @@ labels = Table(
     Column("category", String(16)),
     Column("code_system", String(256)),
     Column("code", String(64)),
+    Column("icu_admission", Boolean()),
     Column("refers_to", Uuid()),
     Column("quarantine", String(32)),
     Column("key_id", String(16)),
