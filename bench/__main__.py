@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from bench import full_call, group_commit, hl7_reader, mllp, startup, table_size
+from bench import full_call, gate, group_commit, hl7_reader, mllp, startup, table_size
 from bench.report import Figure, lines
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "full-call": full_call.measure,
+    "gate": gate.measure,
     "group-commit": group_commit.measure,
     "hl7-reader": hl7_reader.measure,
     "mllp": mllp.measure,

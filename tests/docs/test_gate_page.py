@@ -1,0 +1,24 @@
+"""The page of the gate names every check, and says rightly which may be overridden."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from tests.training.test_gate import ABOUT, BOUNDS, evidence
+from training.gate import judge
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "gate.md"
+
+
+def test_the_page_lists_the_checks_as_they_are() -> None:
+    listed = dict(
+        re.findall(r"^\| `([a-z_-]+)` \|.*\| (never|with a reason) \|$", PAGE.read_text("utf-8"), re.MULTILINE)
+    )
+    verdict = judge(evidence(groups={"sex": np.repeat(np.array(["female", "male"]), 2000)}), BOUNDS, ABOUT)
+    assert listed == {
+        check["name"].partition(":")[0]: "with a reason" if check["overridable"] else "never"
+        for check in verdict["checks"]
+    }
