@@ -21,7 +21,7 @@ from cds_service.inference.ranker_service import RareDiseasesLater, load_rare_di
 from cds_service.monitoring.budget import ClientBudgets, LoginBackoff, MinuteBudget
 from cds_service.services.assess_message import Assessor
 from cds_service.services.daily import Daily
-from cds_service.services.forget import forget_what_is_old
+from cds_service.services.forget import Retention, forget_what_is_old
 from cds_service.services.receive_message import Intake
 from cds_service.services.replay_message import score_pending
 from cds_service.services.stored_readings import ReadingsStore
@@ -109,7 +109,7 @@ class Runtime:
             schema.check_revision(self.engine)
         except Unavailable as error:
             log.warning("database_unavailable_at_start", reason=error.text)
-        if self.settings.retention_days:
+        if any(self._retention):
             self.daily = Daily(self._forget_what_is_old)
         self.scoring = Daily(self._score_pending, first_s=PENDING_EVERY_S, every_s=PENDING_EVERY_S)
         self.rare.start()
@@ -160,7 +160,11 @@ class Runtime:
         score_pending(self.engine, self.intake, by=ITSELF, at=self.now())
 
     def _forget_what_is_old(self) -> None:
-        forget_what_is_old(self.writer.submit_change, self.settings.retention_days, actor=ITSELF, at=self.now())
+        forget_what_is_old(self.writer.submit_change, self._retention, actor=ITSELF, at=self.now())
+
+    @property
+    def _retention(self) -> Retention:
+        return Retention(self.settings.retention_days, self.settings.message_retention_days)
 
     def _fetch_keys(self, address: str) -> bytes:
         rule = self.settings.clients.key_rule(address)

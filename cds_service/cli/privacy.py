@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 
 from cds_service.cli.command import Command, argument, command_actor, command_writer, say
 from cds_service.errors import ConfigurationError
-from cds_service.services.forget import forget_one_patient, forget_what_is_old
+from cds_service.services.forget import Retention, forget_messages, forget_one_patient, forget_what_is_old
 from cds_service.services.rotate_key import rotate_key
 from cds_service.settings import Settings
 from cds_service.settings.secret import PREVIOUS_SETTING
 from cds_service.storage.identity import Keyring
+from cds_service.storage.raw_messages import kept_messages
+from cds_service.storage.sessions import open_engine
 
 
 def rotate(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -27,27 +29,24 @@ def rotate(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def retention(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Delete what is older than CDS_RETENTION_DAYS; the service does the same once a day."""
-    if not settings.retention_days:
+    """Delete what is older than CDS_RETENTION_DAYS and CDS_MESSAGE_RETENTION_DAYS; the service does so once a day."""
+    keep = Retention(settings.retention_days, settings.message_retention_days)
+    if not any(keep):
         raise ConfigurationError("is 0: everything is kept", where="CDS_RETENTION_DAYS")
     with command_writer(settings) as writer:
-        counts = forget_what_is_old(
-            writer.submit_change, settings.retention_days, actor=command_actor(), at=datetime.now(UTC)
-        )
+        counts = forget_what_is_old(writer.submit_change, keep, actor=command_actor(), at=datetime.now(UTC))
     return _say_deleted(arguments, counts)
 
 
 def erase(arguments: argparse.Namespace, settings: Settings) -> int:
     """Delete all that is held of one patient; the audit log keeps ids and counts, and stays whole."""
+    keyring, engine = _keyring(settings), open_engine(settings.database_url)
+    kept = kept_messages(engine, keyring, arguments.tenant)
+    request = {"actor": command_actor(arguments.tenant), "at": datetime.now(UTC), "reference": arguments.reference}
     with command_writer(settings) as writer:
-        counts = forget_one_patient(
-            writer.submit_change,
-            _keyring(settings),
-            arguments.patient,
-            actor=command_actor(arguments.tenant),
-            at=datetime.now(UTC),
-            reference=arguments.reference,
-        )
+        counts = forget_messages(writer.submit_change, kept, arguments.patient, **request)
+        counts += forget_one_patient(writer.submit_change, keyring, arguments.patient, **request)
+    engine.dispose()
     return _say_deleted(arguments, counts)
 
 
@@ -68,7 +67,12 @@ COMMANDS = (
         ("erase",),
         erase,
         (
-            argument("--patient", required=True, metavar="ID", help="the id of the Patient as the sender gives it"),
+            argument(
+                "--patient",
+                required=True,
+                metavar="ID",
+                help="the Patient's id, or SYSTEM|VALUE of an HL7 v2 identifier",
+            ),
             argument("--tenant", required=True, help="whose patient it is"),
             argument("--reference", default="", help="the number of the request, for the audit log"),
         ),

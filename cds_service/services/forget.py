@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
 
 from cds_service.domain.actor import Actor
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.change import Change
 from cds_service.storage.identity import Keyring
-from cds_service.storage.personal import forget_old, forget_patient
+from cds_service.storage.personal import BATCH, forget_old, forget_patient
+from cds_service.storage.raw_messages import delete_messages, empty_old
 
 Submit = Callable[[Change[Counter[str]]], Counter[str]]
 
+# Segments that say whose record a message is about.
+_SEGMENTS = re.compile(rb"(?:^|[\r\n])(?:PID|MRG)[^\r\n]*")
 
-def forget_what_is_old(submit: Submit, retention_days: int, *, actor: Actor, at: datetime) -> Counter[str]:
-    """Delete in batches what is older than so many days: how many rows of each table.
+
+class Retention(NamedTuple):
+    """For how many days records are kept, and the bytes of HL7 v2 messages; 0 keeps them."""
+
+    days: int = 0
+    message_days: int = 0
+
+
+def forget_what_is_old(submit: Submit, retention: Retention, *, actor: Actor, at: datetime) -> Counter[str]:
+    """Delete in batches what is older than it may be kept: how many rows of each table.
 
     The audit log keeps its rows: they hold ids and counts. What was deleted stays deleted when this stops half way.
     """
-    before = at - timedelta(days=retention_days)
-    event = _event("retention", before.date().isoformat(), actor, at)
-    return _until_none_is_left(submit, forget_old(before, event))
+    total: Counter[str] = Counter()
+    for days, forget in ((retention.message_days, empty_old), (retention.days, forget_old)):
+        if days:
+            before = at - timedelta(days=days)
+            event = _event("retention", before.date().isoformat(), actor, at)
+            total += _until_none_is_left(submit, forget(before, event))
+    return total
 
 
 def forget_one_patient(
@@ -31,6 +49,29 @@ def forget_one_patient(
     """Delete all that is held of the tenant's patient; the audit log names the request, not the patient."""
     keys = keyring.patient_keys(actor.tenant, patient_id)
     return _until_none_is_left(submit, forget_patient(keys, _event("erasure", reference, actor, at)))
+
+
+def forget_messages(
+    submit: Submit, kept: Iterable[tuple[UUID, bytes]], patient_id: str, *, actor: Actor, at: datetime, reference: str
+) -> Counter[str]:
+    """Delete the HL7 v2 messages that name a patient (`system|value`).
+
+    `kept` are id and bytes of the tenant's messages: of those refused, or about several patients, no row says whose
+    they are. One call of this comes before `forget_one_patient`.
+    """
+    value = patient_id.partition("|")[2]
+    naming = [message_id for message_id, raw in kept if _names(raw, value)] if value else []
+    total: Counter[str] = Counter()
+    for start in range(0, len(naming), BATCH):
+        event = _event("erasure", reference, actor, at)
+        total += submit(delete_messages(naming[start : start + BATCH], event))
+    return total
+
+
+def _names(raw: bytes, value: str) -> bool:
+    """Whether a message names the patient as one it is about; where no segment says of whom it is, anywhere in it."""
+    about = b"\r".join(_SEGMENTS.findall(raw)) or raw
+    return re.search(rb"(?<![0-9A-Za-z])" + re.escape(value.encode()) + rb"(?![0-9A-Za-z])", about) is not None
 
 
 def _until_none_is_left(submit: Submit, change: Change[Counter[str]]) -> Counter[str]:

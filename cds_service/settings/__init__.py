@@ -42,6 +42,7 @@ class Settings:
     secret_key: str
     secret_key_previous: str
     retention_days: int
+    message_retention_days: int
     site: Site
     clients: Clients
     mllp_bind: tuple[str, int] | None

@@ -130,6 +130,10 @@ VARIABLES = (
     Variable("CDS_FHIR_VALIDATION", "fast", "`fast` or `strict`", _one_of("fast", "strict")),
     Variable("CDS_HL7_VALIDATION", "fast", "`fast` or `strict`", _one_of("fast", "strict")),
     Variable("CDS_RETENTION_DAYS", "0", "a number of days up to 36500; 0 keeps everything", _days),
+    # Chosen by us: a refused message is found and replayed, and a question about one answered, within a month.
+    Variable(
+        "CDS_MESSAGE_RETENTION_DAYS", "30", "a number of days up to 36500; 0 keeps them as long as all else", _days
+    ),
     Variable("CDS_WORKERS", "1", "a number from 1 to 64", _count(64)),
     # Chosen by us: a hundred calls a second, more than one EHR's people open charts; it stops a runaway loop.
     Variable("CDS_RATE_LIMIT", "6000", "a number from 1 to 1000000", _count(1_000_000)),

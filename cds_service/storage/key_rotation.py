@@ -10,7 +10,8 @@ from cds_service.domain.patient import Identity
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.change import Applied, Change
 from cds_service.storage.identity import Keyring, unsealed
-from cds_service.storage.tables import feedback, identities, labels, messages, metadata
+from cds_service.storage.reading_log import birth_text
+from cds_service.storage.tables import feedback, identities, labels, messages, metadata, readings
 
 # Chosen by us: a batch holds the head of the audit chain, and with it every writer, for some hundredths of a second.
 BATCH = 50
@@ -54,7 +55,8 @@ def _rotate_patient(connection: Connection, keyring: Keyring, table: Table, row:
     """One patient's rows under the new key; an identity stored under it meanwhile is newer and stays."""
     old = row.patient_key
     plain = unsealed(keyring, old, row.sealed, key_id=row.key_id, where=table.name)
-    new = keyring.patient_key(row.tenant, msgspec.json.decode(plain, type=Identity).patient_id)
+    identity = msgspec.json.decode(plain, type=Identity)
+    new = keyring.patient_key(row.tenant, identity.patient_id)
     connection.execute(delete(identities).where(identities.c.patient_key == old))
     if connection.execute(select(identities.c.key_id).where(identities.c.patient_key == new)).first() is None:
         values = {**row._mapping, "patient_key": new, "key_id": keyring.key_id, "sealed": keyring.seal(new, plain)}
@@ -63,3 +65,7 @@ def _rotate_patient(connection: Connection, keyring: Keyring, table: Table, row:
         for name in _KEYS & set(other.c.keys()):
             if other is not identities:
                 connection.execute(update(other).where(other.c[name] == old).values({name: new}))
+    if identity.birth_date is not None:
+        birth, *before = keyring.fingerprints(birth_text(identity.birth_date))
+        theirs = (readings.c.patient_key == new) & readings.c.birth.in_(before)
+        connection.execute(update(readings).where(theirs).values(birth=birth))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -79,6 +79,11 @@ class ReadingLog:
             self._readings.run(cursor, rows)
         if events:
             self._events.run(cursor, events)
+
+
+def birth_text(day: date) -> bytes:
+    """What is hashed of a birth date."""
+    return f"birth:{day}".encode()
 
 
 def reading_rows(tenant: str, environment: str, patients: Iterable[PatientEntry]) -> list[Row]:

@@ -71,18 +71,20 @@ def list_messages(
     if tenant:
         query = query.where(messages.c.tenant == tenant)
     if attempts_under is not None:
-        query = query.where(messages.c.attempts < attempts_under)
+        query = query.where(messages.c.attempts < attempts_under, messages.c.sealed.is_not(None))
     with reading(engine) as connection:
         return [MessageRow(**row._mapping) for row in connection.execute(query)]
 
 
 def read_whole(engine: Engine, keyring: Keyring, message_id: UUID) -> WholeMessage:
-    """The message of this id with its bytes; the caller records the read. NotFound when there is none."""
+    """The message of this id with its bytes; the caller records the read. NotFound when either is not there."""
     more = [messages.c[name] for name in ("accept_reply", "application_reply", "key_id", "sealed")]
     with reading(engine) as connection:
         row = connection.execute(select(*_COLUMNS, *more).where(messages.c.id == message_id)).one_or_none()
     if row is None:
         raise NotFound("there is no message of this id", where=str(message_id))
+    if row.sealed is None:
+        raise NotFound("its bytes were let go after CDS_MESSAGE_RETENTION_DAYS", where=str(message_id))
     raw = unsealed(keyring, f"messages:{row.id}", row.sealed, key_id=row.key_id, where="messages")
     replies = tuple(bytes(one) for one in (row.accept_reply, row.application_reply) if one is not None)
     values = {name: row._mapping[name] for name in MessageRow.__struct_fields__}

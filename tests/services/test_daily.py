@@ -10,7 +10,7 @@ from cds_service.domain.codes import CodeTables
 from cds_service.errors import Unavailable
 from cds_service.inference.predictor import Predictor
 from cds_service.services.daily import Daily
-from tests.conftest import Service, started
+from tests.conftest import started
 
 
 class Work:
@@ -66,5 +66,8 @@ def test_a_service_forgets_by_itself_once_it_is_told_how_long_to_keep(
     assert daily._stopping.is_set()
 
 
-def test_a_service_that_keeps_everything_does_nothing_daily(service: Service) -> None:
-    assert service.runtime.daily is None
+def test_a_service_that_keeps_everything_does_nothing_daily(
+    tmp_path: Path, empty_database: Path, predictor: Predictor, tables: CodeTables
+) -> None:
+    with started(tmp_path, empty_database, predictor, tables, CDS_MESSAGE_RETENTION_DAYS="0") as service:
+        assert service.runtime.daily is None

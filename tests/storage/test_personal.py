@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select
 
 from cds_service.domain.actor import Actor
 from cds_service.domain.patient import Identity
-from cds_service.services.forget import forget_one_patient, forget_what_is_old
+from cds_service.services.forget import Retention, forget_one_patient, forget_what_is_old
 from cds_service.storage import personal
 from cds_service.storage.audit_log import verify_chain
 from cds_service.storage.identity import read_identity
@@ -31,7 +31,7 @@ def an_old_entry(days: int, **changes: object) -> object:
 
 
 def forget_old(writer: GroupWriter, days: int = 30) -> Counter[str]:
-    return forget_what_is_old(writer.submit_change, days, actor=OPERATOR, at=NOW)
+    return forget_what_is_old(writer.submit_change, Retention(days), actor=OPERATOR, at=NOW)
 
 
 def erase(writer: GroupWriter, patient_id: str) -> Counter[str]:

@@ -30,4 +30,5 @@ messages = Table(
     Column("sealed", LargeBinary()),
     UniqueConstraint("tenant", "environment", "sender", "control_id", "sha256"),
     Index("ix_messages_status", "status", "id"),
+    Index("ix_messages_kept", "key_id", "received_at"),
 )
