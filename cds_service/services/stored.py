@@ -67,6 +67,11 @@ def outcome_bytes(prediction: Prediction | RareAssessment) -> bytes:
     )
 
 
+def snapshot_from_bytes(snapshot: bytes) -> PatientSnapshot:
+    """The snapshot a prediction was made of, of nobody in particular."""
+    return _SNAPSHOT.decode(snapshot)
+
+
 def outcome_from_bytes(outcome: bytes) -> Outcome | None:
     """What was concluded of vital signs; None where rare diseases were ranked."""
     return None if outcome.startswith(_IS_RARE) else _OUTCOME.decode(outcome)

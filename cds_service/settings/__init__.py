@@ -33,6 +33,7 @@ class Settings:
     allow_http_fhir: bool
     clients_file: Path | None
     site_file: Path | None
+    dataset_file: Path | None
     cors_origins: tuple[str, ...]
     fhir_validation: str
     hl7_validation: str

@@ -126,6 +126,7 @@ VARIABLES = (
     Variable("CDS_ALLOW_HTTP_FHIR", "no", "`yes` or `no`", _yes_or_no),
     Variable("CDS_CLIENTS_FILE", "", "a TOML file", _optional_path),
     Variable("CDS_SITE_FILE", "", "a TOML file", _optional_path),
+    Variable("CDS_DATASET_FILE", "", "a TOML file", _optional_path),
     Variable("CDS_CORS_ORIGINS", "", "origins, separated by commas", _origins),
     Variable("CDS_FHIR_VALIDATION", "fast", "`fast` or `strict`", _one_of("fast", "strict")),
     Variable("CDS_HL7_VALIDATION", "fast", "`fast` or `strict`", _one_of("fast", "strict")),

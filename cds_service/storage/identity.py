@@ -27,7 +27,7 @@ _SECRET_MIN = 32  # chosen by us: 32 characters of hex or base64 are 128 bits or
 class Keyring:
     """The keys derived from `CDS_SECRET_KEY`, one for each use; never printed, never stored."""
 
-    __slots__ = ("_audit", "_cipher", "_patient", "_previous", "key_id")
+    __slots__ = ("_audit", "_cipher", "_dataset", "_patient", "_previous", "key_id")
 
     def __init__(self, secret: str, previous: str = "") -> None:
         """`previous` is the secret before this one while rows made with it are left."""
@@ -35,6 +35,7 @@ class Keyring:
             raise ConfigurationError(f"needs at least {_SECRET_MIN} characters", where="CDS_SECRET_KEY")
         self._patient = _derive(secret, b"cds patient key v1")
         self._audit = _derive(secret, b"cds audit seal v1")
+        self._dataset = _derive(secret, b"cds dataset v1")
         self._cipher = AESGCM(_derive(secret, b"cds identity v1"))
         self.key_id = _derive(secret, b"cds key id v1")[:4].hex()
         self._previous = Keyring(previous) if previous else None
@@ -48,6 +49,10 @@ class Keyring:
         """Every key the patient's rows may carry: today's, and the one before while there is a previous secret."""
         before = [] if self._previous is None else self._previous.patient_keys(tenant, patient_id)
         return [self.patient_key(tenant, patient_id), *before]
+
+    def pseudonym(self, kind: str, text: str) -> str:
+        """Keyed hash for a dataset, 32 hex digits: the same text of a kind has the same, under a key of its own."""
+        return blake2b(f"{kind}:{text}".encode(), key=self._dataset, digest_size=16).hexdigest()
 
     def fingerprint(self, plain: bytes) -> bytes:
         """Keyed hash of 16 bytes: it tells whether an identity or a report is the same, not what it says."""

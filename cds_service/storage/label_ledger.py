@@ -18,7 +18,7 @@ from cds_service.storage.identity import Keyring, unsealed
 from cds_service.storage.tables import labels
 
 _NAMES = tuple(field.name for field in fields(Label))
-_COLUMNS = tuple(labels.c[name] for name in _NAMES)
+LABEL_COLUMNS = tuple(labels.c[name] for name in _NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,10 @@ def add_label(transaction: Transaction, label: Label, comment: str, keyring: Key
 
 def find_label(connection: Connection, tenant: str, label_id: UUID) -> Label | None:
     """The tenant's event with this id."""
-    row = connection.execute(select(*_COLUMNS).where(labels.c.tenant == tenant, labels.c.id == label_id)).one_or_none()
-    return None if row is None else _label(row)
+    row = connection.execute(
+        select(*LABEL_COLUMNS).where(labels.c.tenant == tenant, labels.c.id == label_id)
+    ).one_or_none()
+    return None if row is None else label_from_row(row)
 
 
 def labels_about(
@@ -52,7 +54,8 @@ def labels_about(
 ) -> tuple[Label, ...]:
     """Every event about the prediction, or about its patient and no prediction in particular."""
     return tuple(
-        _label(row) for row in connection.execute(select(*_COLUMNS).where(_about(tenant, prediction_id, patient_key)))
+        label_from_row(row)
+        for row in connection.execute(select(*LABEL_COLUMNS).where(_about(tenant, prediction_id, patient_key)))
     )
 
 
@@ -87,6 +90,7 @@ def _about(tenant: str, prediction_id: UUID | None, patient_key: str | None) -> 
     return and_(labels.c.tenant == tenant, or_(*mine, of_patient) if patient_key is not None else and_(*mine))
 
 
-def _label(row: Any) -> Label:
+def label_from_row(row: Any) -> Label:
+    """The event of a row of `LABEL_COLUMNS`."""
     values = dict(zip(_NAMES, row, strict=True))
     return Label(**{**values, "kind": Kind(values["kind"]), "source": Source(values["source"])})

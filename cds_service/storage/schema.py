@@ -97,9 +97,9 @@ def check_revision(engine: Engine) -> None:
         raise ConfigurationError(f"is at revision {found}, which this version does not know", where="database")
 
 
-def open_current(url: str) -> Engine:
+def open_current(url: str, *, statement_timeout_s: float | None = None) -> Engine:
     """The database, once it is found to have this version's revision; raises as `check_revision`."""
-    engine = open_engine(url)
+    engine = open_engine(url, statement_timeout_s=statement_timeout_s)
     check_revision(engine)
     return engine
 

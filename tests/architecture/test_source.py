@@ -29,10 +29,12 @@ HOMES = {
         "services/replay_message.py",
         "services/stored_readings.py",
         "services/read_labels.py",
+        "services/export_labels.py",
         "services/watch.py",
     ),
     "alembic": ("storage/",),
     "psycopg": ("storage/postgres.py",),
+    "pyarrow": ("storage/parquet.py",),
     "onnxruntime": ("inference/",),
     "marshmallow": (
         "cdshooks/schemas.py",
