@@ -24,6 +24,7 @@ from cds_service.errors import ConfigurationError
 FIELDS = frozenset(
     {
         "address",
+        "alarm",
         "complete",
         "count",
         "error_id",
@@ -43,6 +44,7 @@ FIELDS = frozenset(
         "restarts",
         "revision",
         "route",
+        "sender",
         "service",
         "shown",
         "signal",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from sqlalchemy import Engine
 
@@ -18,7 +19,9 @@ from cds_service.fhir.client import FetchFailed, FhirClient
 from cds_service.inference.codes import load_code_tables
 from cds_service.inference.predictor import Predictor, load_predictor
 from cds_service.inference.ranker_service import RareDiseasesLater, load_rare_diseases
+from cds_service.monitoring import messages as message_metrics
 from cds_service.monitoring.budget import ClientBudgets, LoginBackoff, MinuteBudget
+from cds_service.monitoring.feeds import Feeds
 from cds_service.services.assess_message import Assessor
 from cds_service.services.daily import Daily
 from cds_service.services.forget import Retention, forget_what_is_old
@@ -31,6 +34,7 @@ from cds_service.storage import schema
 from cds_service.storage.identity import Keyring
 from cds_service.storage.message_log import MessageLog
 from cds_service.storage.sessions import open_engine
+from cds_service.storage.stored_messages import count_pending, last_heard
 from cds_service.storage.writer import GroupWriter
 
 log = logs.get_logger(__name__)
@@ -39,6 +43,10 @@ log = logs.get_logger(__name__)
 REFUSALS_NOTED = 60
 # Chosen by us: a model that is back is used within half a minute.
 PENDING_EVERY_S = 30.0
+# Chosen by us: an alarm is seen within a minute, and a look costs nothing while nobody is silent.
+FEEDS_EVERY_S = 60.0
+# Chosen by us: when a network is cut every sender falls silent; twenty lines say so.
+FEEDS_LOGGED = 20
 
 ITSELF = Actor(name="service", kind="command", role="operator", tenant="", environment="production")
 
@@ -62,6 +70,8 @@ class Runtime:
     draining: bool = field(default=False)
     daily: Daily | None = field(default=None)
     scoring: Daily | None = field(default=None)
+    listening: Daily | None = field(default=None)
+    feeds: Feeds = field(init=False)
     rare: RareDiseasesLater = field(init=False)
     intake: Intake = field(init=False)
     readings: ReadingsStore = field(init=False)
@@ -81,11 +91,13 @@ class Runtime:
         )
 
         self.readings = ReadingsStore(self.engine, self.keyring, self.settings.site.reading)
+        self.feeds = Feeds(self.settings.site.feeds, self.now(), partial(last_heard, self.engine))
         self.intake = Intake(
             assessor=Assessor(self.settings.site, self.tables, lambda: self.predictor, self.watch.mode),
             log=MessageLog(self.engine.dialect, self.keyring),
             keyring=self.keyring,
             submit=self.writer.submit_change,
+            feeds=self.feeds,
             is_strict=self.settings.hl7_validation == "strict",
         )
 
@@ -112,6 +124,7 @@ class Runtime:
         if any(self._retention):
             self.daily = Daily(self._forget_what_is_old)
         self.scoring = Daily(self._score_pending, first_s=PENDING_EVERY_S, every_s=PENDING_EVERY_S)
+        self.listening = Daily(self._look_at_feeds, first_s=FEEDS_EVERY_S, every_s=FEEDS_EVERY_S)
         self.rare.start()
         self.watch.start()
         log.info("service_started", model=self.predictor.version, site=self.settings.site.hash)
@@ -119,7 +132,7 @@ class Runtime:
     def drain(self, timeout_s: float = 10.0) -> None:
         """Commit what is queued and let go of the database; answers false on /readyz from now on."""
         self.draining = True
-        for work in (self.daily, self.scoring):
+        for work in (self.daily, self.scoring, self.listening):
             if work is not None:
                 work.stop()
         self.watch.stop()
@@ -158,6 +171,16 @@ class Runtime:
 
     def _score_pending(self) -> None:
         score_pending(self.engine, self.intake, by=ITSELF, at=self.now())
+        message_metrics.PENDING.set(count_pending(self.engine))
+
+    def _look_at_feeds(self) -> None:
+        """Log each alarm that started or ended; what is more than can be read at once is counted."""
+        turned = self.feeds.look(self.now())
+        for one in turned[:FEEDS_LOGGED]:
+            event = "feed_alarm_started" if one.started else "feed_alarm_ended"
+            log.warning(event, alarm=one.alarm.value, peer=one.peer, sender=one.sender)
+        if len(turned) > FEEDS_LOGGED:
+            log.warning("feed_alarms_not_logged", count=len(turned) - FEEDS_LOGGED)
 
     def _forget_what_is_old(self) -> None:
         forget_what_is_old(self.writer.submit_change, self._retention, actor=ITSELF, at=self.now())

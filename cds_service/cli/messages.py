@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -17,7 +17,7 @@ from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.identity import Keyring
 from cds_service.storage.message_entry import Status
 from cds_service.storage.sessions import open_engine
-from cds_service.storage.stored_messages import MessageRow, list_messages, read_whole
+from cds_service.storage.stored_messages import MessageRow, list_messages, list_senders, read_whole
 
 
 def list_(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -26,6 +26,21 @@ def list_(arguments: argparse.Namespace, settings: Settings) -> int:
     statuses = [arguments.status] if arguments.status else []
     for row in list_messages(engine, statuses=statuses, tenant=arguments.tenant, limit=arguments.limit):
         say(arguments, msgspec.to_builtins(row), _line(row))
+    engine.dispose()
+    return 0
+
+
+def senders(arguments: argparse.Namespace, settings: Settings) -> int:
+    """List the senders heard in the last days, and those silent for longer than the site file allows."""
+    engine = open_engine(settings.database_url)
+    now = datetime.now(UTC)
+    for row in list_senders(engine, now - timedelta(days=arguments.days)):
+        silent = settings.site.feeds.of(row.sender).silent
+        is_silent = bool(silent) and now - row.last > silent
+        counts = f"{row.messages} messages, {row.refused} refused, {row.pending} pending"
+        parts = (f"{row.last:%Y-%m-%d %H:%M:%S}", row.tenant, row.actor, row.sender, counts)
+        document = {**msgspec.to_builtins(row), "silent": is_silent}
+        say(arguments, document, "  ".join([*parts, *(["silent"] if is_silent else [])]))
     engine.dispose()
     return 0
 
@@ -95,6 +110,11 @@ COMMANDS = (
             argument("--tenant", default="", help="only of this tenant"),
             argument("--limit", type=int, default=50, help="at most so many (50)"),
         ),
+    ),
+    Command(
+        ("messages", "senders"),
+        senders,
+        (argument("--days", type=int, default=1, help="heard in so many days (1)"),),
     ),
     Command(("messages", "show"), show, (_MESSAGE,)),
     Command(("messages", "replay"), replay, (_MESSAGE,)),

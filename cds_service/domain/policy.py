@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
+from typing import NamedTuple
 
 _HOUR = timedelta(hours=1)
 
@@ -68,3 +69,28 @@ class FeedbackPolicy:
     author_labels_a_day: int = 100
     sender_labels_a_day: int = 2000
     burst_labels: int = 10
+
+
+class FeedLimits(NamedTuple):
+    """From where on a sender of HL7 v2 messages raises an alarm; a `silent` of zero and a share of 1 never do.
+
+    Chosen by us, to be approved by a site. Monitors send every minute or so and gateways send heartbeats: an hour
+    without any is a fault, and a quiet night is none. From five minutes a clock that is ahead loses its readings
+    (`ReadingPolicy.future_tolerance`). When half of what a monitor sends means nothing here, codes have changed.
+    """
+
+    silent: timedelta = timedelta(minutes=60)
+    clock_skew: timedelta = timedelta(minutes=5)
+    unmapped_share: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPolicy:
+    """The limits of every sender; those in `senders` (`MONITOR|ED`) have their own, and are expected from the start."""
+
+    limits: FeedLimits = field(default_factory=FeedLimits)
+    senders: Mapping[str, FeedLimits] = field(default_factory=lambda: MappingProxyType({}))
+
+    def of(self, sender: str) -> FeedLimits:
+        """The limits of this sender."""
+        return self.senders.get(sender, self.limits)

@@ -152,11 +152,15 @@ class Fault(NamedTuple):
 
 
 class Account(NamedTuple):
-    """What became of every segment: how many of each kind were read, ignored for their kind, and refused."""
+    """What became of every segment: how many of each kind were read, ignored for their kind, and refused.
+
+    `unmapped` are those OBX among the read that mean nothing here.
+    """
 
     read: Mapping[str, int]
     ignored: Mapping[str, int]
     refused: int
+    unmapped: int = 0
 
     @property
     def total(self) -> int:

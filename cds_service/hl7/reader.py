@@ -73,7 +73,7 @@ def read_message(raw: bytes, *, site: SiteMap = STANDARD) -> Message:
         trigger=trigger,
         effect=effect,
         patients=tuple(reading.patients),
-        account=Account(MappingProxyType(read), MappingProxyType(ignored), tokens.unreadable),
+        account=Account(MappingProxyType(read), MappingProxyType(ignored), tokens.unreadable, reading.unmapped),
         faults=tuple(faults),
         remarks=tuple(sorted(tokens.remarks | reading.remarks)),
     )
@@ -95,6 +95,7 @@ class _Reading:
         self.patients: list[Patient] = []
         self.places: list[str] = []
         self.remarks: set[str] = set()
+        self.unmapped = 0
 
     def begin(self, patient: Patient, place: str) -> None:
         if len(self.patients) == MAX_PATIENTS:
@@ -140,6 +141,8 @@ class _Reading:
         fact = None if found else read_fact(obx, self.context)
         if fact is not None:
             self.patient.facts.append(fact)
+        elif not found:
+            self.unmapped += 1
 
     def pass_by(self, _: Segment) -> None:
         """MSH was read before the rest."""

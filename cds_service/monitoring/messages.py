@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from cds_service.monitoring.metrics import REGISTRY
 
@@ -18,3 +18,5 @@ ANSWERS = Counter(
     ["code"],
     registry=REGISTRY,
 )
+PENDING = Gauge("cds_hl7_pending", "Messages acknowledged and not scored yet, at the last look.", registry=REGISTRY)
+ALARMS = Gauge("cds_hl7_alarms", "Senders about which something is wrong now.", ["alarm"], registry=REGISTRY)

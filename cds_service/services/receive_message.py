@@ -17,7 +17,9 @@ from cds_service.hl7.conformance import require_valid
 from cds_service.hl7.header import Header, peek
 from cds_service.hl7.message import Message
 from cds_service.hl7.reader import read_message
+from cds_service.hl7.times import moment_of
 from cds_service.monitoring import messages as metrics
+from cds_service.monitoring.feeds import FeedKey, Feeds, Heard
 from cds_service.monitoring.metrics import count_prediction
 from cds_service.services.assess_message import Assessed, Assessor
 from cds_service.services.keep_readings import brought_by, unfollowed
@@ -43,6 +45,7 @@ class Intake:
     log: MessageLog
     keyring: Keyring
     submit: Callable[[Change[Any]], Any]
+    feeds: Feeds
     is_strict: bool = False
 
 
@@ -110,14 +113,27 @@ def _refuse(arrival: Arrival, error: InvalidMessage, intake: Intake) -> Reply:
         metrics.RECEIVED.labels("acknowledgment", "no").inc()
         return _UNANSWERED
     reply = acknowledge_refusal(arrival.raw, error, at=arrival.at, control_id=arrival.control_id)
-    entry = _entry(arrival, peek(arrival.raw), Status.REFUSED, reason=str(error), reply=reply)
-    return _store(entry, (), intake)
+    header = peek(arrival.raw)
+    entry = _entry(arrival, header, Status.REFUSED, reason=str(error), reply=reply)
+    stored = _store(entry, (), intake)
+    if header is not None:
+        intake.feeds.note(FeedKey(arrival.actor.name, header.sender), Heard(), arrival.at)
+    return stored
 
 
 def _take(arrival: Arrival, message: Message, intake: Intake) -> Reply:
     entry, made = conclude(arrival, message, intake)
     is_taken = entry.status in (Status.ACCEPTED, Status.PENDING)
-    return _store(entry, made, intake, message if is_taken else None)
+    reply = _store(entry, made, intake, message if is_taken else None)
+    intake.feeds.note(FeedKey(arrival.actor.name, message.header.sender), _heard(arrival, message, intake), arrival.at)
+    return reply
+
+
+def _heard(arrival: Arrival, message: Message, intake: Intake) -> Heard:
+    site, header = intake.assessor.site.hl7, message.header
+    sent = moment_of(header.time, site.sender(header.sender).zone or site.zone)
+    delay = None if sent is None or "time-partial" in sent.flags else arrival.at - sent.time
+    return Heard(delay, message.account.read.get("OBX", 0), message.account.unmapped)
 
 
 def conclude(arrival: Arrival, message: Message, intake: Intake) -> tuple[MessageEntry, tuple[Assessed, ...]]:

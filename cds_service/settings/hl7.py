@@ -26,7 +26,7 @@ def hl7_values(document: Any, where: str) -> dict[str, Any]:
             "units": _each(_unit),
             "missing_units": _missing_units,
             "authorities": _each(_long_text),
-            "senders": _senders,
+            "senders": each_sender(_sender),
         },
     )
 
@@ -82,12 +82,17 @@ def _missing_units(document: Any, where: str) -> Mapping[str, str]:
     return units
 
 
-def _senders(document: Any, where: str) -> Mapping[str, Sender]:
-    senders: Mapping[str, Sender] = _each(_sender)(document, where)
-    for name in senders:
-        if name.count("|") != 1:
-            raise ValueError(f"{key_path(where, name)}: name a sender by MSH-3 and MSH-4, as in MONITOR|ED")
-    return senders
+def each_sender(read: Callable[[Any, str], Any]) -> Callable[[Any, str], Mapping[str, Any]]:
+    """A table by sender, each value read alike."""
+
+    def read_table(document: Any, where: str) -> Mapping[str, Any]:
+        senders = _each(read)(document, where)
+        for name in senders:
+            if name.count("|") != 1:
+                raise ValueError(f"{key_path(where, name)}: name a sender by MSH-3 and MSH-4, as in MONITOR|ED")
+        return senders
+
+    return read_table
 
 
 def _sender(document: Any, where: str) -> Sender:

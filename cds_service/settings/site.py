@@ -13,8 +13,9 @@ from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cds_service.domain.policy import AssessmentPolicy, FeedbackPolicy, ReadingPolicy
+from cds_service.domain.policy import AssessmentPolicy, FeedbackPolicy, FeedPolicy, ReadingPolicy
 from cds_service.hl7.site import STANDARD, SiteMap
+from cds_service.settings.feeds import feeds_document, feeds_policy
 from cds_service.settings.hl7 import hl7_document, hl7_values
 from cds_service.settings.toml import from_file, table, text, zone_name
 
@@ -29,6 +30,7 @@ class Site:
     assessment: AssessmentPolicy = field(default_factory=AssessmentPolicy)
     feedback: FeedbackPolicy = field(default_factory=FeedbackPolicy)
     hl7: SiteMap = STANDARD
+    feeds: FeedPolicy = field(default_factory=FeedPolicy)
 
     @cached_property
     def hash(self) -> str:
@@ -63,6 +65,7 @@ class Site:
                 "burst_labels": self.feedback.burst_labels,
             },
             "hl7": hl7_document(self.hl7),
+            "feeds": feeds_document(self.feeds),
         }
 
 
@@ -145,4 +148,5 @@ _READERS = {
     "assessment": _assessment,
     "feedback": _feedback,
     "hl7": hl7_values,
+    "feeds": feeds_policy,
 }

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, case, func, select, update
 
 from cds_service.errors import NotFound
 from cds_service.storage.change import Applied, Change, Transaction
@@ -74,6 +74,46 @@ def list_messages(
         query = query.where(messages.c.attempts < attempts_under, messages.c.sealed.is_not(None))
     with reading(engine) as connection:
         return [MessageRow(**row._mapping) for row in connection.execute(query)]
+
+
+def count_pending(engine: Engine) -> int:
+    """How many messages wait to be scored."""
+    query = select(func.count()).where(messages.c.status == Status.PENDING.value)
+    with reading(engine) as connection:
+        return connection.execute(query).scalar_one()
+
+
+def last_heard(engine: Engine, key: tuple[str, str], since: datetime) -> datetime | None:
+    """When a sender (who it was authenticated as, MSH-3 and MSH-4) last sent since then, to whichever process."""
+    peer, sender = key
+    query = select(func.max(messages.c.received_at)).where(messages.c.received_at >= since, messages.c.sender == sender)
+    with reading(engine) as connection:
+        found: datetime | None = connection.execute(query.where(messages.c.actor == peer) if peer else query).scalar()
+    return found
+
+
+class SenderRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one sender of late."""
+
+    tenant: str
+    environment: str
+    actor: str
+    sender: str
+    last: datetime
+    messages: int
+    refused: int
+    pending: int
+
+
+def list_senders(engine: Engine, since: datetime) -> list[SenderRow]:
+    """Every sender heard since then, the one heard last first."""
+    whose = [messages.c[name] for name in ("tenant", "environment", "actor", "sender")]
+    of = {name: func.count(case((messages.c.status == name, 1))).label(name) for name in ("refused", "pending")}
+    last = func.max(messages.c.received_at).label("last")
+    query = select(*whose, last, func.count().label("messages"), *of.values())
+    query = query.where(messages.c.received_at >= since).group_by(*whose).order_by(last.desc())
+    with reading(engine) as connection:
+        return [SenderRow(**row._mapping) for row in connection.execute(query)]
 
 
 def read_whole(engine: Engine, keyring: Keyring, message_id: UUID) -> WholeMessage:

@@ -43,7 +43,9 @@ def test_settings_page_lists_every_setting_with_default_and_values() -> None:
 def test_settings_page_lists_every_key_of_the_site_file_with_its_default() -> None:
     document = Site().as_document()
     keys = {name for name in document if not isinstance(document[name], dict)}
-    keys |= {f"{table}.{name}" for table in ("reading", "assessment", "feedback", "hl7") for name in document[table]}
+    keys |= {
+        f"{table}.{name}" for table in ("reading", "assessment", "feedback", "hl7", "feeds") for name in document[table]
+    }
     listed = {row[0].strip("` "): row[1] for row in rows("settings.md") if not row[0].startswith("`CDS_")}
 
     clients = {name for name in listed if name.startswith(("client.", "mllp."))}

@@ -160,7 +160,7 @@ def test_the_hash_is_of_the_numbers_not_of_their_spelling(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("bands = 3", "bands: unknown; known are assessment, feedback, hl7, reading, version, zone"),
+        ("bands = 3", "bands: unknown; known are assessment, feedback, feeds, hl7, reading, version, zone"),
         ("[reading]\nmax_age = 3", "reading.max_age: unknown"),
         ("[reading]\nfuture_tolerance_min = -1", "reading.future_tolerance_min: must be a whole number of minutes"),
         ("[reading]\nmax_age_min = 4", "reading.max_age_min: must be a table"),
