@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from bench import full_call, gate, group_commit, hl7_reader, mllp, startup, table_size
+from bench import full_call, gate, group_commit, hl7_reader, mllp, rare_speed, startup, table_size
 from bench.report import Figure, lines
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
@@ -14,6 +14,7 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "group-commit": group_commit.measure,
     "hl7-reader": hl7_reader.measure,
     "mllp": mllp.measure,
+    "rare-speed": rare_speed.measure,
     "startup": startup.measure,
     "table-size": table_size.measure,
 }

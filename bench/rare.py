@@ -28,12 +28,12 @@ Score = Callable[[Ranker, Query], NDArray[np.float32]]
 
 def resnik(ranker: Ranker, query: Query) -> NDArray[np.float32]:
     """Mean information content of the most specific shared ancestor."""
-    return np.mean([ranker.index._parts_of(row)[1] for row in query.observed.tolist()], axis=0)
+    return np.mean([ranker.index.parts_of(row)[1] for row in query.observed.tolist()], axis=0)
 
 
 def likelihood(ranker: Ranker, query: Query) -> NDArray[np.float32]:
     """Mean discounted likelihood ratio."""
-    return np.mean([ranker.index._parts_of(row)[0] for row in query.observed.tolist()], axis=0)
+    return np.mean([ranker.index.parts_of(row)[0] for row in query.observed.tolist()], axis=0)
 
 
 def _terms_of(ranker: Ranker, query: Query) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from cds_service.domain.case_counts import Learned
 from cds_service.domain.ontology import Floats, Ints
 from cds_service.domain.phenotype import FEWEST_FINDINGS, Phenotype, Ranking
 from cds_service.inference.ranker_confidence import Confidence
-from cds_service.inference.ranker_explain import Explained, best_matches, explain, presence
+from cds_service.inference.ranker_explain import Explained, best_matches, denied_by, explain, presence
 from cds_service.inference.ranker_index import Index, Method, profiles_from
 from cds_service.inference.ranker_knowledge import Knowledge
 from cds_service.inference.ranker_learned import LearnedIndex, learned_index
@@ -56,8 +56,9 @@ class Ranker:
         best = best_rows(scores, max(limit, AMONG))
         trust = self.confidence.of_ranking(scores, best, len(query.pictured))
         present = presence(self.index, learned, best)
-        matched, gains = best_matches(self.index, query, present[:limit])
-        explained = Explained(self.knowledge, self.index, learned, query, best, shared, present, matched, gains)
+        matched, gains = best_matches(self.index, query, present, limit)
+        denied = denied_by(self.index, query)
+        explained = Explained(self.knowledge, self.index, learned, query, best, shared, denied, present, matched, gains)
         n_shown = min(limit, len(best)) if enough else 0
         confidence = float(trust.within[n_shown - 1]) if n_shown else 0.0
         return Ranking(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cds_service.domain.ontology import Floats, Ints
 from cds_service.domain.phenotype import Against, Candidate, Expected, Support
@@ -22,12 +24,29 @@ _EXPECTED_FREQUENCY, _COVERED = 0.5, 0.5
 _AGAINST_FREQUENCY = 0.1
 
 
+class Present(NamedTuple):
+    """How often each of the best diseases shows each of the `terms` that any of them shows, or one below it.
+
+    `frequency` has a row for each disease and a column for each of `terms`, after a column of zeros; `column` is the
+    column of every term there is, 0 for those that none shows.
+    """
+
+    terms: Ints
+    column: Ints
+    frequency: Floats
+
+    def of(self, terms: Ints) -> Floats:
+        """The frequencies of these terms, shape (diseases, terms)."""
+        return np.asarray(self.frequency[:, self.column[terms]])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Explained:
     """Everything the reasons for the best candidates are looked up in.
 
-    `shared` is what share of each term's information the findings have in common with it, shape (terms,); `present`
-    is what `presence` says of the `best`, `matched` and `gains` what `best_matches` says.
+    `shared` is what share of each term's information the findings have in common with it, `denied` what the excluded
+    ones rule out, both shape (terms,); `present` is what `presence` says of the `best`, `matched` and `gains` what
+    `best_matches` says.
     """
 
     knowledge: Knowledge
@@ -36,7 +55,8 @@ class Explained:
     query: Query
     best: Ints
     shared: Floats
-    present: Floats
+    denied: NDArray[np.bool_]
+    present: Present
     matched: Ints
     gains: Floats
 
@@ -48,8 +68,8 @@ class Explained:
         return self.learned.index, place, self.learned.annotated
 
 
-def presence(index: Index, learned: LearnedIndex, best: Ints) -> Floats:
-    """How often each of these diseases shows each term or one below it, shape (best, terms)."""
+def presence(index: Index, learned: LearnedIndex, best: Ints) -> Present:
+    """How often each of these diseases shows what."""
     profiles = []
     for row in best.tolist():
         place = learned.places.get(row)
@@ -58,23 +78,38 @@ def presence(index: Index, learned: LearnedIndex, best: Ints) -> Floats:
     frequencies = np.concatenate([frequencies for _, frequencies in profiles])
     numbers = np.repeat(np.arange(len(best)), [len(terms) for terms, _ in profiles])
     above, sizes = index.ontology.ancestors_of_all(terms)
-    present = np.zeros(len(best) * len(index.ontology), np.float32)
-    np.maximum.at(present, np.repeat(numbers, sizes) * len(index.ontology) + above, np.repeat(frequencies, sizes))
-    return present.reshape(len(best), -1)
+    column = np.zeros(len(index.ontology), np.int64)
+    column[above] = 1
+    shown = np.flatnonzero(column)
+    column[shown] = np.arange(1, len(shown) + 1)
+    width = len(shown) + 1
+    frequency = np.zeros(len(best) * width, np.float32)
+    np.maximum.at(frequency, np.repeat(numbers, sizes) * width + column[above], np.repeat(frequencies, sizes))
+    return Present(shown, column, frequency.reshape(len(best), width))
 
 
-def best_matches(index: Index, query: Query, present: Floats) -> tuple[Ints, Floats]:
-    """For each of these diseases and each finding the term that says most, and its ratio, both (diseases, findings)."""
-    shape = (len(present), len(query.observed))
+def denied_by(index: Index, query: Query) -> NDArray[np.bool_]:
+    """Terms that the excluded findings rule out: they and all that is narrower, shape (terms,)."""
+    denied = np.zeros(len(index.ontology), bool)
+    for row in query.excluded.tolist():
+        denied[index.ontology.descendants_of(row)] = True
+    return denied
+
+
+def best_matches(index: Index, query: Query, present: Present, number: int) -> tuple[Ints, Floats]:
+    """For each of the first diseases and each finding the term that says most, and its ratio.
+
+    Both have the shape (diseases, findings).
+    """
+    shape = (min(number, len(present.frequency)), len(query.observed))
     matched, gains = np.zeros(shape, np.int64), np.zeros(shape, np.float32)
     for at, term in enumerate(query.observed.tolist()):
         ancestors = index.ontology.ancestors_of(term)
-        frequency = np.maximum(present[:, ancestors], np.float32(1e-9))
+        frequency = np.maximum(present.of(ancestors)[:number], np.float32(1e-9))
         ratio = np.log(frequency / index.background.frequency[ancestors])
         ratio *= np.float32(index.method.step_discount) ** index.ontology.steps_to(term)
-        best = ratio.argmax(axis=1)
-        matched[:, at] = ancestors[best]
-        gains[:, at] = np.maximum(ratio[np.arange(len(present)), best], 0)
+        matched[:, at] = ancestors[ratio.argmax(axis=1)]
+        gains[:, at] = np.maximum(ratio.max(axis=1), 0)
     return matched, gains * query.weights
 
 
@@ -101,32 +136,40 @@ def explain(explained: Explained, number: int, *, score: float, band: str) -> Ca
 def _support(explained: Explained, number: int) -> tuple[Support, ...]:
     """The findings for the disease, the strongest first; shares are of the likelihood ratios."""
     _, place, annotated = explained.place(int(explained.best[number]))
-    gains, matched = explained.gains[number], explained.matched[number]
+    gains = explained.gains[number]
+    order = np.lexsort((explained.query.observed, -gains))[: int((gains > 0).sum())]
+    matched = explained.matched[number, order]
     start, stop = np.searchsorted(annotated.disease, [place, place + 1])
     terms, references = annotated.term[start:stop], annotated.reference[start:stop]
+    rows = zip(
+        explained.query.observed[order].tolist(),
+        matched.tolist(),
+        explained.present.frequency[number, explained.present.column[matched]].tolist(),
+        gains[order].tolist(),
+        np.searchsorted(terms, matched).tolist(),
+        np.searchsorted(terms, matched, "right").tolist(),
+        strict=True,
+    )
     ontology, total = explained.knowledge.ontology, max(float(gains.sum()), 1e-9)
-    found = []
-    for at in np.lexsort((explained.query.observed, -gains))[: int((gains > 0).sum())].tolist():
-        term, match = int(explained.query.observed[at]), int(matched[at])
-        first, last = np.searchsorted(terms, [match, match + 1])
-        support = Support(
+    return tuple(
+        Support(
             term=ontology.ids[term],
             name=ontology.names[term],
             matched=ontology.ids[match],
             matched_name=ontology.names[match],
-            frequency=round(float(explained.present[number, match]), 3),
-            share=round(float(gains[at]) / total, 3),
+            frequency=round(frequency, 3),
+            share=round(gain / total, 3),
             papers=_papers(explained.knowledge, references[first:last].tolist()),
         )
-        found.append(support)
-    return tuple(found)
+        for term, match, frequency, gain, first, last in rows
+    )
 
 
 def _papers(knowledge: Knowledge, references: list[int]) -> tuple[str, ...]:
     """The papers among the references, the first few."""
-    names = (knowledge.references[reference] for reference in references if reference >= 0)
-    papers = {paper for name in names if "PMID:" in name for paper in name.split(";")}
-    return tuple(sorted(papers))[:_MOST_PAPERS]
+    names = [knowledge.references[reference] for reference in references if reference >= 0]
+    papers = [paper for name in names if "PMID:" in name for paper in name.split(";")]
+    return tuple(sorted(set(papers)))[:_MOST_PAPERS] if len(papers) > 1 else tuple(papers)
 
 
 def _expected(explained: Explained, number: int) -> tuple[Expected, ...]:
@@ -134,25 +177,26 @@ def _expected(explained: Explained, number: int) -> tuple[Expected, ...]:
     index, place, _ = explained.place(int(explained.best[number]))
     terms, frequencies = index.profile(place)
     missing = (frequencies > _EXPECTED_FREQUENCY) & (explained.shared[terms] < _COVERED)
-    missing &= explained.knowledge.ontology.is_finding[terms]
+    missing &= explained.knowledge.ontology.is_finding[terms] & ~explained.denied[terms]
     terms, frequencies = terms[missing], frequencies[missing]
-    order = np.lexsort((terms, -frequencies * index.background.information[terms]))
-    ontology, excluded = explained.knowledge.ontology, set(explained.query.excluded.tolist())
-    open_ones = [at for at in order.tolist() if excluded.isdisjoint(ontology.ancestors_of(terms[at]).tolist())]
+    order = np.lexsort((terms, -frequencies * index.background.information[terms]))[:_MOST_EXPECTED]
+    ontology = explained.knowledge.ontology
     return tuple(
-        Expected(ontology.ids[terms[at]], ontology.names[terms[at]], round(float(frequencies[at]), 3))
-        for at in open_ones[:_MOST_EXPECTED]
+        Expected(ontology.ids[term], ontology.names[term], round(frequency, 3))
+        for term, frequency in zip(terms[order].tolist(), frequencies[order].tolist(), strict=True)
     )
 
 
 def _excluded(explained: Explained, number: int) -> tuple[Against, ...]:
     """Findings looked for and excluded that patients with the disease often have."""
     ontology = explained.knowledge.ontology
-    found = [(float(explained.present[number, term]), term) for term in explained.query.excluded.tolist()]
+    excluded = explained.query.excluded
+    frequencies = explained.present.frequency[number, explained.present.column[excluded]]
+    often = frequencies >= _AGAINST_FREQUENCY
+    found = zip(frequencies[often].tolist(), excluded[often].tolist(), strict=True)
     return tuple(
         Against("excluded", ontology.ids[term], ontology.names[term], round(frequency, 3))
         for frequency, term in sorted(found, key=lambda one: (-one[0], one[1]))
-        if frequency >= _AGAINST_FREQUENCY
     )
 
 
@@ -160,9 +204,9 @@ def _contradictions(explained: Explained, row: int) -> tuple[Against, ...]:
     """Whether age or sex speak against a published disease."""
     knowledge, query = explained.knowledge, explained.query
     found = []
-    if is_too_young(knowledge, query)[row]:
+    if is_too_young(knowledge, query, row):
         found.append(Against("onset", name=f"{knowledge.onset[row]:g}"))
-    if is_unlikely_sex(knowledge, query)[row]:
+    if is_unlikely_sex(knowledge, query, row):
         found.append(Against("sex"))
     return tuple(found)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from threading import Lock
 from typing import Any
 
@@ -13,9 +14,11 @@ import numpy as np
 from cds_service.domain.ontology import Floats, Ints, Ontology
 from cds_service.inference.ranker_knowledge import Annotated
 
-# Terms of which an index remembers two floats a disease: 192 of the full one are 16 MB. Chosen by us.
-REMEMBERED = 192
+# Terms that this share of the diseases show are worked out once for all that lie below them: 78 of the published
+# ones, 6 MB. Of the others an index remembers the evidence of those asked for last, 41 kB each. Chosen by us.
+_BROAD_SHARE, REMEMBERED = 0.2, 256
 _FREQUENCY_STEPS = 1 << 16
+_AT_A_TIME = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,9 @@ class Index:
         self.log_ratio = np.log(self.frequency / self.background.frequency[term]).astype(np.float32)
         self._begins = np.searchsorted(profiles.disease, np.arange(profiles.n_diseases + 1))
         self._profile_weight = self._sums(profiles.frequency)
-        self._remembered: OrderedDict[int, tuple[Floats, Floats]] = OrderedDict()
+        self._discounts = np.power(method.step_discount, np.arange(ontology.steps.max() + 1)).astype(np.float32)
+        self._broad = self._broad_parts()
+        self._remembered: OrderedDict[int, Floats] = OrderedDict()
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -95,46 +100,70 @@ class Index:
         Each is the best over the term and its ancestors. The ratio of an ancestor is discounted for each step up; the
         similarity is Resnik's, the information content of the most specific ancestor that the disease shares.
         """
-        ratio, similarity = self._parts_of(row)
-        return ratio + np.float32(self.method.similarity_weight) * similarity
-
-    def _parts_of(self, row: int) -> tuple[Floats, Floats]:
-        """Ratio and similarity of a term, made of its own and its parents', and remembered for the next who asks."""
         with self._lock:
             known = self._remembered.get(row)
             if known is not None:
                 self._remembered.move_to_end(row)
                 return known
-        ratio, similarity = np.zeros(len(self), np.float32), np.zeros(len(self), np.float32)
-        for parent in self.ontology.parents[row]:
-            above = self._parts_of(parent)
-            np.maximum(ratio, np.float32(self.method.step_discount) * above[0], out=ratio)
-            np.maximum(similarity, above[1], out=similarity)
-        part = slice(self.starts[row], self.starts[row + 1])
-        diseases = self.disease[part]
-        ratio[diseases] = np.maximum(ratio[diseases], self.log_ratio[part])
-        similarity[diseases] = np.maximum(similarity[diseases], self.background.information[row])
+        found, similarity = self.parts_of(row)
+        similarity *= np.float32(self.method.similarity_weight)
+        found += similarity
         with self._lock:
-            self._remembered[row] = (ratio, similarity)
+            self._remembered[row] = found
             while len(self._remembered) > REMEMBERED:
                 self._remembered.popitem(last=False)
+        return found
+
+    def parts_of(self, row: int) -> tuple[Floats, Floats]:
+        """Ratio and similarity of a term for each disease, both of shape (diseases,).
+
+        Broad ancestors bring all diseases below them at once; each narrower one, the broader first, a few more.
+        """
+        ontology, information = self.ontology, self.background.information
+        steps = dict(zip(ontology.ancestors_of(row).tolist(), ontology.steps_to(row).tolist(), strict=True))
+        narrow = sorted((above for above in steps if above not in self._broad), key=information.__getitem__)
+        nearest = {parent for above in narrow for parent in ontology.parents[above]} if narrow else {row}
+        ratio, similarity = np.zeros(len(self), np.float32), np.zeros(len(self), np.float32)
+        for above in nearest & self._broad.keys():
+            broad_ratio, broad_similarity = self._broad[above]
+            np.maximum(ratio, self._discounts[steps[above]] * broad_ratio, out=ratio)
+            np.maximum(similarity, broad_similarity, out=similarity)
+        for above in narrow:
+            part = slice(self.starts[above], self.starts[above + 1])
+            diseases = self.disease[part].astype(np.intp)
+            ratio[diseases] = np.maximum(ratio[diseases], self._discounts[steps[above]] * self.log_ratio[part])
+            similarity[diseases] = information[above]
         return ratio, similarity
 
-    def refutation(self, row: int) -> Floats:
-        """What a finding's absence takes from each disease: log(1 - frequency), never positive, shape (diseases,)."""
-        loss = np.zeros(len(self), np.float32)
+    def _broad_parts(self) -> dict[int, tuple[Floats, Floats]]:
+        """Ratio and similarity of each broad term; what lies above one is broad as well."""
+        discount, information = self._discounts[1], self.background.information
+        parts: dict[int, tuple[Floats, Floats]] = {}
+        for row in np.flatnonzero(information < -np.log(_BROAD_SHARE)).tolist():
+            ratio, similarity = np.zeros(len(self), np.float32), np.zeros(len(self), np.float32)
+            for parent in self.ontology.parents[row]:
+                np.maximum(ratio, discount * parts[parent][0], out=ratio)
+                np.maximum(similarity, parts[parent][1], out=similarity)
+            part = slice(self.starts[row], self.starts[row + 1])
+            diseases = self.disease[part]
+            ratio[diseases] = np.maximum(ratio[diseases], self.log_ratio[part])
+            similarity[diseases] = np.maximum(similarity[diseases], information[row])
+            parts[row] = ratio, similarity
+        return parts
+
+    def refutation(self, row: int) -> tuple[Ints, Floats]:
+        """The diseases a finding's absence speaks against, and what it takes from each: log(1 - frequency), below 0."""
         part = slice(self.starts[row], self.starts[row + 1])
-        loss[self.disease[part]] = np.log1p(-self.frequency[part])
-        return loss
+        return self.disease[part], np.log1p(-self.frequency[part])
 
     def shared_with(self, rows: Ints) -> Floats:
         """For each term the share of its information that it has in common with the findings, shape (terms,)."""
         information = self.background.information
-        seen = np.zeros(len(self.ontology), np.float32)
-        for row in rows.tolist():
-            ancestors = self.ontology.ancestors_of(row)
-            seen[ancestors] = information[ancestors]
-        return np.divide(self.ontology.inherited_maximum(seen), np.maximum(information, 1e-6), dtype=np.float32)
+        seen = np.unique(self.ontology.ancestors_of_all(rows)[0])
+        common = np.zeros(len(self.ontology), np.float32)
+        for row in seen[np.argsort(information[seen])].tolist():
+            common[self.ontology.descendants_of(row)] = information[row]
+        return np.divide(common, np.maximum(information, 1e-6), dtype=np.float32)
 
     def coverage(self, shared: Floats) -> Floats:
         """The share of each disease's picture, weighted by frequency, that the findings cover, shape (diseases,)."""
@@ -166,17 +195,24 @@ class Index:
 
 def _spread(ontology: Ontology, profiles: Profiles) -> tuple[Ints, Ints, Floats]:
     """Starts by term, diseases and frequencies: an ancestor is as frequent as the most frequent finding below it."""
-    ancestor, sizes = ontology.ancestors_of_all(profiles.term)
     # One sortable number: term, then disease, then frequency to 16 bits; the last of each disease is its largest.
-    level = np.round(profiles.frequency * (_FREQUENCY_STEPS - 1)).astype(np.int64)
-    key = ancestor * profiles.n_diseases + np.repeat(profiles.disease, sizes)
-    packed = np.sort(key * _FREQUENCY_STEPS + np.repeat(level, sizes))
-    key = packed // _FREQUENCY_STEPS
-    last = np.append(key[1:] != key[:-1], len(key) > 0)[: len(key)]
-    key, level = key[last], packed[last] % _FREQUENCY_STEPS
-    starts = np.searchsorted(key, np.arange(len(ontology) + 1) * profiles.n_diseases)
+    # A part of the diseases at a time, so that loading does not need many times the memory of what is loaded.
+    cuts = np.searchsorted(profiles.disease, np.arange(0, profiles.n_diseases + _AT_A_TIME, _AT_A_TIME))
+    parts = [_spread_part(ontology, profiles, slice(*cut)) for cut in pairwise(cuts.tolist())]
+    packed = np.sort(np.concatenate([np.zeros(0, np.int64), *parts]))
+    key, level = packed // _FREQUENCY_STEPS, packed % _FREQUENCY_STEPS
     return (
-        starts,
+        np.searchsorted(key, np.arange(len(ontology) + 1) * profiles.n_diseases),
         (key % max(profiles.n_diseases, 1)).astype(np.int32),
         (level / (_FREQUENCY_STEPS - 1)).astype(np.float32),
     )
+
+
+def _spread_part(ontology: Ontology, profiles: Profiles, rows: slice) -> Ints:
+    """The sortable numbers of some of the profiles' rows, which hold whole diseases; one for each disease and term."""
+    ancestor, sizes = ontology.ancestors_of_all(profiles.term[rows])
+    level = np.round(profiles.frequency[rows] * (_FREQUENCY_STEPS - 1)).astype(np.int64)
+    key = ancestor * profiles.n_diseases + np.repeat(profiles.disease[rows], sizes)
+    packed = np.sort(key * _FREQUENCY_STEPS + np.repeat(level, sizes))
+    key = packed // _FREQUENCY_STEPS
+    return np.asarray(packed[np.append(key[1:] != key[:-1], len(key) > 0)[: len(key)]])

@@ -12,6 +12,8 @@ from cds_service.domain.phenotype import Phenotype
 from cds_service.inference.ranker_index import Index, Method
 from cds_service.inference.ranker_knowledge import Knowledge
 
+EVERY = slice(None)
+
 
 class Query(NamedTuple):
     """Rows of observed findings with their weights, of those to hold against a disease's picture, and of excluded ones.
@@ -56,16 +58,17 @@ def score(index: Index, query: Query, shared: Floats) -> Floats:
     for row, weight in zip(query.observed.tolist(), query.weights, strict=True):
         total += weight * index.evidence(row)
     for row in query.excluded.tolist():
-        total += np.float32(index.method.excluded_weight) * index.refutation(row)
+        diseases, losses = index.refutation(row)
+        total[diseases] += np.float32(index.method.excluded_weight) * losses
     total /= query.weights.sum()
     return total + np.float32(index.method.coverage_weight) * index.coverage(shared)
 
 
-def is_too_young(knowledge: Knowledge, query: Query) -> NDArray[np.bool_]:
-    """Diseases whose earliest annotated onset is past the patient's age, shape (diseases,)."""
-    return knowledge.onset > (np.inf if query.age_years is None else query.age_years)
+def is_too_young(knowledge: Knowledge, query: Query, rows: int | slice = EVERY) -> NDArray[np.bool_]:
+    """Whether the earliest annotated onset of these diseases is past the patient's age."""
+    return np.asarray(knowledge.onset[rows] > (np.inf if query.age_years is None else query.age_years))
 
 
-def is_unlikely_sex(knowledge: Knowledge, query: Query) -> NDArray[np.bool_]:
-    """Diseases annotated as X-linked recessive only, for a female, shape (diseases,)."""
-    return knowledge.for_males if query.sex == "female" else np.zeros_like(knowledge.for_males)
+def is_unlikely_sex(knowledge: Knowledge, query: Query, rows: int | slice = EVERY) -> NDArray[np.bool_]:
+    """Whether these diseases are annotated as X-linked recessive only, and the patient is female."""
+    return np.asarray(knowledge.for_males[rows] & (query.sex == "female"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cds_service.domain.ontology import Floats
+from cds_service.domain.ontology import Floats, Ints
 from cds_service.domain.phenotype import Question
 from cds_service.inference.ranker_explain import Explained
 
@@ -26,9 +26,10 @@ def next_questions(explained: Explained, shares: NDArray[np.float64]) -> tuple[Q
     """
     weights = np.maximum(shares[:AMONG], 1e-6)
     weights = weights / weights.sum()
-    present = explained.present[:AMONG]
-    asked = np.flatnonzero(_open(explained) & (present.max(axis=0) > 0))
-    likely = np.maximum(present[:, asked], explained.index.background.frequency[asked])
+    present = explained.present
+    shown = present.terms[present.frequency[:AMONG, 1:].max(axis=0) > 0]
+    asked = shown[_is_open(explained, shown)]
+    likely = np.maximum(present.of(asked)[:AMONG], explained.index.background.frequency[asked])
     bits = expected_bits(weights, np.clip(likely, _LEAST_FREQUENCY, 1 - _LEAST_FREQUENCY))
     ontology = explained.knowledge.ontology
     found: list[Question] = []
@@ -62,10 +63,7 @@ def _binary_entropy(share: Floats) -> Floats:
     return np.asarray(-yes * np.log2(yes) - (1 - yes) * np.log2(1 - yes), np.float32)
 
 
-def _open(explained: Explained) -> NDArray[np.bool_]:
-    """Findings that neither what was observed nor what was excluded settles."""
-    query, ontology = explained.query, explained.knowledge.ontology
-    unsettled = ontology.is_finding & (explained.shared < _SETTLED)
-    denied = np.zeros(len(ontology), np.float32)
-    denied[query.excluded] = 1
-    return np.asarray(unsettled & (ontology.inherited_maximum(denied) == 0))
+def _is_open(explained: Explained, terms: Ints) -> NDArray[np.bool_]:
+    """Whether neither what was observed nor what was excluded settles these findings."""
+    is_finding = explained.knowledge.ontology.is_finding[terms]
+    return np.asarray(is_finding & (explained.shared[terms] < _SETTLED) & ~explained.denied[terms])
