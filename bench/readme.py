@@ -15,6 +15,7 @@ from cds_service.fhir.reader import read_resources, snapshot_from_resources
 from cds_service.inference.codes import load_code_tables
 from cds_service.inference.predictor import load_predictor
 from cds_service.services.assess import assess
+from cds_service.services.models import Serving
 from cds_service.storage.prediction_log import new_prediction_id
 
 ROOT = Path(__file__).parents[1]
@@ -48,7 +49,7 @@ def _card() -> str:
     prediction = assess(
         snapshot,
         prediction_id=new_prediction_id(at),
-        predictor=load_predictor(models),
+        models=Serving(load_predictor(models)),
         policy=AssessmentPolicy(),
         site_hash="",
     )

@@ -10,6 +10,7 @@ from flask import Flask
 
 from cds_service import logs
 from cds_service.monitoring import metrics
+from cds_service.monitoring.models import observe_models
 from cds_service.runtime import Runtime
 from cds_service.settings import Settings
 from cds_service.web import cors, edge, health, problems, refusals
@@ -40,6 +41,7 @@ def create_app(runtime: Runtime) -> Flask:
     app.extensions["cds"] = runtime
     app.config["MAX_CONTENT_LENGTH"] = runtime.settings.max_body_bytes
     metrics.observe_writer(lambda: runtime.writer)
+    observe_models(runtime.models.versions)
     problems.register_error_handlers(app)
     refusals.record_refusals(app)
     edge.watch_requests(app)

@@ -50,6 +50,7 @@ FIELDS = frozenset(
         "signal",
         "site",
         "status",
+        "task",
         "where",
     }
 )

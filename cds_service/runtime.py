@@ -17,7 +17,6 @@ from cds_service.errors import CdsError, ConfigurationError, Unavailable
 from cds_service.fhir.access import FhirAccess
 from cds_service.fhir.client import FetchFailed, FhirClient
 from cds_service.inference.codes import load_code_tables
-from cds_service.inference.predictor import Predictor, load_predictor
 from cds_service.inference.ranker_service import RareDiseasesLater, load_rare_diseases
 from cds_service.monitoring import messages as message_metrics
 from cds_service.monitoring.budget import ClientBudgets, LoginBackoff, MinuteBudget
@@ -25,6 +24,7 @@ from cds_service.monitoring.feeds import Feeds
 from cds_service.services.assess_message import Assessor
 from cds_service.services.daily import Daily
 from cds_service.services.forget import Retention, forget_what_is_old
+from cds_service.services.models import Models, load_models_in_force
 from cds_service.services.receive_message import Intake
 from cds_service.services.replay_message import score_pending
 from cds_service.services.stored_readings import ReadingsStore
@@ -56,7 +56,7 @@ class Runtime:
     """The collaborators of every request of this process."""
 
     settings: Settings
-    predictor: Predictor
+    models: Models
     tables: CodeTables
     engine: Engine
     keyring: Keyring
@@ -93,7 +93,7 @@ class Runtime:
         self.readings = ReadingsStore(self.engine, self.keyring, self.settings.site.reading)
         self.feeds = Feeds(self.settings.site.feeds, self.now(), partial(last_heard, self.engine))
         self.intake = Intake(
-            assessor=Assessor(self.settings.site, self.tables, lambda: self.predictor, self.watch.mode),
+            assessor=Assessor(self.settings.site, self.tables, lambda: self.models.serving, self.watch.mode),
             log=MessageLog(self.engine.dialect, self.keyring),
             keyring=self.keyring,
             submit=self.writer.submit_change,
@@ -106,13 +106,14 @@ class Runtime:
         """Load and verify everything; ConfigurationError names what is wrong. The database may still be away."""
         engine = open_engine(settings.database_url)
         keyring = Keyring(settings.secret_key, settings.secret_key_previous)
+        writer = GroupWriter(engine, keyring)
         return cls(
             settings=settings,
-            predictor=load_predictor(settings.models_dir),
+            models=Models(settings.models_dir, engine, writer.submit_change),
             tables=load_code_tables(settings.models_dir),
             engine=engine,
             keyring=keyring,
-            writer=GroupWriter(engine, keyring),
+            writer=writer,
         )
 
     def start(self) -> None:
@@ -127,7 +128,8 @@ class Runtime:
         self.listening = Daily(self._look_at_feeds, first_s=FEEDS_EVERY_S, every_s=FEEDS_EVERY_S)
         self.rare.start()
         self.watch.start()
-        log.info("service_started", model=self.predictor.version, site=self.settings.site.hash)
+        self.models.start()
+        log.info("service_started", model=self.models.versions()["risk"], site=self.settings.site.hash)
 
     def drain(self, timeout_s: float = 10.0) -> None:
         """Commit what is queued and let go of the database; answers false on /readyz from now on."""
@@ -136,6 +138,7 @@ class Runtime:
             if work is not None:
                 work.stop()
         self.watch.stop()
+        self.models.stop()
         committed = self.writer.drain(timeout_s)
         self.fhir.close()
         self.engine.dispose()
@@ -145,7 +148,7 @@ class Runtime:
     def findings(cls, settings: Settings) -> dict[str, str]:
         """What keeps a service of these settings from starting, by part; an empty text where nothing does."""
         return {
-            "risk model": _problem(lambda: load_predictor(settings.models_dir)),
+            "models": _problem(lambda: load_models_in_force(settings.models_dir, open_engine(settings.database_url))),
             "code tables": _problem(lambda: load_code_tables(settings.models_dir)),
             "rare diseases": _problem(lambda: load_rare_diseases(settings.models_dir)),
             "database": _problem(lambda: schema.check_revision(open_engine(settings.database_url))),
@@ -160,6 +163,8 @@ class Runtime:
             found["writer"] = "takes no writes"
         if not self.watch.is_fresh():
             found["modes"] = "could not be read"
+        if self.models.versions()["risk"] is None:
+            found["model"] = "not known yet"
         found |= {name: "takes no messages" for name, is_well in self.watched.items() if not is_well()}
         try:
             schema.check_revision(self.engine)

@@ -12,6 +12,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -24,9 +25,12 @@ from cds_service import logs
 from cds_service.app import create_app
 from cds_service.cli import main
 from cds_service.domain.codes import CodeTables
+from cds_service.domain.decision import VersionId
 from cds_service.inference.codes import load_code_tables
 from cds_service.inference.predictor import Predictor, load_predictor
+from cds_service.inference.served import Model, load_model
 from cds_service.runtime import Runtime
+from cds_service.services.models import Loader, Models, Serving
 from cds_service.settings import Settings
 from cds_service.storage.identity import Keyring
 from cds_service.storage.schema import migrate
@@ -122,6 +126,17 @@ def tables() -> CodeTables:
     return load_code_tables(REPOSITORY / "models")
 
 
+def loading_once(predictor: Predictor) -> Loader:
+    """Loads models as a service does, but for the one every test has already."""
+
+    def load(models_dir: Path, task: str, wanted: VersionId) -> Model:
+        if (task, *wanted) == ("risk", predictor.version, predictor.digest):
+            return predictor
+        return load_model(models_dir, task, wanted)
+
+    return load
+
+
 @contextmanager
 def started(
     directory: Path, empty_database: Path, predictor: Predictor, tables: CodeTables, **more: str
@@ -132,7 +147,9 @@ def started(
     settings = Settings.from_environment(environment(directory, **more))
     logs.configure(log)
     engine, keyring = open_engine(settings.database_url), Keyring(settings.secret_key)
-    runtime = Runtime(settings, predictor, tables, engine, keyring, GroupWriter(engine, keyring))
+    writer = GroupWriter(engine, keyring)
+    models = Models(settings.models_dir, engine, writer.submit_change, load=loading_once(predictor))
+    runtime = Runtime(settings, models, tables, engine, keyring, writer)
     runtime.start()
     try:
         yield Service(runtime, create_app(runtime), database, log)
@@ -156,6 +173,14 @@ def service(
 ) -> Iterator[Service]:
     with started(tmp_path, empty_database, predictor, tables) as service:
         yield service
+
+
+def scored_by(service: Service, model: Any) -> Predictor:
+    """Have the service score risk with this model from now on; returns the one it had."""
+    models = service.runtime.models
+    before = models.serving.risk
+    models._serving = Serving(model)
+    return before
 
 
 @pytest.fixture
@@ -217,6 +242,7 @@ def cds_in(service: Service, *arguments: str, typed: str = "") -> Done:
     own = environment(
         service.database.parent,
         CDS_CLIENT_AUTH=settings.client_auth,
+        CDS_MODELS_DIR=str(settings.models_dir),
         **({} if settings.clients_file is None else {"CDS_CLIENTS_FILE": str(settings.clients_file)}),
     )
     out, err = io.StringIO(), io.StringIO()

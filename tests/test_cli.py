@@ -86,7 +86,7 @@ def test_check_says_what_is_missing_then_that_nothing_is(cds: RunCds, variables:
     assert "database" in json.loads(before.stdout)["problems"]
     assert (after.returncode, json.loads(after.stdout)) == (0, {"ok": True, "problems": {}})
     assert cds("check", variables=variables).stdout.splitlines() == [
-        "risk model: ok",
+        "models: ok",
         "code tables: ok",
         "rare diseases: ok",
         "database: ok",

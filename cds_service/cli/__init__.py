@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 
 from cds_service import __version__
-from cds_service.cli import audit, learn, messages, modes, operate, people, privacy, rare
+from cds_service.cli import audit, learn, messages, models, modes, operate, people, privacy, rare
 from cds_service.cli.command import Command, say
 from cds_service.errors import CdsError
 from cds_service.settings import Settings
@@ -21,6 +21,7 @@ COMMANDS: tuple[Command, ...] = (
     *rare.COMMANDS,
     *modes.COMMANDS,
     *learn.COMMANDS,
+    *models.COMMANDS,
 )
 
 

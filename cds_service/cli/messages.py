@@ -72,6 +72,7 @@ def replay(arguments: argparse.Namespace, settings: Settings) -> int:
     runtime = Runtime.from_settings(settings)
     try:
         runtime.watch.refresh()
+        runtime.models.refresh()
         whole = read_whole(runtime.engine, runtime.keyring, _id(arguments))
         status = replay_message(whole, runtime.intake, by=command_actor(), at=runtime.now())
     finally:

@@ -12,10 +12,10 @@ from uuid import uuid4
 from cds_service.app import create_app
 from cds_service.cli.command import Command, argument, say
 from cds_service.errors import ConfigurationError, Unavailable
-from cds_service.inference.artifact import open_artifact
 from cds_service.mllp.receiving import listen, serve_alone
 from cds_service.runtime import Runtime
 from cds_service.services.example import moved_to_now
+from cds_service.services.models import load_models_in_force
 from cds_service.settings import Settings, sqlite_directory
 from cds_service.storage import schema
 from cds_service.storage.sessions import open_engine
@@ -59,11 +59,13 @@ def check(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _refuse_to_start(settings: Settings) -> None:
     """Raise ConfigurationError for what no waiting mends; a database that is away is waited for by the service."""
-    open_artifact(settings.models_dir, "risk", None)
+    engine = open_engine(settings.database_url)
     try:
-        schema.check_revision(open_engine(settings.database_url))
+        schema.check_revision(engine)
     except Unavailable as error:
         print(f"cds: {error}; answering 503 until it is there", file=sys.stderr)
+    load_models_in_force(settings.models_dir, engine)
+    engine.dispose()
 
 
 def _offer_example(source: Path, settings: Settings) -> None:

@@ -71,11 +71,27 @@ class StateTag(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class StateEstimate:
+    """Calibrated probabilities of the five states, by a model a hospital's own history taught.
+
+    `probabilities` add up to 1. `likely` is the conformal set: states it holds the true one of, in a share `coverage`
+    of patients like those it was calibrated on. `synthetic` says that these were invented.
+    """
+
+    version: str
+    probabilities: Mapping[str, float]
+    likely: tuple[str, ...]
+    coverage: float
+    synthetic: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """One assessment of one snapshot by one model version under one site file.
 
     `news2` is None with `news2_omitted` saying why, `risk` likewise.
-    `would_help` names missing inputs, most useful first.
+    `would_help` names missing inputs, most useful first. `state_model` is None where no model of states is in force,
+    or it does not apply to the patient.
     """
 
     id: UUID
@@ -88,3 +104,4 @@ class Prediction:
     would_help: tuple[str, ...]
     model_version: str
     site_hash: str
+    state_model: StateEstimate | None = None

@@ -33,6 +33,7 @@ class Predictor:
     def __init__(self, artifact: Artifact) -> None:
         _require_same_features(artifact)
         self.version: str = artifact.manifest["version"]
+        self.digest: str = artifact.manifest["digest"]
         self.base_rate: float = artifact.manifest["base_rate"]
         self.card_path: Path = artifact.directory / "card.md"
         self.tiers = load_tiers(artifact)

@@ -14,9 +14,10 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from cds_service.domain.features import FEATURES, Matrix
-from cds_service.errors import ConfigurationError, Unavailable
+from cds_service.errors import ConfigurationError
 from cds_service.inference.artifact import Artifact
 from cds_service.inference.explain import ShapTable, shap_table_from_arrays
+from cds_service.inference.session import open_session, run_session
 
 # A tier answers when any input that only it has is known; the last answers always (docs/decisions/tiers-of-inputs.md).
 TIERS: Mapping[str, tuple[str, ...]] = {
@@ -39,12 +40,7 @@ class Tier:
 
     def margins(self, matrix: Matrix) -> NDArray[np.float32]:
         """Raw log-odds of each row, shape (n,); Unavailable when the model fails."""
-        inputs = {"x": np.ascontiguousarray(matrix[:, : self.n_columns])}
-        try:
-            margins: NDArray[np.float32] = self.session.run(["margin"], inputs)[0][:, 0]
-        except Exception as problem:  # onnxruntime raises bare subclasses of Exception of its C extension
-            raise Unavailable(f"the risk model failed: {type(problem).__name__}", where="model") from problem
-        return margins
+        return run_session(self.session, "margin", matrix[:, : self.n_columns])[:, 0]
 
 
 def tier_of_rows(matrix: Matrix) -> NDArray[np.str_]:
@@ -68,7 +64,7 @@ def load_tiers(artifact: Artifact) -> Mapping[str, Tier]:
         name: Tier(
             name=name,
             n_columns=len(columns),
-            session=_session(artifact, f"{name}.onnx", len(columns)),
+            session=open_session(artifact, f"{name}.onnx", len(columns)),
             shap=shap_table_from_arrays(arrays, name),
             slope=float(calibration[name]["slope"]),
             intercept=float(calibration[name]["intercept"]),
@@ -84,18 +80,3 @@ def _arrays(artifact: Artifact) -> Mapping[str, NDArray[Any]]:
             return {name: archive[name] for name in archive.files}
     except (zipfile.BadZipFile, ValueError, OSError) as problem:
         raise ConfigurationError("is not a plain array archive", where=f"{artifact.directory}/shap.npz") from problem
-
-
-def _session(artifact: Artifact, name: str, n_columns: int) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        session = ort.InferenceSession(artifact.files[name], options, providers=["CPUExecutionProvider"])
-    except Exception as problem:  # onnxruntime raises bare subclasses of Exception of its C extension
-        raise ConfigurationError(
-            "is not a graph ONNX Runtime can run", where=f"{artifact.directory}/{name}"
-        ) from problem
-    if [i.shape[-1] for i in session.get_inputs()] != [n_columns]:
-        raise ConfigurationError(f"does not take {n_columns} columns", where=f"{artifact.directory}/{name}")
-    return session

@@ -8,17 +8,38 @@ from uuid import UUID
 from cds_service.domain.early_warning import early_warning
 from cds_service.domain.patient import PatientSnapshot
 from cds_service.domain.policy import AssessmentPolicy
-from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate
+from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate, StateEstimate
 from cds_service.domain.state import state_tags
 
 
 class Estimator(Protocol):
     """What scores risk: the artifact in service, or a counting one in tests."""
 
-    version: str
+    @property
+    def version(self) -> str:
+        """The version of the model."""
 
     def estimate(self, snapshot: PatientSnapshot, policy: AssessmentPolicy) -> RiskEstimate | str:
         """Risk with its drivers, or a machine-readable reason why there is none."""
+
+
+class Models(Protocol):
+    """The models that answer one call, all of one moment."""
+
+    @property
+    def risk(self) -> Estimator:
+        """The one that scores risk."""
+
+    @property
+    def state(self) -> StateEstimator | None:
+        """The one that scores the five states, None where none is in force."""
+
+
+class StateEstimator(Protocol):
+    """What gives the five states their probabilities."""
+
+    def estimate(self, snapshot: PatientSnapshot) -> StateEstimate | None:
+        """The states with their probabilities, None for a patient the model says nothing of."""
 
 
 # What each missing input would settle, most useful first: NEWS2 inputs by the points they can add (RCP 2017, chart 1),
@@ -38,14 +59,14 @@ def assess(
     snapshot: PatientSnapshot,
     *,
     prediction_id: UUID,
-    predictor: Estimator,
+    models: Models,
     policy: AssessmentPolicy,
     site_hash: str,
 ) -> Prediction:
-    """NEWS2, risk, states and what would help most, of one snapshot by one model version."""
+    """NEWS2, risk, states and what would help most, of one snapshot by one version of each model."""
     warning = early_warning(snapshot, spread_limit=policy.news2_spread)
     news2, news2_omitted = (None, warning) if isinstance(warning, str) else (warning, None)
-    estimate = predictor.estimate(snapshot, policy)
+    estimate = models.risk.estimate(snapshot, policy)
     risk, risk_omitted = (None, estimate) if isinstance(estimate, str) else (estimate, None)
     return Prediction(
         id=prediction_id,
@@ -56,8 +77,9 @@ def assess(
         risk_omitted=risk_omitted,
         states=state_tags(snapshot=snapshot, news2=news2, risk=risk),
         would_help=_would_help(snapshot, warning),
-        model_version=predictor.version,
+        model_version=models.risk.version,
         site_hash=site_hash,
+        state_model=None if models.state is None else models.state.estimate(snapshot),
     )
 
 

@@ -18,7 +18,7 @@ from cds_service.domain.statements import Given
 from cds_service.errors import CdsError, Unavailable
 from cds_service.hl7.message import Message, Patient
 from cds_service.hl7.reader import snapshot_from_message
-from cds_service.services.assess import Estimator, assess
+from cds_service.services.assess import Models, assess
 from cds_service.services.log_prediction import Asked, entry_from_prediction
 from cds_service.settings import Site
 from cds_service.storage.prediction_log import PredictionEntry, new_prediction_id
@@ -39,11 +39,11 @@ class Assessed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Assessor:
-    """The rules of the site, the model in service and the tenant's mode, which are asked for at each message."""
+    """The rules of the site, the models in service and the tenant's mode, which are asked for at each message."""
 
     site: Site
     tables: CodeTables
-    estimator: Callable[[], Estimator]
+    models: Callable[[], Models]
     mode: Callable[[str], Mode]
 
     def assess(
@@ -78,7 +78,7 @@ class Assessor:
             return assess(
                 snapshot,
                 prediction_id=new_prediction_id(at),
-                predictor=self.estimator(),
+                models=self.models(),
                 policy=self.site.assessment,
                 site_hash=self.site.hash,
             )

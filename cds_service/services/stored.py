@@ -10,7 +10,7 @@ import msgspec
 
 from cds_service.domain.patient import Identity, PatientSnapshot
 from cds_service.domain.phenotype import Phenotype, Ranking, RareAssessment
-from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate, StateTag
+from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate, StateEstimate, StateTag
 
 _NOBODY = Identity(patient_id="")
 
@@ -24,6 +24,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     risk_omitted: str | None
     states: tuple[StateTag, ...]
     would_help: tuple[str, ...]
+    state_model: StateEstimate | None = None
 
 
 class RareOutcome(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="rare"):
@@ -63,6 +64,7 @@ def outcome_bytes(prediction: Prediction | RareAssessment) -> bytes:
             risk_omitted=prediction.risk_omitted,
             states=prediction.states,
             would_help=prediction.would_help,
+            state_model=prediction.state_model,
         )
     )
 
@@ -97,4 +99,5 @@ def prediction_from_bytes(
         would_help=concluded.would_help,
         model_version=model_version,
         site_hash=site_hash,
+        state_model=concluded.state_model,
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from threading import Event, Thread
 from time import monotonic
 from typing import TypeAlias
 from uuid import UUID
@@ -21,6 +20,7 @@ from cds_service.domain.feedback import standing_report
 from cds_service.domain.mode import Mode
 from cds_service.domain.snooze import Severity, Snooze, severity
 from cds_service.errors import Suspended, Unavailable
+from cds_service.services.looking import Looking
 from cds_service.services.stored import outcome_from_bytes
 from cds_service.storage.feedback_log import CardSubject, card_subjects, overridden_cards
 from cds_service.storage.modes import ModeSwitch, read_modes
@@ -47,20 +47,16 @@ class Watch:
         self._snoozes: dict[Key, Snooze] = {}
         self._assessed: dict[UUID, tuple[Key | None, Severity]] = {}
         self._looked_at: float | None = None
-        self._stopping = Event()
-        self._thread: Thread | None = None
+        self._looking = Looking(self._look, name="watch", every_s=EVERY_S)
 
     def start(self) -> None:
         """Look once, then again and again; a database that is away is waited for."""
         self._look()
-        self._thread = Thread(target=self._run, name="cds-watch", daemon=True)
-        self._thread.start()
+        self._looking.start()
 
     def stop(self) -> None:
         """Look no more."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(EVERY_S)
+        self._looking.stop()
 
     def is_fresh(self) -> bool:
         """Whether what is known is recent enough to be believed."""
@@ -117,17 +113,6 @@ class Watch:
             self.refresh()
         except Unavailable as error:
             log.warning("watch_unavailable", reason=error.text)
-
-    def _run(self) -> None:
-        """Look until stopped. Should something nobody foresaw end the thread, another one takes over."""
-        try:
-            while not self._stopping.wait(EVERY_S):
-                self._look()
-        finally:
-            if not self._stopping.is_set():
-                log.error("watch_restarted")
-                self._thread = Thread(target=self._run, name="cds-watch", daemon=True)
-                self._thread.start()
 
 
 def _key(subject: CardSubject) -> Key | None:

@@ -97,7 +97,7 @@ def predict_from(snapshot: PatientSnapshot) -> Prediction:
     return assess(
         snapshot,
         prediction_id=new_prediction_id(snapshot.at),
-        predictor=process.predictor,
+        models=process.models.serving,
         policy=process.settings.site.assessment,
         site_hash=process.settings.site.hash,
     )

@@ -22,11 +22,12 @@ def livez() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Whether calls are answered now; 503 names each part that is not ready."""
-    problems = runtime().problems()
+    """Whether calls are answered now and by which models; 503 names each part that is not ready."""
+    process = runtime()
+    problems, models = process.problems(), {"models": process.models.versions(), "refused": process.models.refused()}
     if not problems:
-        return _answer({"status": "ready"})
-    response = _answer({"status": "not ready", "problems": problems}, status=503)
+        return _answer({"status": "ready", **models})
+    response = _answer({"status": "not ready", "problems": problems, **models}, status=503)
     response.headers["Retry-After"] = _RETRY_AFTER_S
     return response
 

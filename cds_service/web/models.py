@@ -12,9 +12,9 @@ models = Blueprint("models", __name__, url_prefix="/models")
 
 @models.get("/<task>/<version>/card")
 def model_card(task: str, version: str) -> Response:
-    """The card of the model in service, as Markdown text."""
+    """The card of a model that is or was in service, as Markdown text: predictions of old link to theirs."""
     process = runtime()
-    model = process.rare.get().ranker if task == "rare" else process.predictor
-    if task not in ("risk", "rare") or version != model.version:
+    path = process.rare.get().ranker.card_path if task == "rare" else process.models.card(task, version)
+    if task == "rare" and version != process.rare.get().ranker.version:
         raise NotFound("no such model is in service")
-    return Response(model.card_path.read_text(encoding="utf-8"), content_type="text/markdown; charset=utf-8")
+    return Response(path.read_text(encoding="utf-8"), content_type="text/markdown; charset=utf-8")

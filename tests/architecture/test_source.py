@@ -31,6 +31,7 @@ HOMES = {
         "services/read_labels.py",
         "services/export_labels.py",
         "services/watch.py",
+        "services/models.py",
     ),
     "alembic": ("storage/",),
     "psycopg": ("storage/postgres.py",),

@@ -15,6 +15,7 @@ from cds_service.mllp.gate import Refusal as Refused
 from cds_service.monitoring import messages as message_metrics
 from cds_service.monitoring import metrics
 from cds_service.monitoring import mllp as mllp_metrics
+from cds_service.monitoring import models as model_metrics
 from cds_service.settings import Settings, Site
 from cds_service.settings.peers import PEER_KEYS, MllpLimits
 from cds_service.settings.secret import PREVIOUS_SETTING, SECRET_SETTING
@@ -95,7 +96,12 @@ def test_metrics_page_lists_every_metric_with_its_labels() -> None:
     listed = {row[0].strip("` "): row for row in rows("metrics.md") if row[0].startswith("`")}
 
     assert {name: row[1] for name, row in listed.items()} == exported
-    found = [*vars(metrics).values(), *vars(mllp_metrics).values(), *vars(message_metrics).values()]
+    found = [
+        *vars(metrics).values(),
+        *vars(mllp_metrics).values(),
+        *vars(message_metrics).values(),
+        *vars(model_metrics).values(),
+    ]
     for counter in (value for value in found if isinstance(value, MetricWrapperBase)):
         assert tuple(re.findall(r"`(\w+)`", listed[counter._name][2])) == counter._labelnames
 

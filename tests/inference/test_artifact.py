@@ -5,30 +5,19 @@ from __future__ import annotations
 import io
 import json
 import pickle
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cds_service.errors import ConfigurationError
-from cds_service.inference.artifact import manifest_digest
 from cds_service.inference.codes import load_code_tables
 from cds_service.inference.predictor import load_predictor
+from tests.published import reseal
 
 MODELS = Path(__file__).parents[2] / "models"
 VERSION = (MODELS / "risk" / "CURRENT").read_text().strip()
 FILES = sorted(json.loads((MODELS / "risk" / VERSION / "manifest.json").read_text())["files"])
-
-
-def reseal(directory: Path, **changes: object) -> None:
-    """Make the manifest vouch for the files as they are now, with some of its fields changed."""
-    manifest = json.loads((directory / "manifest.json").read_text()) | changes
-    for name in manifest["files"]:
-        content = (directory / name).read_bytes()
-        manifest["files"][name] = {"bytes": len(content), "sha256": sha256(content).hexdigest()}
-    manifest["digest"] = manifest_digest(manifest)
-    (directory / "manifest.json").write_text(json.dumps(manifest))
 
 
 def refusal(models: Path, task: str = "risk", version: str | None = None) -> str:

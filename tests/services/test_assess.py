@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -58,7 +59,11 @@ def snapshot(readings: dict[str, Value], age: float | None = 50.0) -> PatientSna
 def assessed(patient: PatientSnapshot, answer: RiskEstimate | str = LOW) -> Prediction:
     model = Asked(answer)
     prediction = assess(
-        patient, prediction_id=UUID(int=1), predictor=model, policy=AssessmentPolicy(), site_hash="5" * 64
+        patient,
+        prediction_id=UUID(int=1),
+        models=SimpleNamespace(risk=model, state=None),
+        policy=AssessmentPolicy(),
+        site_hash="5" * 64,
     )
     assert model.times == 1
     return prediction

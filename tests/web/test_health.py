@@ -14,7 +14,8 @@ SETTINGS = SimpleNamespace(client_auth="off", clients=Clients())
 
 def client_of(problems: dict[str, str]) -> FlaskClient:
     app = Flask("health", static_folder=None)
-    app.extensions["cds"] = SimpleNamespace(problems=lambda: problems, settings=SETTINGS)
+    models = SimpleNamespace(versions=lambda: {"risk": "1.1.0", "state": None}, refused=lambda: {"risk": "1.2.0"})
+    app.extensions["cds"] = SimpleNamespace(problems=lambda: problems, settings=SETTINGS, models=models)
     app.register_blueprint(health.blueprint)
     return app.test_client()
 
@@ -26,7 +27,15 @@ def sample(name: str, **labels: str) -> float:
 def test_ready_when_nothing_is_in_the_way() -> None:
     response = client_of({}).get("/readyz")
 
-    assert (response.status_code, response.get_json()) == (200, {"status": "ready"})
+    assert (response.status_code, response.get_json()["status"]) == (200, "ready")
+
+
+@pytest.mark.parametrize("problems", [{}, {"database": "unavailable"}])
+def test_ready_or_not_the_versions_that_answer_are_named_and_those_refused(problems: dict[str, str]) -> None:
+    answered = client_of(problems).get("/readyz").get_json()
+
+    assert answered["models"] == {"risk": "1.1.0", "state": None}
+    assert answered["refused"] == {"risk": "1.2.0"}
 
 
 def test_not_ready_is_503_naming_each_part() -> None:

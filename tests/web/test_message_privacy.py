@@ -18,7 +18,7 @@ from cds_service.storage.identity import Keyring
 from cds_service.storage.raw_messages import kept_messages
 from cds_service.storage.stored_messages import read_whole
 from cds_service.storage.writer import GroupWriter
-from tests.conftest import SECRET, Clock, Service, cds_in
+from tests.conftest import SECRET, Clock, Service, cds_in, scored_by
 from tests.hl7.builders import OBR, PID, PV1, er7, msh, obx, snapshot
 from tests.web.test_messages import post, rows
 from tests.web.test_replayed_messages import Away, message_id
@@ -81,12 +81,12 @@ def test_what_was_let_go_can_neither_be_shown_nor_replayed(service: Service, clo
 
 
 def test_a_pending_message_without_its_bytes_keeps_no_other_waiting(service: Service, clock: Clock) -> None:
-    good, service.runtime.predictor = service.runtime.predictor, Away()  # type: ignore[assignment]
+    good = scored_by(service, Away())
     post(service, GOOD)
     clock.moment += timedelta(days=31)
     forget(service, 30, clock)
     post(service, OTHERS)
-    service.runtime.predictor = good
+    scored_by(service, good)
 
     service.runtime._score_pending()
 

@@ -17,7 +17,7 @@ from cds_service.runtime import ITSELF
 from cds_service.services.replay_message import MOST_ATTEMPTS, replay_message
 from cds_service.storage.identity import Keyring
 from cds_service.storage.stored_messages import read_whole
-from tests.conftest import Clock, Service, cds_in
+from tests.conftest import Clock, Service, cds_in, scored_by
 from tests.databases import Database
 from tests.hl7.builders import OBR, PID, PV1, er7, msh, obx
 from tests.web.test_messages import post, rows
@@ -54,14 +54,13 @@ def test_what_cannot_be_scored_is_acknowledged_kept_and_scored_later(
     service: Service, clock: Clock, model: object
 ) -> None:
     runtime = service.runtime
-    good = runtime.predictor
-    runtime.predictor = model  # type: ignore[assignment]
+    good = scored_by(service, model)
     answer = post(service, GOOD).data
     assert b"MSA|AA|M1" in answer
     assert rows(service, "SELECT status FROM messages") == [("pending",)]
     assert rows(service, "SELECT count(*) FROM readings") == [(2,)]
 
-    runtime.predictor = good
+    scored_by(service, good)
     runtime._score_pending()
     runtime._score_pending()
 
@@ -77,10 +76,10 @@ def test_what_cannot_be_scored_is_acknowledged_kept_and_scored_later(
 
 
 def test_what_is_scored_late_is_never_presented_as_current(service: Service, clock: Clock) -> None:
-    good, service.runtime.predictor = service.runtime.predictor, Away()  # type: ignore[assignment]
+    good = scored_by(service, Away())
     post(service, GOOD)
     clock.moment += timedelta(hours=12)
-    service.runtime.predictor = good
+    scored_by(service, good)
 
     service.runtime._score_pending()
 
@@ -90,7 +89,7 @@ def test_what_is_scored_late_is_never_presented_as_current(service: Service, clo
 
 
 def test_a_message_that_fails_again_and_again_is_left_to_an_operator(service: Service, clock: Clock) -> None:
-    service.runtime.predictor = Spoiled()  # type: ignore[assignment]
+    scored_by(service, Spoiled())
     post(service, GOOD)
 
     for _ in range(MOST_ATTEMPTS + 2):
@@ -100,7 +99,7 @@ def test_a_message_that_fails_again_and_again_is_left_to_an_operator(service: Se
 
 
 def test_a_model_that_is_away_is_waited_for(service: Service, clock: Clock) -> None:
-    service.runtime.predictor = Away()  # type: ignore[assignment]
+    scored_by(service, Away())
     post(service, GOOD)
 
     for _ in range(MOST_ATTEMPTS + 2):
@@ -153,9 +152,9 @@ def test_a_refused_message_is_replayed_once_the_site_knows_it(service: Service, 
 
 
 def test_who_replayed_a_message_is_in_the_audit_log(service: Service, clock: Clock) -> None:
-    good, service.runtime.predictor = service.runtime.predictor, Away()  # type: ignore[assignment]
+    good = scored_by(service, Away())
     post(service, GOOD)
-    service.runtime.predictor = good
+    scored_by(service, good)
 
     done = cds_in(service, "messages", "replay", message_id(service))
 
@@ -181,7 +180,7 @@ def test_a_site_that_learned_a_version_and_a_code_takes_what_it_refused(service:
 
 def test_a_pending_message_the_rules_of_today_refuse_keeps_no_other_waiting(service: Service, clock: Clock) -> None:
     runtime = service.runtime
-    good, runtime.predictor = runtime.predictor, Away()  # type: ignore[assignment]
+    good = scored_by(service, Away())
     post(service, GOOD)
     [(first,)] = rows(service, "SELECT id FROM messages")
     clock.moment += timedelta(seconds=1)
@@ -190,7 +189,7 @@ def test_a_pending_message_the_rules_of_today_refuse_keeps_no_other_waiting(serv
     Database("sqlite", f"sqlite:///{service.database}", service.database.parent).execute(
         f"UPDATE messages SET sealed = x'{broken}' WHERE id = '{first}'"
     )
-    runtime.predictor = good
+    scored_by(service, good)
 
     runtime._score_pending()
 

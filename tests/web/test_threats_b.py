@@ -384,7 +384,7 @@ class Broken:
 def test_b28_a_model_that_fails_is_503_and_never_an_empty_list(
     service: Service, monkeypatch: pytest.MonkeyPatch, answer: Callable[..., object]
 ) -> None:
-    predictor = service.runtime.predictor
+    predictor = service.runtime.models.serving.risk
     with monkeypatch.context() as outage:
         broken = {name: replace(tier, session=Broken(answer)) for name, tier in predictor.tiers.items()}
         outage.setattr(predictor, "tiers", broken)

@@ -4,6 +4,7 @@ from cds_service.storage.tables.audit import audit, audit_head
 from cds_service.storage.tables.base import UtcDateTime, metadata, utc_text
 from cds_service.storage.tables.feedback import feedback, hook_calls, labels, modes
 from cds_service.storage.tables.messages import messages
+from cds_service.storage.tables.models import model_decisions
 from cds_service.storage.tables.people import api_tokens, users
 from cds_service.storage.tables.predictions import identities, predictions
 from cds_service.storage.tables.readings import patient_events, prediction_events, prediction_readings, readings
@@ -21,6 +22,7 @@ __all__ = [
     "labels",
     "messages",
     "metadata",
+    "model_decisions",
     "modes",
     "patient_events",
     "prediction_events",

@@ -1,0 +1,36 @@
+"""ONNX graphs of verified artifacts: opened, and run on a matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from cds_service.domain.features import Matrix
+from cds_service.errors import ConfigurationError, Unavailable
+from cds_service.inference.artifact import Artifact
+
+
+def open_session(artifact: Artifact, name: str, n_columns: int) -> ort.InferenceSession:
+    """A session of one thread over a graph of the artifact that takes so many columns; ConfigurationError otherwise."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        session = ort.InferenceSession(artifact.files[name], options, providers=["CPUExecutionProvider"])
+    except Exception as problem:  # onnxruntime raises bare subclasses of Exception of its C extension
+        raise ConfigurationError(
+            "is not a graph ONNX Runtime can run", where=f"{artifact.directory}/{name}"
+        ) from problem
+    if [(i.name, i.shape[-1]) for i in session.get_inputs()] != [("x", n_columns)]:
+        raise ConfigurationError(f"does not take {n_columns} columns as x", where=f"{artifact.directory}/{name}")
+    return session
+
+
+def run_session(session: ort.InferenceSession, output: str, matrix: Matrix) -> NDArray[np.float32]:
+    """One output of the graph for the rows of its input `x`, shape (n, m); Unavailable when the model fails."""
+    try:
+        found: NDArray[np.float32] = session.run([output], {"x": np.ascontiguousarray(matrix)})[0]
+    except Exception as problem:  # onnxruntime raises bare subclasses of Exception of its C extension
+        raise Unavailable(f"the model failed: {type(problem).__name__}", where="model") from problem
+    return found

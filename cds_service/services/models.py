@@ -1,0 +1,177 @@
+"""The models in service: what was decided about them is read again and again, and followed without a call noticing.
+
+A version is loaded and verified beside the calls, then takes over by one assignment. A call takes `serving` once, so
+each prediction is of one version. A version that cannot be used is refused, and the one before it goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import NamedTuple
+
+from sqlalchemy import Engine
+
+from cds_service import logs
+from cds_service.domain.decision import TASKS, VersionId, standing
+from cds_service.errors import ConfigurationError, NotFound, Unavailable
+from cds_service.inference.predictor import Predictor
+from cds_service.inference.served import Model, first_version, load_model
+from cds_service.inference.state_model import StatePredictor
+from cds_service.monitoring.models import count_refused_model
+from cds_service.services.looking import Looking
+from cds_service.services.seed_models import Submit, seed_models
+from cds_service.storage.decisions import count_decisions, read_decisions
+
+# Chosen by us: a decision must be in force within two seconds, of which loading takes a tenth.
+EVERY_S = 0.5
+# A refused file may be put right: chosen by us, so that one that is not costs nothing.
+AGAIN_S = 30.0
+
+SEEDER = "service"
+
+Loader = Callable[[Path, str, VersionId], Model]
+
+log = logs.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Serving:
+    """The models that answer at one moment, and the challengers that are scored beside them, by task."""
+
+    risk: Predictor
+    state: StatePredictor | None = None
+    shadows: Mapping[str, Model] = field(default_factory=dict)
+
+    def model(self, task: str) -> Model | None:
+        """The model of the task that answers."""
+        return self.risk if task == "risk" else self.state
+
+
+class Refusal(NamedTuple):
+    """A version that could not be used, why, and until when (monotonic) it is not tried again."""
+
+    version: VersionId
+    reason: str
+    until: float
+
+
+class Models:
+    """The models as they were last decided. One thread changes them, any thread reads."""
+
+    def __init__(self, models_dir: Path, engine: Engine, submit: Submit, *, load: Loader = load_model) -> None:
+        self._models_dir = models_dir
+        self._engine = engine
+        self._submit = submit
+        self._load = load
+        self._serving: Serving | None = None
+        self._decided = -1
+        self._refused: dict[str, Refusal] = {}  # by task, and by "task shadow"
+        self._cards: frozenset[tuple[str, str]] = frozenset()
+        self._looking = Looking(self._look, name="models", every_s=EVERY_S)
+
+    def start(self) -> None:
+        """Load what is in force; ConfigurationError when that cannot be used. A database that is away is waited for."""
+        try:
+            self.refresh()
+        except Unavailable as error:
+            log.warning("models_unavailable", reason=error.text)
+        if self._serving is None and "risk" in self._refused:
+            raise ConfigurationError(self._refused["risk"].reason, where="risk model")
+        self._looking.start()
+
+    def stop(self) -> None:
+        """Follow no more."""
+        self._looking.stop()
+
+    @property
+    def serving(self) -> Serving:
+        """The models to answer one call with; Unavailable until it is known which they are."""
+        if self._serving is None:
+            raise Unavailable("it is not known yet which model is in force", where="model")
+        return self._serving
+
+    def versions(self) -> dict[str, str | None]:
+        """The version that answers, by task; None where none does."""
+        models = {task: self._held(task) for task in TASKS}
+        return {task: None if model is None else model.version for task, model in models.items()}
+
+    def refused(self) -> dict[str, str]:
+        """The version that should be in force and was refused, by task."""
+        return {task: refusal.version.version for task in TASKS if (refusal := self._refused.get(task)) is not None}
+
+    def card(self, task: str, version: str) -> Path:
+        """The model card of a version that is or was in force, or in shadow; NotFound of any other."""
+        if (task, version) not in self._cards:
+            raise NotFound("no such model is or was in service")
+        return self._models_dir / task / version / "card.md"
+
+    def refresh(self) -> None:
+        """Follow what was decided since the last look; Unavailable when the database is away: then nothing changes."""
+        decided = count_decisions(self._engine)
+        if decided == 0:
+            seed_models(self._submit, self._models_dir, actor=SEEDER, at=datetime.now(UTC))
+            decided = count_decisions(self._engine)
+        if decided == self._decided and not any(one.until <= monotonic() for one in self._refused.values()):
+            return
+        decisions = read_decisions(self._engine)
+        found = {task: standing(decisions, task) for task in TASKS}
+        risk, state = (self._wanted(task, found[task].in_force, self._held(task)) for task in TASKS)
+        shadows = {
+            task: model
+            for task in TASKS
+            if (model := self._wanted(f"{task} shadow", found[task].shadow, self._shadow(task))) is not None
+        }
+        if isinstance(risk, Predictor):
+            self._serving = Serving(risk, state if isinstance(state, StatePredictor) else None, shadows)
+        self._cards = frozenset((decision.task, decision.version) for decision in decisions)
+        self._decided = decided
+
+    def _wanted(self, slot: str, wanted: VersionId | None, held: Model | None) -> Model | None:
+        """The model of the version: the one held already, or loaded now; the one held when it must be refused."""
+        refusal = self._refused.get(slot)
+        if refusal is not None and refusal.version == wanted and monotonic() < refusal.until:
+            return held
+        self._refused.pop(slot, None)
+        if wanted is None or (held is not None and (held.version, held.digest) == wanted):
+            return held if wanted else None
+        task = slot.partition(" ")[0]
+        try:
+            model = self._load(self._models_dir, task, wanted)
+        except (ConfigurationError, Unavailable) as problem:
+            self._refused[slot] = Refusal(wanted, str(problem), monotonic() + AGAIN_S)
+            count_refused_model(task)
+            log.error("model_refused", task=task, model=wanted.version, reason=str(problem))
+            return held
+        log.info("model_loaded", task=task, model=wanted.version)
+        return model
+
+    def _held(self, task: str) -> Model | None:
+        return None if self._serving is None else self._serving.model(task)
+
+    def _shadow(self, task: str) -> Model | None:
+        return None if self._serving is None else self._serving.shadows.get(task)
+
+    def _look(self) -> None:
+        try:
+            self.refresh()
+        except (Unavailable, ConfigurationError) as error:
+            log.warning("models_unavailable", reason=str(error))
+
+
+def load_models_in_force(models_dir: Path, engine: Engine) -> None:
+    """Load each version in force; ConfigurationError for one that cannot be used.
+
+    Where nothing is decided yet, or the database is away, they are those that `CURRENT` names.
+    """
+    try:
+        decisions = read_decisions(engine)
+    except Unavailable:
+        decisions = []
+    for task in TASKS:
+        wanted = standing(decisions, task).in_force if decisions else first_version(models_dir, task)
+        if wanted is not None:
+            load_model(models_dir, task, wanted)
