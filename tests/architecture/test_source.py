@@ -32,6 +32,8 @@ HOMES = {
         "services/export_labels.py",
         "services/watch.py",
         "services/models.py",
+        "services/overlays.py",
+        "services/confirm_label.py",
     ),
     "alembic": ("storage/",),
     "psycopg": ("storage/postgres.py",),
