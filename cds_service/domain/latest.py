@@ -13,6 +13,8 @@ from uuid import UUID
 
 from cds_service.domain.patient import NotUsed, Reading, UnusedReading, Value
 
+# The flag of a time taken from the message itself: neither observation nor order has one.
+UNDATED = "time-from-message"
 _EVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -39,6 +41,11 @@ class Arrived(NamedTuple):
     source: str
     flags: tuple[str, ...] = ()
 
+    @property
+    def is_of_all_before(self) -> bool:
+        """Whether it speaks of all before its moment: a null does, and a withdrawal that does not say of when."""
+        return self.change == "clears" or (self.change == "withdraws" and UNDATED in self.flags)
+
 
 # A reading that may be used, and the statement it is from.
 Standing: TypeAlias = tuple[Reading, Arrived]
@@ -55,7 +62,11 @@ def standing_readings(arrived: Iterable[Arrived]) -> tuple[list[Standing], list[
             cleared[key] = max(one.taken_at, cleared.get(key, _EVER))
     standing: list[Standing] = []
     unused: list[UnusedReading] = []
+    undated = [
+        one for several in about.values() for one in several if one.change == "withdraws" and UNDATED in one.flags
+    ]
     for several in about.values():
+        several += [one for one in undated if _withdraws(one, several[0])]
         last = _last(several)
         refused = _refusal(last, several, cleared)
         if refused is not None:
@@ -64,6 +75,13 @@ def standing_readings(arrived: Iterable[Arrived]) -> tuple[list[Standing], list[
             reading = Reading(last.name, last.value, last.taken_at, last.source, last.original, last.flags)
             standing.append((reading, last))
     return standing, unused
+
+
+def _withdraws(undated: Arrived, one: Arrived) -> bool:
+    """Whether a withdrawal that does not say of when takes back a reading: of the same statement, and not later."""
+    is_same = (undated.sender, undated.statement, undated.name) == (one.sender, one.statement, one.name)
+    is_other = undated.taken_at != one.taken_at and undated.taken_at is not None and one.taken_at is not None
+    return is_same and is_other and one.taken_at <= undated.taken_at  # type: ignore[operator]
 
 
 def _last(several: list[Arrived]) -> Arrived:

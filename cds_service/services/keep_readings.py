@@ -25,7 +25,7 @@ _VISIT_EVENTS = {
     Effect.CANCELS_ADMISSION: "ended",
     Effect.CANCELS_DISCHARGE: "reopened",
 }
-_PAIRS = {Effect.LINKS: "merged", Effect.UNLINKS: "parted"}
+_PAIRS = {Effect.LINKS: "linked", Effect.UNLINKS: "parted"}
 # A43 moves an identifier with all it names; A44 and A45 move an account or a visit.
 _MOVES_ALL = "A43"
 _SAYS_NOTHING = frozenset({NotUsed.CANCELLED, NotUsed.NO_VALUE, NotUsed.NOT_FINAL})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 from uuid import UUID
@@ -16,8 +15,9 @@ from cds_service.domain.patient import Identity, PatientSnapshot, Reading, Unuse
 from cds_service.domain.policy import ReadingPolicy
 from cds_service.domain.timeliness import Window, window_at
 from cds_service.services.keep_readings import visit_text
+from cds_service.services.records import DEEPEST, Records, neighbours, records_of
 from cds_service.storage.identity import Keyring
-from cds_service.storage.reading_log import Crossed, PatientEvent, birth_text, read_events, read_readings
+from cds_service.storage.reading_log import Crossed, birth_text, read_events, read_readings
 from cds_service.storage.sessions import reading
 
 # What the card says: readings were left out because something about the patient differs, or one was taken back.
@@ -34,8 +34,6 @@ _NO_OPEN_VISIT = frozenset(
         "several-encounters",
     }
 )
-# Records that went into records that went into this one, at most so deep; chosen by us.
-_DEEPEST = 5
 
 
 class Filled(NamedTuple):
@@ -56,10 +54,10 @@ class ReadingsStore:
     def fill(self, snapshot: PatientSnapshot, actor: Actor) -> Filled:
         """The snapshot with the patient's stored readings beside its own; as it was where nothing is stored."""
         window = window_at(snapshot.at, self.policy, snapshot.encounter_class)
-        found, events = self._read(snapshot.identity, actor, window)
+        found, records = self._read(snapshot.identity, actor, window)
         if not found:
             return Filled(snapshot)
-        agreed = self._agreeing(found, snapshot, events)
+        agreed = self._agreeing(found, snapshot, records)
         remarks = set(snapshot.remarks)
         if len(agreed) < len(found):
             remarks.add(NOT_AGREED)
@@ -74,8 +72,8 @@ class ReadingsStore:
         )
         return Filled(filled, built_on)
 
-    def _read(self, identity: Identity, actor: Actor, window: Window) -> tuple[list[Crossed], list[PatientEvent]]:
-        """Everything recent that arrived under any identifier of the patient, and of records that went into theirs."""
+    def _read(self, identity: Identity, actor: Actor, window: Window) -> tuple[list[Crossed], Records]:
+        """Everything recent that arrived under any identifier of the patient, and of records that are theirs too."""
         own = {
             key
             for system, value in identity.identifiers
@@ -83,21 +81,21 @@ class ReadingsStore:
             for key in self.keyring.patient_keys(actor.tenant, f"{system}|{value}")
         }
         if not own:
-            return [], []
+            return [], records_of(own, ())
         with reading(self.engine) as connection:
             keys, events = set(own), read_events(connection, actor.tenant, actor.environment, own)
-            for _ in range(_DEEPEST):
-                wider = keys | _went_into(events, keys)
+            for _ in range(DEEPEST):
+                wider = keys | neighbours(events, keys)
                 if wider == keys:
                     break
                 keys = wider
                 events = read_events(connection, actor.tenant, actor.environment, keys)
             since = {"": window.oldest, **window.slow}
             found = read_readings(connection, actor.tenant, actor.environment, keys, since=since)
-        moved = _moved(events)
-        return [one for one in found if _is_of(one, own, keys, moved)], events
+        records = records_of(own, events)
+        return [one for one in found if records.holds(one.key, one.whose.visit)], records
 
-    def _agreeing(self, found: list[Crossed], snapshot: PatientSnapshot, events: list[PatientEvent]) -> list[Arrived]:
+    def _agreeing(self, found: list[Crossed], snapshot: PatientSnapshot, records: Records) -> list[Arrived]:
         """Readings whose birth date, sex and visit are this patient's, as far as they were ever said to be."""
         identity = snapshot.identity
         if identity.birth_date is None or snapshot.sex is None or not _NO_OPEN_VISIT.isdisjoint(snapshot.remarks):
@@ -108,55 +106,15 @@ class ReadingsStore:
             for system, value in identity.visits
             for print_ in self.keyring.fingerprints(visit_text(system, value))
         }
-        ended = _ended(events)
         return [
             one.arrived
             for one in found
             if one.whose.birth in births
             and one.whose.sex == snapshot.sex
             and one.whose.is_under_way
-            and (one.key, one.whose.visit) not in ended
+            and not records.is_over(one.whose.visit, one.arrived.received_at)
             and (not visits or one.whose.visit is None or one.whose.visit in visits)
         ]
-
-
-def _went_into(events: list[PatientEvent], keys: Collection[str]) -> set[str]:
-    """Patients whose record, or one visit of it, is now these patients': merges that were not undone."""
-    joined: dict[tuple[str, str], bool] = {}
-    for event in events:
-        if event.other_key is not None:
-            joined[event.key, event.other_key] = event.kind != "parted"
-            if event.kind == "parted":
-                joined[event.other_key, event.key] = False
-    return {key for (key, other), is_joined in joined.items() if is_joined and other in keys}
-
-
-def _moved(events: list[PatientEvent]) -> dict[tuple[str, bytes | None], str]:
-    """Where single visits went."""
-    return {
-        (event.key, event.visit): event.other_key
-        for event in events
-        if event.kind == "moved" and event.other_key is not None
-    }
-
-
-def _is_of(
-    one: Crossed, own: Collection[str], keys: Collection[str], moved: dict[tuple[str, bytes | None], str]
-) -> bool:
-    """Whether a reading is the patient's after its visit went where it went."""
-    target = moved.get((one.key, one.whose.visit))
-    if target is not None:
-        return target in keys
-    return one.key in own or not any(key == one.key for key, _ in moved)
-
-
-def _ended(events: list[PatientEvent]) -> set[tuple[str, bytes | None]]:
-    """Visits that ended and were not opened again."""
-    state: dict[tuple[str, bytes | None], str] = {}
-    for event in events:
-        if event.kind in ("ended", "reopened"):
-            state[event.key, event.visit] = event.kind
-    return {visit for visit, kind in state.items() if kind == "ended"}
 
 
 def _chosen(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -20,8 +20,10 @@ from cds_service.storage.identity import IdentityRows, Keyring
 from cds_service.storage.message_entry import Brought, MessageEntry, Status, StoredMessage
 from cds_service.storage.prediction_log import PredictionEntry, prediction_event, row_from_entry
 from cds_service.storage.reading_log import (
+    PatientEvent,
     ReadingLog,
     event_rows,
+    mark_regrouped,
     mark_stale,
     reading_rows,
 )
@@ -42,6 +44,7 @@ class _Rows(NamedTuple):
     readings: list[Row]
     events: list[Row]
     taken_back: list[tuple[str, Arrived]]
+    regrouped: Sequence[PatientEvent]
 
 
 class MessageLog:
@@ -102,7 +105,9 @@ class MessageLog:
     @staticmethod
     def _stale(transaction: Transaction, entry: MessageEntry, rows: _Rows) -> list[AuditEvent]:
         """Append to the predictions that rest on what was taken back, and say so."""
-        stale = mark_stale(transaction, rows.taken_back, at=entry.received_at)
+        at = entry.received_at
+        stale = mark_stale(transaction, rows.taken_back, at=at)
+        stale += mark_regrouped(transaction, rows.regrouped, message_id=entry.id, at=at)
         return [_event(entry, "prediction-stale", one, {}, "prediction") for one in stale]
 
     def _write(self, cursor: DBAPICursor, rows: _Rows) -> None:
@@ -131,6 +136,7 @@ class MessageLog:
             taken_back=[
                 (patient.key, one) for patient in brought.patients for one in patient.arrived if one.change != "none"
             ],
+            regrouped=brought.events,
         )
 
     def _key(self, entry: PredictionEntry) -> str | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, Dialect, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Dialect, and_, func, or_, select
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from cds_service.domain.latest import Arrived
@@ -25,6 +25,8 @@ from cds_service.storage.tables import (
 
 # Chosen by us: four hours of a monitor that sends eight values a minute, twice over. Beyond it the newest count.
 MOST_READ = 4000
+# Chosen by us: a null takes back what is older, and no card shows vital signs of yesterday.
+_LOOKED_BACK = timedelta(days=1)
 
 
 class Whose(NamedTuple):
@@ -37,15 +39,16 @@ class Whose(NamedTuple):
 
 
 class PatientEvent(NamedTuple):
-    """A record that went into another (`merged`, `moved` for one visit), was `parted` again, or a visit's end.
+    """A record that went into another (`merged`, `moved` for one visit), is `linked`, was `parted`, or a visit's end.
 
-    `key` is the patient whose record or visit it was, `other_key` where it went.
+    `key` is the patient whose record or visit it was, `other_key` where it went; `at` is when the message came.
     """
 
     key: str
     kind: str
     other_key: str | None = None
     visit: bytes | None = None
+    at: datetime | None = None
 
 
 class PatientEntry(NamedTuple):
@@ -133,7 +136,7 @@ def mark_stale(transaction: Transaction, taken_back: Iterable[tuple[str, Arrived
         same = select(readings.c.message_id, readings.c.number, readings.c.prediction_id).where(
             readings.c.patient_key == key,
             readings.c.name == one.name,
-            readings.c.taken_at == one.taken_at,
+            _is_meant(one),
             readings.c.sender == one.sender,
             readings.c.message_id != one.message_id,
         )
@@ -142,11 +145,43 @@ def mark_stale(transaction: Transaction, taken_back: Iterable[tuple[str, Arrived
                 prediction_readings.c.message_id == row.message_id, prediction_readings.c.number == row.number
             )
             built = [*transaction.execute(rested).scalars(), *([row.prediction_id] if row.prediction_id else [])]
-            for prediction_id in built:
-                event = {"prediction_id": prediction_id, "message_id": one.message_id, "kind": "stale", "at": at}
-                if add_missing(transaction, prediction_events, event):
-                    found.append(prediction_id)
+            found += _append(transaction, built, one.message_id, at)
     return found
+
+
+def mark_regrouped(
+    transaction: Transaction, events: Iterable[PatientEvent], *, message_id: UUID, at: datetime
+) -> list[UUID]:
+    """Append a "stale" event to predictions that rest on readings of records that were joined, moved or parted."""
+    keys = {key for one in events if one.other_key is not None for key in (one.key, one.other_key)}
+    if not keys:
+        return []
+    is_same = (prediction_readings.c.message_id == readings.c.message_id) & (
+        prediction_readings.c.number == readings.c.number
+    )
+    rested = select(prediction_readings.c.prediction_id).distinct().join(readings, is_same)
+    built = transaction.execute(rested.where(readings.c.patient_key.in_(keys))).scalars().all()
+    return _append(transaction, built, message_id, at)
+
+
+def _is_meant(one: Arrived) -> ColumnElement[bool]:
+    """What a statement takes back: the reading of its moment; where it is of all before, those of a day."""
+    if not one.is_of_all_before or one.taken_at is None:
+        return readings.c.taken_at == one.taken_at
+    until = readings.c.taken_at.between(one.taken_at - _LOOKED_BACK, one.taken_at)
+    return until if one.change == "clears" else and_(until, readings.c.statement == one.statement)
+
+
+def _append(transaction: Transaction, predictions: Iterable[UUID], message_id: UUID, at: datetime) -> list[UUID]:
+    return [
+        one
+        for one in predictions
+        if add_missing(
+            transaction,
+            prediction_events,
+            {"prediction_id": one, "message_id": message_id, "kind": "stale", "at": at},
+        )
+    ]
 
 
 def stale_since(connection: Connection, prediction_id: UUID) -> datetime | None:
@@ -164,7 +199,10 @@ def read_events(connection: Connection, tenant: str, environment: str, keys: Col
         .where(patient_events.c.tenant == tenant, patient_events.c.environment == environment, mine)
         .order_by(patient_events.c.received_at, patient_events.c.message_id, patient_events.c.number)
     )
-    return [PatientEvent(row.patient_key, row.kind, row.other_key, row.visit) for row in connection.execute(query)]
+    return [
+        PatientEvent(row.patient_key, row.kind, row.other_key, row.visit, row.received_at)
+        for row in connection.execute(query)
+    ]
 
 
 def read_readings(

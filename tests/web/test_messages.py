@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 from werkzeug.test import TestResponse
 
+from cds_service.domain.mode import Mode
+from cds_service.services import watch
 from tests.conftest import REPOSITORY, Clock, Service
 from tests.databases import Database
 from tests.hl7.builders import OBR, PID, PV1, er7, msh, obx
+from tests.web.test_modes import switch
 
 PLAIN = er7(msh(), PID, PV1, OBR, obx())
 TWINS = sorted((REPOSITORY / "fixtures" / "twins").iterdir())
@@ -60,3 +63,32 @@ def test_every_twin_is_accepted_with_one_prediction(service: Service, clock: Clo
     assert b"MSA|AA|" in answer.data or b"MSA|CA|" in answer.data
     assert rows(service, "SELECT status FROM messages") == [("accepted",)]
     assert rows(service, "SELECT count(*) FROM predictions") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "predictions"),
+    [(Mode.LIVE, [(0,)]), (Mode.SILENT, [(0,)]), (Mode.SUSPENDED, [])],
+    ids=lambda one: str(one),
+)
+def test_a_tenants_mode_decides_whether_a_message_is_assessed_and_never_whether_it_is_taken(
+    service: Service, clock: Clock, mode: Mode, predictions: list[tuple[int]]
+) -> None:
+    """No message is shown to anybody by itself, so that none is marked as shown."""
+    switch(service, mode)
+
+    answer = post(service, PLAIN)
+
+    assert b"\rMSA|AA|M1\r" in answer.data
+    assert rows(service, "SELECT shown FROM predictions") == predictions
+    assert rows(service, "SELECT count(*) FROM readings") == [(1,)]
+    [(status, reason)] = rows(service, "SELECT status, reason FROM messages")
+    assert (status, "suspended" in str(reason)) == ("accepted", mode is Mode.SUSPENDED)
+
+
+def test_a_message_is_pending_while_nobody_knows_the_tenants_mode(
+    service: Service, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "STALE_S", 0.0)
+
+    assert b"\rMSA|AA|M1\r" in post(service, PLAIN).data
+    assert rows(service, "SELECT status FROM messages") == [("pending",)]

@@ -215,6 +215,91 @@ def merge(service: Service, trigger: str, *extra: str) -> bytes:
     return post_message(service, message).data
 
 
+def stale(service: Service) -> set[str]:
+    return {str(one) for (one,) in rows(service, "SELECT prediction_id FROM prediction_events WHERE kind = 'stale'")}
+
+
+def test_a_withdrawal_appends_stale_to_the_predictions_built_on_the_value(ward: Service) -> None:
+    send(ward, *vitals(128))
+    first = card(ward.client, asked())
+    send(ward, obx(HEART_RATE, 128, obx_11="W", obx_14=TIME))
+
+    assert first["uuid"].replace("-", "") in stale(ward)
+
+
+def test_a_correction_that_comes_before_what_it_corrects_is_what_the_card_shows(ward: Service) -> None:
+    send(ward, obx(HEART_RATE, 88, obx_11="C", obx_14=TIME))
+    send(ward, *vitals(128))
+
+    assert "heart rate 88/min" in card(ward.client, asked())["detail"]
+
+
+def test_a_null_takes_back_what_is_older_and_marks_what_was_built_on_it(ward: Service) -> None:
+    send(ward, *vitals(128, obx_14=EARLIER))
+    first = card(ward.client, asked())
+    send(ward, obx(HEART_RATE, '""', obx_14=TIME))
+
+    shown = card(ward.client, asked())
+
+    assert "heart rate 128/min (" not in shown["detail"]
+    assert first["uuid"].replace("-", "") in stale(ward)
+
+
+def test_a_withdrawal_that_does_not_say_of_when_takes_back_what_was_said_before(ward: Service) -> None:
+    """Without OBX-14 and a time of the order it speaks of the statement: order, code and sub-id."""
+    undated = OBR.replace(TIME, "")
+    send(ward, *vitals(128))
+    first = card(ward.client, asked())
+    message = er7(
+        msh(msh_10="W", msh_7="20260314093000+0100"), PID, PV1, undated, obx(HEART_RATE, "", obx_11="W", obx_14="")
+    )
+    assert b"|AA|" in post_message(ward, message).data
+    withdrawn = card(ward.client, asked())
+    send(ward, obx(HEART_RATE, 90, obx_14="20260314093500+0100"))
+    later = card(ward.client, asked())
+
+    assert "heart rate 128/min (" not in withdrawn["detail"]
+    assert TAKEN_BACK in withdrawn["detail"]
+    assert first["uuid"].replace("-", "") in stale(ward)
+    assert "heart rate 90/min" in later["detail"]
+
+
+@pytest.mark.parametrize("encounter", ["finished", "absent"])
+def test_without_one_open_encounter_readings_are_left_out_and_the_card_says_so(ward: Service, encounter: str) -> None:
+    send(ward, *vitals())
+    body = asked()
+    entries = body["prefetch"]["encounter"]["entry"]
+    if encounter == "finished":
+        entries[0]["resource"]["status"] = "finished"
+    else:
+        entries.clear()
+
+    shown = card(ward.client, body)
+
+    assert NOT_AGREED in shown["detail"]
+    assert "128/min" not in shown["detail"]
+
+
+def test_a_discharge_without_a_visits_number_ends_what_came_before_and_nothing_later(ward: Service) -> None:
+    unnumbered = "PV1|1|E|ED^01^1"
+    send(ward, *vitals(128), pv1=unnumbered)
+    send(ward, msh_9="ADT^A03", pv1=unnumbered)
+    ended = card(ward.client, asked())
+    send(ward, *vitals(90), pv1=unnumbered)
+    again = card(ward.client, asked())
+
+    assert NOT_AGREED in ended["detail"]
+    assert "heart rate 90/min" in again["detail"]
+
+
+def test_a_visit_that_moved_ends_where_it_went(ward: Service) -> None:
+    send(ward, *vitals(128), pid=PRIOR)
+    merge(ward, "A45", "MRG|0815^^^HOSP^MR||||V1^^^HOSP")
+    send(ward, msh_9="ADT^A03")
+
+    assert "128/min (" not in card(ward.client, asked())["detail"]
+
+
 @pytest.mark.parametrize("trigger", ["A18", "A34", "A40", "A43", "A47"])
 def test_after_a_merge_the_readings_of_the_prior_record_count_and_a37_undoes_it(ward: Service, trigger: str) -> None:
     send(ward, *vitals(), pid=PRIOR)
@@ -238,6 +323,64 @@ def test_one_visit_moves_and_no_other(ward: Service) -> None:
 
     assert "heart rate 128/min" in shown["detail"]
     assert "SpO2 85 %" not in shown["detail"]
+
+
+def number(service: Service) -> str:
+    return f"A{rows(service, 'SELECT count(*) FROM messages')[0][0]}"
+
+
+def pair(service: Service, trigger: str, first: str, second: str) -> None:
+    answer = post_message(service, er7(msh(msh_9=f"ADT^{trigger}", msh_10=number(service)), first, second)).data
+    assert b"|AA|" in answer
+
+
+@pytest.mark.parametrize("order", [(PID, PRIOR), (PRIOR, PID)], ids=["ours-first", "ours-second"])
+def test_linked_records_are_one_patients_whichever_comes_first_until_they_are_unlinked(
+    ward: Service, order: tuple[str, str]
+) -> None:
+    send(ward, *vitals(), pid=PRIOR)
+
+    pair(ward, "A24", *order)
+    linked = card(ward.client, asked())
+    pair(ward, "A37", *order[::-1])
+    parted = card(ward.client, asked())
+
+    assert ["heart rate 128/min" in one["detail"] for one in (linked, parted)] == [True, False]
+    assert linked["uuid"].replace("-", "") in stale(ward)
+
+
+def merged(service: Service, target: str, prior: str) -> None:
+    message = er7(msh(msh_9="ADT^A40", msh_10=number(service)), PID.replace("4711", target), f"MRG|{prior}^^^HOSP^MR")
+    assert b"|AA|" in post_message(service, message).data
+
+
+@pytest.mark.parametrize("second", [("9999", "0815"), ("0815", "4711")], ids=["into-another", "back"])
+def test_a_merge_is_undone_by_a_second_merge_message(ward: Service, second: tuple[str, str]) -> None:
+    send(ward, *vitals(), pid=PRIOR)
+
+    merged(ward, "4711", "0815")
+    wrong = card(ward.client, asked())
+    merged(ward, *second)
+    undone = card(ward.client, asked())
+    rightful = card(ward.client, asked(identifier=[{"system": SYSTEM, "value": second[0]}]))
+
+    assert ["heart rate 128/min" in one["detail"] for one in (wrong, undone, rightful)] == [True, False, True]
+    assert wrong["uuid"].replace("-", "") in stale(ward)
+
+
+@pytest.mark.parametrize("trigger", ["A44", "A45"])
+def test_a_visit_that_moved_and_moved_back_is_where_it_was(ward: Service, trigger: str) -> None:
+    send(ward, *vitals(), pid=PRIOR)
+    there, back = "MRG|0815^^^HOSP^MR||||V1^^^HOSP", "MRG|4711^^^HOSP^MR||||V1^^^HOSP"
+
+    assert b"|AA|" in merge(ward, trigger, there)
+    moved = [card(ward.client, asked(identifier=[{"system": SYSTEM, "value": who}])) for who in ("4711", "0815")]
+    answer = post_message(ward, er7(msh(msh_9=f"ADT^{trigger}", msh_10="BACK"), PRIOR, back)).data
+    returned = [card(ward.client, asked(identifier=[{"system": SYSTEM, "value": who}])) for who in ("4711", "0815")]
+
+    assert b"|AA|" in answer
+    assert ["heart rate 128/min" in one["detail"] for one in moved] == [True, False]
+    assert ["heart rate 128/min" in one["detail"] for one in returned] == [False, True]
 
 
 def test_a_move_without_its_visit_is_refused(ward: Service) -> None:
