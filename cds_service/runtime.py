@@ -19,19 +19,19 @@ from cds_service.fhir.client import FetchFailed, FhirClient
 from cds_service.inference.codes import load_code_tables
 from cds_service.inference.ranker_service import RareDiseasesLater, load_rare_diseases
 from cds_service.monitoring import messages as message_metrics
-from cds_service.monitoring.budget import ClientBudgets, LoginBackoff, MinuteBudget
+from cds_service.monitoring.budget import ClientBudgets, KnownLogins, LoginBackoff, MinuteBudget
 from cds_service.monitoring.feeds import Feeds
 from cds_service.services.assess_message import Assessor
 from cds_service.services.daily import Daily
 from cds_service.services.forget import Retention, forget_what_is_old
 from cds_service.services.models import Models, load_models_in_force
-from cds_service.services.overlays import Overlays
 from cds_service.services.receive_message import Intake
 from cds_service.services.replay_message import score_pending
 from cds_service.services.stored_readings import ReadingsStore
 from cds_service.services.watch import Watch
 from cds_service.settings import Settings
 from cds_service.storage import schema
+from cds_service.storage.audit_log import check_seal
 from cds_service.storage.identity import Keyring
 from cds_service.storage.message_log import MessageLog
 from cds_service.storage.sessions import open_engine
@@ -66,6 +66,7 @@ class Runtime:
     keys: KeyStore = field(init=False)
     refusals: MinuteBudget = field(default_factory=lambda: MinuteBudget(REFUSALS_NOTED))
     logins: LoginBackoff = field(default_factory=LoginBackoff)
+    known_logins: KnownLogins = field(default_factory=KnownLogins)
     budgets: ClientBudgets = field(init=False)
     watch: Watch = field(init=False)
     draining: bool = field(default=False)
@@ -74,7 +75,6 @@ class Runtime:
     listening: Daily | None = field(default=None)
     feeds: Feeds = field(init=False)
     rare: RareDiseasesLater = field(init=False)
-    overlays: Overlays = field(init=False)
     intake: Intake = field(init=False)
     readings: ReadingsStore = field(init=False)
     # What was started beside, by name, each asked whether it is well.
@@ -92,7 +92,6 @@ class Runtime:
             self.settings.models_dir, failed=lambda text: log.error("rare_diseases_not_loaded", reason=text)
         )
 
-        self.overlays = Overlays(self.engine, self.keyring)
         self.readings = ReadingsStore(self.engine, self.keyring, self.settings.site.reading)
         self.feeds = Feeds(self.settings.site.feeds, self.now(), partial(last_heard, self.engine))
         self.intake = Intake(
@@ -154,7 +153,7 @@ class Runtime:
             "models": _problem(lambda: load_models_in_force(settings.models_dir, open_engine(settings.database_url))),
             "code tables": _problem(lambda: load_code_tables(settings.models_dir)),
             "rare diseases": _problem(lambda: load_rare_diseases(settings.models_dir)),
-            "database": _problem(lambda: schema.check_revision(open_engine(settings.database_url))),
+            "database": _problem(lambda: check_database(settings)),
         }
 
     def problems(self) -> dict[str, str]:
@@ -212,6 +211,13 @@ class Runtime:
         """The moment of the request, UTC, to the millisecond."""
         moment = datetime.now(UTC)
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def check_database(settings: Settings) -> None:
+    """Refuse a schema or a secret key that will not do: ConfigurationError; Unavailable when it cannot be asked."""
+    engine = open_engine(settings.database_url)
+    schema.check_revision(engine)
+    check_seal(engine, Keyring(settings.secret_key, settings.secret_key_previous))
 
 
 def _problem(check: Callable[[], object]) -> str:

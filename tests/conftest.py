@@ -141,12 +141,17 @@ def loading_once(predictor: Predictor) -> Loader:
 def started(
     directory: Path, empty_database: Path, predictor: Predictor, tables: CodeTables, **more: str
 ) -> Iterator[Service]:
-    """A service in `directory` until the block ends; then its log is searched for the patient."""
+    """A service in `directory` until the block ends, on the database that is there or an empty one.
+
+    Then its log is searched for the patient.
+    """
     database, log = directory / "cds.db", directory / "log.jsonl"
-    shutil.copy(empty_database, database)
+    if not database.exists():
+        shutil.copy(empty_database, database)
     settings = Settings.from_environment(environment(directory, **more))
     logs.configure(log)
-    engine, keyring = open_engine(settings.database_url), Keyring(settings.secret_key)
+    engine = open_engine(settings.database_url)
+    keyring = Keyring(settings.secret_key, settings.secret_key_previous)
     writer = GroupWriter(engine, keyring)
     models = Models(settings.models_dir, engine, writer.submit_change, load=loading_once(predictor))
     runtime = Runtime(settings, models, tables, engine, keyring, writer)

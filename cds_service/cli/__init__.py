@@ -46,7 +46,8 @@ def _parser() -> argparse.ArgumentParser:
             heading = groups[""].add_parser(group, help=f"see `cds {group} --help`")
             groups[group] = heading.add_subparsers(required=True, metavar="COMMAND")
         text = command.run.__doc__ or ""
-        sub = groups[group].add_parser(name, help=text.split("\n")[0], description=text)
+        epilog = f"In the audit log as {command.records}." if command.records else None
+        sub = groups[group].add_parser(name, help=text.split("\n")[0], description=text, epilog=epilog)
         sub.add_argument("--json", action="store_true", help="answer as one JSON object a line")
         for names, options in command.arguments:
             sub.add_argument(*names, **options)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
+import os
+import pwd
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, contextmanager
@@ -13,9 +14,11 @@ from typing import Any
 
 from cds_service.domain.actor import Actor
 from cds_service.settings import Settings
+from cds_service.storage.audit_log import check_seal
 from cds_service.storage.identity import Keyring
 from cds_service.storage.schema import open_current
 from cds_service.storage.writer import GroupWriter
+from cds_service.web.access import ACCESS
 
 Run = Callable[[argparse.Namespace, Settings], int]
 
@@ -29,13 +32,17 @@ def argument(*names: str, **options: Any) -> tuple[tuple[str, ...], dict[str, An
 class Command:
     """One command by its words, `("users", "add")`; the first line of what it runs is its help.
 
-    Whoever may read the settings may run it. One that changes what the database holds is in the audit log, under
-    the account that ran it.
+    Its row in the access table says what it leaves in the audit log, under the account that ran it.
     """
 
     words: tuple[str, ...]
     run: Run
     arguments: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = ()
+
+    @property
+    def records(self) -> str:
+        """What it is called in the audit log, empty for one that changes nothing."""
+        return ACCESS[" ".join(("cds", *self.words))].records
 
 
 def say(arguments: argparse.Namespace, document: dict[str, object], text: str, *, is_error: bool = False) -> None:
@@ -45,15 +52,23 @@ def say(arguments: argparse.Namespace, document: dict[str, object], text: str, *
 
 
 def command_actor(tenant: str = "") -> Actor:
-    """Who runs this command, by the account of the operating system."""
-    name = f"command:{getpass.getuser()}"
-    return Actor(name=name, kind="command", role="operator", tenant=tenant, environment="production")
+    """Who runs this command, by the account of the process: not by a variable, which anyone may set."""
+    return Actor(name=f"command:{_account()}", kind="command", role="operator", tenant=tenant, environment="production")
+
+
+def _account() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid-{os.getuid()}"  # a container's user need not have a name
 
 
 @contextmanager
 def _writer(settings: Settings) -> Any:
     engine = open_current(settings.database_url)
-    writer = GroupWriter(engine, Keyring(settings.secret_key, settings.secret_key_previous))
+    keyring = Keyring(settings.secret_key, settings.secret_key_previous)
+    check_seal(engine, keyring)
+    writer = GroupWriter(engine, keyring)
     try:
         yield writer
     finally:
@@ -62,6 +77,9 @@ def _writer(settings: Settings) -> Any:
 
 
 def command_writer(settings: Settings) -> AbstractContextManager[GroupWriter]:
-    """A writer for one command beside the running service: it extends the same audit chain and commits durably."""
+    """A writer for one command beside the running service: it extends the same audit chain and commits durably.
+
+    ConfigurationError when the secret key is not the one the chain is sealed with: the key is what proves the operator.
+    """
     writer: AbstractContextManager[GroupWriter] = _writer(settings)
     return writer

@@ -10,7 +10,7 @@ import msgspec
 
 from cds_service.cli.command import Command, argument, command_actor, command_writer, say
 from cds_service.errors import NotFound
-from cds_service.runtime import Runtime
+from cds_service.runtime import Runtime, check_database
 from cds_service.services.replay_message import replay_message
 from cds_service.settings import Settings
 from cds_service.storage.audit_log import AuditEvent
@@ -69,6 +69,7 @@ def show(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def replay(arguments: argparse.Namespace, settings: Settings) -> int:
     """Take up one refused or pending message again, by today's rules and model."""
+    check_database(settings)
     runtime = Runtime.from_settings(settings)
     try:
         runtime.watch.refresh()

@@ -13,7 +13,7 @@ from cds_service.app import create_app
 from cds_service.cli.command import Command, argument, say
 from cds_service.errors import ConfigurationError, Unavailable
 from cds_service.mllp.receiving import listen, serve_alone
-from cds_service.runtime import Runtime
+from cds_service.runtime import Runtime, check_database
 from cds_service.services.example import moved_to_now
 from cds_service.services.models import load_models_in_force
 from cds_service.settings import Settings, sqlite_directory
@@ -61,7 +61,7 @@ def _refuse_to_start(settings: Settings) -> None:
     """Raise ConfigurationError for what no waiting mends; a database that is away is waited for by the service."""
     engine = open_engine(settings.database_url)
     try:
-        schema.check_revision(engine)
+        check_database(settings)
     except Unavailable as error:
         print(f"cds: {error}; answering 503 until it is there", file=sys.stderr)
     load_models_in_force(settings.models_dir, engine)

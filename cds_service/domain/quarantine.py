@@ -22,7 +22,6 @@ class Circumstances:
     The counts are of labels of the same source received before it: from its author and its sender within a day, from
     its author within a minute. `referred` is the label it supersedes or withdraws, `standing` what holds for the same
     prediction, `news2` the lower bound of that prediction's score and `predicted_at` its time, None where it has none.
-    `moves_too_much` says that a confirmed case would change the ranking of published cases beyond its bound.
     """
 
     author_today: int = 0
@@ -32,7 +31,6 @@ class Circumstances:
     standing: tuple[Label, ...] = ()
     news2: int | None = None
     predicted_at: datetime | None = None
-    moves_too_much: bool = False
 
 
 Rule = Callable[[Label, Circumstances, FeedbackPolicy], bool]
@@ -48,8 +46,7 @@ def _is_early(label: Label, known: Circumstances, _policy: FeedbackPolicy) -> bo
 
 
 def _is_anothers(label: Label, known: Circumstances, _policy: FeedbackPolicy) -> bool:
-    """To confirm is to speak of someone else's label."""
-    return label.kind is not Kind.CONFIRMATION and known.referred is not None and known.referred.by != label.by
+    return known.referred is not None and known.referred.by != label.by
 
 
 def _is_outvoted(label: Label, known: Circumstances, _policy: FeedbackPolicy) -> bool:
@@ -77,7 +74,6 @@ RULES: tuple[tuple[str, Rule], ...] = (
         lambda label, known, policy: label.category == "not-ill" and (known.news2 or 0) >= EMERGENCY,
     ),
     ("outvoted", _is_outvoted),
-    ("moves-published-cases", lambda _label, known, _policy: known.moves_too_much),
 )
 
 

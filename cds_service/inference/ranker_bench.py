@@ -102,7 +102,7 @@ def run(
         best = best_rows(scores, LISTED)
         trust = ranker.confidence.of_ranking(scores, best, n_findings).within[-1]
         elapsed = (perf_counter() - started) * 1000
-        rank = rank_of(ranker, case.diagnosis, learned, scores)
+        rank = _rank(ranker, case, learned, scores)
         results.append(Result(case.diagnosis, n_findings, rank, float(trust), elapsed))
     return results
 
@@ -113,7 +113,7 @@ def observe(
     """Diagnosis, number of findings, rank and all scores of every case the protocol takes."""
     for case, learned in _prepared(ranker, cases, protocol, None):
         n_findings, scores = _scores(ranker, case, learned)
-        yield case.diagnosis, n_findings, rank_of(ranker, case.diagnosis, learned, scores), scores
+        yield case.diagnosis, n_findings, _rank(ranker, case, learned, scores), scores
 
 
 def _prepared(
@@ -141,11 +141,11 @@ def _scores(ranker: Ranker, case: Case, learned: LearnedIndex) -> tuple[int, NDA
     return len(query.pictured), ranker.scores(query, ranker.index.shared_with(query.pictured), learned)
 
 
-def rank_of(ranker: Ranker, diagnosis: str, learned: LearnedIndex, scores: NDArray[np.float32]) -> int:
-    """The place of the disease, from 1; of equal scores the smaller row comes first."""
-    row = ranker.knowledge.disease_rows.get(diagnosis)
-    if row is None and diagnosis in learned.ids:
-        row = len(ranker.index) + learned.ids.index(diagnosis)
+def _rank(ranker: Ranker, case: Case, learned: LearnedIndex, scores: NDArray[np.float32]) -> int:
+    """The place of the case's disease, from 1; of equal scores the smaller row comes first."""
+    row = ranker.knowledge.disease_rows.get(case.diagnosis)
+    if row is None and case.diagnosis in learned.ids:
+        row = len(ranker.index) + learned.ids.index(case.diagnosis)
     if row is None or not scores.any():
         return _NOT_RANKED
     return 1 + int((scores > scores[row]).sum()) + int((scores[:row] == scores[row]).sum())

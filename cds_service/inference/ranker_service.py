@@ -12,8 +12,7 @@ from cds_service.domain.finding_codes import FindingCodes
 from cds_service.errors import ConfigurationError, Unavailable
 from cds_service.inference.artifact import current_version
 from cds_service.inference.ranker import Ranker
-from cds_service.inference.ranker_bench import Case, read_cases
-from cds_service.inference.ranker_knowledge import GOLDEN_FILE, TASK, load_knowledge
+from cds_service.inference.ranker_knowledge import TASK, load_knowledge
 from cds_service.inference.ranker_words import Words
 
 _WHERE = "rare diseases"
@@ -21,15 +20,11 @@ _WHERE = "rare diseases"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RareDiseases:
-    """The knowledge base in service: what ranks, what codes stand for, and what people call findings.
-
-    `golden` are the published cases whose ranks validated cases may not change much.
-    """
+    """The knowledge base in service: what ranks, what codes stand for, and what people call findings."""
 
     ranker: Ranker
     codes: FindingCodes
     words: Words
-    golden: tuple[Case, ...]
 
 
 def load_rare_diseases(models_dir: Path) -> RareDiseases:
@@ -41,8 +36,7 @@ def load_rare_diseases(models_dir: Path) -> RareDiseases:
 def _loaded(models_dir: Path, version: str) -> RareDiseases:
     knowledge = load_knowledge(models_dir, version)
     codes = FindingCodes(knowledge.ontology, knowledge.snomed, knowledge.umls)
-    golden = read_cases(knowledge.card_path.parent / GOLDEN_FILE)
-    return RareDiseases(Ranker(knowledge), codes, Words(knowledge), tuple(golden))
+    return RareDiseases(Ranker(knowledge), codes, Words(knowledge))
 
 
 class RareDiseasesLater:

@@ -1,4 +1,4 @@
-"""How much of something may happen in a while: refusals noted, calls of a client, attempts to log in."""
+"""How much of something may happen in a while: refusals noted, calls of a client, attempts to log in, logins."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class MinuteBudget:
         self._lock = Lock()
         self._began = float("-inf")
         self._used = 0
+        self._passed_over = 0
 
     def take(self) -> bool:
         """Whether one more use is within the budget; it is counted if so."""
@@ -42,9 +43,16 @@ class MinuteBudget:
                 self._began, self._used = now, 0
             reset_s = max(1, ceil(self._began + 60 - now))
             if self._used >= self._limit:
+                self._passed_over += 1
                 return Allowance(self._limit, 0, reset_s, reset_s)
             self._used += 1
             return Allowance(self._limit, self._limit - self._used, reset_s, 0)
+
+    def passed_over(self) -> int:
+        """How many uses were not within the budget since this was last asked."""
+        with self._lock:
+            count, self._passed_over = self._passed_over, 0
+        return count
 
 
 class ClientBudgets:
@@ -92,3 +100,28 @@ class LoginBackoff:
         self._failures[name] = (count + 1, self._clock())
         if len(self._failures) > _NAMES_MAX:
             self._failures.pop(next(iter(self._failures)))
+
+
+# NIST SP 800-63B-3, 4.2.3: someone is who they were for 12 hours, and for 30 minutes in which they did nothing.
+_LOGIN_S, _IDLE_S = 12 * 3600.0, 30 * 60.0
+
+
+class KnownLogins:
+    """Which credentials are in use, in this process: their calls belong to a login that is in the audit log already."""
+
+    def __init__(self, *, clock: Clock = monotonic) -> None:
+        self._clock = clock
+        self._uses: dict[str, tuple[float, float]] = {}
+
+    def is_known(self, credential: str) -> bool:
+        """Whether this use goes on from one that was noted."""
+        now, (began, last) = self._clock(), self._uses.get(credential, (float("-inf"), float("-inf")))
+        if now - began >= _LOGIN_S or now - last >= _IDLE_S:
+            return False
+        self._uses[credential] = began, now
+        return True
+
+    def note(self, credential: str) -> None:
+        """Begin a login: its row is in the audit log."""
+        now = self._clock()
+        self._uses[credential] = now, now

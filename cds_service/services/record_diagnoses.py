@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import NAMESPACE_OID, uuid5
 
 import msgspec
 
@@ -16,6 +17,7 @@ from cds_service.services.received import Received
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.call_log import note_call
 from cds_service.storage.change import Applied, Transaction
+from cds_service.storage.label_ledger import find_thread
 from cds_service.storage.writer import GroupWriter
 
 _encode = msgspec.json.encode
@@ -40,18 +42,18 @@ def record_diagnoses(
 
     Raises Conflict when the hookInstance came before with other content.
     """
-    labels = [_label(one, call, received) for one in stated if is_label(one)]
+    taken = [one for one in stated if is_label(one)]
     key = (received.actor.tenant, call.service, call.hook_instance)
 
     def change(transaction: Transaction) -> Applied[tuple[bytes, list[Label]]]:
         earlier = note_call(transaction, key, request_hash=call.request_hash, reply=call.reply, at=received.at)
         if earlier is not None:
             return Applied((earlier, []), [received.event("replay", "hook-call", call.hook_instance)])
-        counts = _encode({"labels": len(labels), "left_out": len(stated) - len(labels)}).decode()
+        counts = _encode({"labels": len(taken), "left_out": len(stated) - len(taken)}).decode()
         events: list[AuditEvent] = [received.event("diagnoses", "hook-call", call.hook_instance, counts)]
         new: list[Label] = []
-        for label in labels:
-            entered, audited = enter_label(transaction, label, received)
+        for one in taken:
+            entered, audited = enter_label(transaction, _label(transaction, one, call, received), received)
             events += audited
             new += [entered] if audited else []
         return Applied((call.reply, new), events)
@@ -65,16 +67,19 @@ def is_label(stated: StatedDiagnosis) -> bool:
     return stated.left_out is None and shape is not None and shape.fullmatch(stated.code) is not None
 
 
-def _label(stated: StatedDiagnosis, call: DiagnosisCall, received: Received) -> Label:
+def _label(transaction: Transaction, stated: StatedDiagnosis, call: DiagnosisCall, received: Received) -> Label:
     actor = received.actor
-    patient_key = received.keyring.patient_key(actor.tenant, call.patient_id)
     kind = Kind.WITHDRAWAL if stated.is_withdrawn else Kind.LABEL
     stands_at = _stated_at(stated, received.at)
-    thread = label_id(received, "condition-thread", patient_key, stated.system, stated.code)
+    patient_key, *earlier = received.keyring.patient_keys(actor.tenant, call.patient_id)
+    code = (stated.system, stated.code)
+    # A thread begun under another key goes on: a diagnosis is withdrawn where it was written.
+    thread = find_thread(transaction, actor.tenant, [patient_key, *earlier], code)
+    thread = thread or f"condition:{label_id(received, 'condition-thread', patient_key, *code)}"
     return Label(
-        id=label_id(received, "condition", str(thread), kind.value, stands_at.isoformat(), call.author),
+        id=uuid5(NAMESPACE_OID, f"{thread} {kind.value} {stands_at.isoformat()} {call.author}"),
         kind=kind,
-        thread=f"condition:{thread}",
+        thread=thread,
         source=Source.CONDITION,
         tenant=actor.tenant,
         environment=actor.environment,

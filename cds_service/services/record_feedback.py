@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import msgspec
 
@@ -12,11 +12,11 @@ from cds_service.cdshooks.override_reasons import STATES_BY_REASON
 from cds_service.domain.feedback import Feedback, diagnosing_reports
 from cds_service.domain.label import Kind, Label, Source
 from cds_service.errors import NotFound
-from cds_service.services.enter_label import enter_label, label_id
+from cds_service.services.enter_label import enter_label
 from cds_service.services.received import Received
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.change import Applied, Transaction
-from cds_service.storage.feedback_log import FeedbackEntry, add_feedback, feedback_row, reports_on
+from cds_service.storage.feedback_log import FeedbackEntry, add_feedback, feedback_row, is_stored, reports_on
 from cds_service.storage.subjects import Subject, read_subjects
 from cds_service.storage.writer import GroupWriter
 
@@ -33,13 +33,20 @@ def record_feedback(
 
     def change(transaction: Transaction) -> Applied[list[Feedback]]:
         subjects = _subjects(transaction, entries, service)
-        new = [entry.report for entry in entries if add_feedback(transaction, feedback_row(entry, received.keyring))]
+        new = [entry.report for entry in entries if _add(transaction, entry, received)]
         events = [received.event("feedback", "feedback", report.id) for report in new]
         for card in dict.fromkeys(report.card for report in new):
             events += _enter_labels(transaction, subjects[card], received)
         return Applied(new, events)
 
     return writer.submit_change(change, token=received.token)
+
+
+def _add(transaction: Transaction, entry: FeedbackEntry, received: Received) -> bool:
+    """Whether the report was new and is stored now."""
+    if is_stored(transaction, entry, received.keyring):
+        return False
+    return add_feedback(transaction, feedback_row(entry, received.keyring))
 
 
 def _entry(report: Report, received: Received) -> FeedbackEntry:
@@ -93,7 +100,7 @@ def _label(report: Feedback, state: str | None, subject: Subject, received: Rece
     """The label an override carries, or the withdrawal of earlier ones where a later report carries none."""
     actor = received.actor
     return Label(
-        id=label_id(received, "feedback", str(report.id)),
+        id=uuid5(report.id, "label"),
         kind=Kind.WITHDRAWAL if state is None else Kind.LABEL,
         thread=f"feedback:{subject.id}",
         source=Source.FEEDBACK,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import msgspec
 
@@ -61,10 +61,7 @@ def record_label(
 
 
 def release_label(held_id: UUID, reason: str, received: Received, *, writer: GroupWriter) -> tuple[Label, bool]:
-    """Let a label count that was held back: an event of its own, and whether it is new.
-
-    Conflict where nothing is held back, or it is the caller's own confirmation.
-    """
+    """Let a label count that was held back: an event of its own, and whether it is new. Conflict where nothing is."""
 
     def change(transaction: Transaction) -> Applied[tuple[Label, bool]]:
         held = find_label(transaction, received.actor.tenant, held_id)
@@ -72,10 +69,8 @@ def release_label(held_id: UUID, reason: str, received: Received, *, writer: Gro
             raise NotFound("no such label")
         if held.quarantine is None:
             raise Conflict("the label is not held back")
-        if held.kind is Kind.CONFIRMATION and held.by == received.actor.name:
-            raise Conflict("someone else must let one's own confirmation count")
         release = Label(
-            id=label_id(received, "release", str(held.id)),
+            id=uuid5(held.id, "release"),
             kind=Kind.RELEASE,
             thread=held.thread,
             source=Source.FORM,

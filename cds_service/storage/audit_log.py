@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Dialect, Engine, bindparam, func, select, upd
 from sqlalchemy.engine import Row as ResultRow
 from sqlalchemy.engine.interfaces import DBAPICursor
 
-from cds_service.errors import Unavailable
+from cds_service.errors import ConfigurationError, Unavailable
 from cds_service.storage.identity import Keyring
 from cds_service.storage.sessions import reading
 from cds_service.storage.statements import DriverStatement, InsertRows, Row
@@ -87,6 +87,15 @@ def read_end(engine: Engine) -> ChainEnd:
     if head is None:
         raise Unavailable("the head of the audit chain is missing: restore it from a backup", where="audit_head")
     return ChainEnd(int(head.seq), bytes(head.hash))
+
+
+def check_seal(engine: Engine, keyring: Keyring) -> None:
+    """Refuse a key the end of the chain is not sealed with: what it wrote could not be read beside what is there."""
+    with reading(engine) as connection:
+        head = connection.execute(select(audit_head)).one_or_none()
+    if head is not None and head.seq and not keyring.is_audit_seal(head.seal, head.seq, head.hash):
+        text = "is not the key this database was written with, or its audit log was altered: see `cds audit verify`"
+        raise ConfigurationError(text, where="CDS_SECRET_KEY")
 
 
 def verify_chain(engine: Engine, keyring: Keyring, kept: ChainEnd | None = None) -> int | None:

@@ -19,7 +19,7 @@ from cds_service.storage.tables import model_decisions
 Decide: TypeAlias = Callable[[Sequence[Decision]], Sequence[Decision]]
 
 # What the audit log calls each.
-_AUDITED = {
+AUDITED = {
     Action.SEED: "model-seed",
     Action.PROMOTE: "model-promote",
     Action.ROLLBACK: "model-rollback",
@@ -79,7 +79,7 @@ def _event(decision: Decision) -> AuditEvent:
         at=decision.at,
         tenant="",
         actor=decision.actor,
-        action=_AUDITED[decision.action],
+        action=AUDITED[decision.action],
         object_type="model",
         object_id=f"{decision.task} {decision.version}".strip(),
         detail=msgspec.json.encode({name: value for name, value in detail.items() if value}).decode(),

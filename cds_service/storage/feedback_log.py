@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, select
 
 from cds_service.domain.feedback import OVERRIDDEN, Feedback
 from cds_service.storage.change import Transaction, add_missing
-from cds_service.storage.identity import Keyring
+from cds_service.storage.identity import Keyring, unsealed
 from cds_service.storage.sessions import reading
 from cds_service.storage.tables import feedback, predictions
 
@@ -61,6 +61,30 @@ def feedback_row(entry: FeedbackEntry, keyring: Keyring) -> dict[str, Any]:
         "suggestions": msgspec.json.encode(list(entry.suggestions)).decode(),
         **sealed_comment(keyring, "feedback", report.id, entry.comment),
     }
+
+
+def same_comment(keyring: Keyring, table: str, row: Any, comment: str) -> bool:
+    """Whether this is the comment of a stored row, whichever key sealed it; an emptied one is no comment's."""
+    if row.sealed is None or not comment:
+        return row.sealed is None and not comment
+    return unsealed(keyring, f"{table}:{row.id}", row.sealed, key_id=row.key_id, where=table) == comment.encode()
+
+
+def is_stored(transaction: Transaction, entry: FeedbackEntry, keyring: Keyring) -> bool:
+    """Whether the same report is stored, by what it says: its id is keyed, and another key gives it another id."""
+    names = ("id", "suggestions", "reason_system", "reason_code", "key_id", "sealed")
+    report, row = entry.report, feedback_row(entry, keyring)
+    query = select(*(feedback.c[name] for name in names)).filter_by(
+        tenant=entry.tenant, card=report.card, outcome=report.outcome, outcome_timestamp=report.outcome_timestamp
+    )
+    return any(
+        found.id == report.id
+        or (
+            all(getattr(found, name) == row[name] for name in ("suggestions", "reason_system", "reason_code"))
+            and same_comment(keyring, "feedback", found, entry.comment)
+        )
+        for found in transaction.execute(query)
+    )
 
 
 def add_feedback(transaction: Transaction, row: dict[str, Any]) -> bool:

@@ -8,17 +8,32 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, false, func, or_, select
 
 from cds_service.domain.label import Kind, Label, Source
 from cds_service.errors import Unavailable
 from cds_service.storage.change import Transaction, add_missing
-from cds_service.storage.feedback_log import sealed_comment
+from cds_service.storage.feedback_log import same_comment, sealed_comment
 from cds_service.storage.identity import Keyring, unsealed
 from cds_service.storage.tables import labels
 
 _NAMES = tuple(field.name for field in fields(Label))
 LABEL_COLUMNS = tuple(labels.c[name] for name in _NAMES)
+# What makes an event of a form the same as another, beside its comment and when it was observed.
+_SAID = (
+    "tenant",
+    "source",
+    "kind",
+    "prediction_id",
+    "actor",
+    "author",
+    "category",
+    "code_system",
+    "code",
+    "saw_prediction",
+    "refers_to",
+    "icu_admission",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +62,33 @@ def find_label(connection: Connection, tenant: str, label_id: UUID) -> Label | N
         select(*LABEL_COLUMNS).where(labels.c.tenant == tenant, labels.c.id == label_id)
     ).one_or_none()
     return None if row is None else label_from_row(row)
+
+
+def find_same(connection: Connection, label: Label, comment: str, keyring: Keyring) -> Label | None:
+    """The event of a form that says the same: its id is keyed, and another key gives it another id."""
+    if label.source is not Source.FORM:
+        return None
+    as_of_now = labels.c.observed_at == labels.c.received_at if label.observed_at == label.received_at else false()
+    query = (
+        select(*LABEL_COLUMNS, labels.c.key_id, labels.c.sealed)
+        .filter_by(**{name: getattr(label, name) for name in _SAID})
+        .where(or_(labels.c.observed_at == label.observed_at, as_of_now))
+    )
+    rows = (row for row in connection.execute(query) if same_comment(keyring, "labels", row, comment))
+    return next((label_from_row(row[: len(LABEL_COLUMNS)]) for row in rows), None)
+
+
+def find_thread(connection: Connection, tenant: str, patient_keys: Sequence[str], code: tuple[str, str]) -> str | None:
+    """The thread of a diagnosis (system and code) in the patient's problem list; None where none was written."""
+    system, of_system = code
+    query = select(labels.c.thread).where(
+        labels.c.tenant == tenant,
+        labels.c.source == Source.CONDITION,
+        labels.c.patient_key.in_(patient_keys),
+        labels.c.code_system == system,
+        labels.c.code == of_system,
+    )
+    return connection.execute(query.order_by(labels.c.received_at.desc()).limit(1)).scalar_one_or_none()
 
 
 def labels_about(

@@ -1,4 +1,4 @@
-"""Who may call which address: one row each, and the check that reads it."""
+"""Who may call which address and run which command: one row each, and the check that reads it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ from cds_service.web.refusals import claim
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What an address demands: nothing where `scope` is None, else one of the roles, and the scope of a token."""
+    """What an address or a command demands: nothing where `scope` is None, else one of the roles, and a token's scope.
+
+    `records` is what a command that changes anything is called in the audit log, empty for one that does not.
+    """
 
     scope: str | None
     roles: frozenset[str] = frozenset()
+    records: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -36,9 +40,15 @@ def _to(scope: str, *roles: str) -> Access:
     return Access(scope, frozenset(roles))
 
 
+def _run(records: str = "", role: str = "operator") -> Access:
+    """A command. An operator is whoever holds the settings, the secret key among them; others name themselves too."""
+    return Access("command", frozenset({role}), records)
+
+
 _OPEN = Access(None)
 
-# By Flask endpoint. Discovery and health tell nothing of any patient; counts of all tenants are for those who run it.
+# Addresses by Flask endpoint, then commands by their words. Discovery and health tell nothing of any patient; counts of
+# all tenants are for those who run it.
 ACCESS: dict[str, Access] = {
     "hooks.list_services": _OPEN,
     "hooks.call_service": _to("hooks", "client"),
@@ -50,7 +60,6 @@ ACCESS: dict[str, Access] = {
     "predictions.explain_prediction": _to("read", *ROLES),
     "labels.label_prediction": _to("labels", "client", "clinician"),
     "labels.list_labels": _to("read", *ROLES),
-    "labels.confirm": _to("labels", "clinician", "steward"),
     "labels.release": _to("labels", "steward"),
     "fhir.rank_posted_bundle": _to("assess", "client", "clinician"),
     "messages.take_message": _to("hl7", "client"),
@@ -61,6 +70,35 @@ ACCESS: dict[str, Access] = {
     "health.readyz": _OPEN,
     "health.metrics": _to("metrics", "steward"),
     "openapi.document": _OPEN,
+    "cds serve": _run(),
+    "cds serve-mllp": _run(),
+    "cds migrate": _run(),
+    "cds check": _run(),
+    "cds messages list": _run(),
+    "cds messages senders": _run(),
+    "cds messages show": _run("message-read"),
+    "cds messages replay": _run("message-again"),
+    "cds users add": _run("user-add"),
+    "cds users list": _run(),
+    "cds users role": _run("user-role"),
+    "cds users password": _run("user-password"),
+    "cds users disable": _run("user-disable"),
+    "cds users enable": _run("user-enable"),
+    "cds tokens create": _run("token-create"),
+    "cds tokens list": _run(),
+    "cds tokens revoke": _run("token-revoke"),
+    "cds audit verify": _run(),
+    "cds audit head": _run(),
+    "cds identity rotate-key": _run("key-rotation"),
+    "cds retention": _run("retention"),
+    "cds erase": _run("erasure"),
+    "cds export-labels": _run("labels-export"),
+    "cds rare bench": _run(),
+    "cds promote": _run("model-promote", "steward"),
+    "cds rollback": _run("model-rollback", "steward"),
+    "cds shadow": _run("model-shadow", "steward"),
+    "cds history": _run(),
+    "cds mode": _run("mode"),
 }
 
 

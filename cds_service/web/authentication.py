@@ -17,6 +17,7 @@ from cds_service.domain.actor import Actor
 from cds_service.errors import TooManyRequests, Unauthorized
 from cds_service.runtime import Runtime
 from cds_service.services.credentials import TOKEN_PREFIX, is_name, is_password, is_token, read_token_text
+from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.people import TokenRow, UserRow, read_token, read_user
 from cds_service.storage.token_log import TokenUse
 from cds_service.web.context import keep_token_use
@@ -29,7 +30,7 @@ def actor_of_request(process: Runtime) -> Actor:
     scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
     shown = shown.strip()
     if scheme.lower() == "basic":
-        return _user(process, shown)
+        return _user(process, shown, now)
     if scheme.lower() != "bearer" or not shown:
         raise Unauthorized("missing")
     if shown.startswith(TOKEN_PREFIX):
@@ -71,14 +72,17 @@ def _token_holder(process: Runtime, text: str, now: datetime) -> Actor:
         raise Unauthorized("api-token")
     scopes = frozenset(stored.scopes.split())
     if stored.user_name is None:
-        return _actor(stored, name=f"token:{stored.name}", kind="client", role="client", scopes=scopes)
-    user = read_user(process.engine, stored.user_name)
-    if user is None or user.disabled_at is not None:
-        raise Unauthorized("user")
-    return _actor(user, name=user.name, kind="user", role=user.role, scopes=scopes)
+        actor = _actor(stored, name=f"token:{stored.name}", kind="client", role="client", scopes=scopes)
+    else:
+        user = read_user(process.engine, stored.user_name)
+        if user is None or user.disabled_at is not None:
+            raise Unauthorized("user")
+        actor = _actor(user, name=user.name, kind="user", role=user.role, scopes=scopes)
+    _record_login(process, actor, now, credential=stored.id, shown=("token", stored.id))
+    return actor
 
 
-def _user(process: Runtime, shown: str) -> Actor:
+def _user(process: Runtime, shown: str, now: datetime) -> Actor:
     """The user whose name and password these are. A name nobody can have is told so in no time; it is no secret."""
     try:
         name, _, password = b64decode(shown, validate=True).decode().partition(":")
@@ -98,7 +102,20 @@ def _user(process: Runtime, shown: str) -> Actor:
         process.logins.note(name, succeeded=False)
         raise Unauthorized("password")
     process.logins.note(name, succeeded=True)
-    return _actor(user, name=user.name, kind="user", role=user.role, scopes=None)
+    actor = _actor(user, name=user.name, kind="user", role=user.role, scopes=None)
+    _record_login(process, actor, now, credential=user.password_hash, shown=("user", user.name))
+    return actor
+
+
+def _record_login(process: Runtime, actor: Actor, now: datetime, *, credential: str, shown: tuple[str, str]) -> None:
+    """Have a login in the audit log before the call goes on; calls after it belong to it until it is over."""
+    if process.known_logins.is_known(credential):
+        return
+    what, its_id = shown
+    process.writer.submit_audit(
+        AuditEvent(at=now, tenant=actor.tenant, actor=actor.name, action="login", object_type=what, object_id=its_id)
+    )
+    process.known_logins.note(credential)
 
 
 def _actor(stored: UserRow | TokenRow, *, name: str, kind: str, role: str, scopes: frozenset[str] | None) -> Actor:

@@ -28,12 +28,17 @@ def claim(**said: str) -> None:
 
 
 def record_refusal(reason: str) -> None:
-    """Count the refusal of the request at hand, and note it while those of the last minute are few."""
+    """Count the refusal of the request at hand, and note it while those of the last minute are few.
+
+    The next one noted says how many were not.
+    """
     count_refusal(reason)
     process = runtime()
     if not process.refusals.take():
         return
     said = dict(request.environ.get(_CLAIM, {}))
+    passed_over = process.refusals.passed_over()
+    counted = {"not_noted_before": passed_over} if passed_over else {}
     event = AuditEvent(
         at=process.now(),
         tenant=said.pop("tenant", ""),
@@ -41,7 +46,7 @@ def record_refusal(reason: str) -> None:
         action="refuse",
         object_type="address",
         object_id=request.endpoint or "",
-        detail=_encode({"reason": reason, **said}).decode(),
+        detail=_encode({"reason": reason, **said, **counted}).decode(),
     )
     try:
         process.writer.submit_audit(event)

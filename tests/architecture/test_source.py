@@ -32,8 +32,6 @@ HOMES = {
         "services/export_labels.py",
         "services/watch.py",
         "services/models.py",
-        "services/overlays.py",
-        "services/confirm_label.py",
     ),
     "alembic": ("storage/",),
     "psycopg": ("storage/postgres.py",),

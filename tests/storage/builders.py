@@ -17,6 +17,7 @@ from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.change import Applied
 from cds_service.storage.feedback_log import add_feedback, sealed_comment
 from cds_service.storage.identity import Keyring
+from cds_service.storage.people import TokenRow, UserRow
 from cds_service.storage.prediction_log import PredictionEntry
 from cds_service.storage.writer import GroupWriter
 
@@ -62,6 +63,37 @@ def an_event(**changes: Any) -> AuditEvent:
         "object_id": "1",
     }
     return AuditEvent(**{**values, **changes})
+
+
+def a_user_row(name: str, **changes: Any) -> UserRow:
+    """A clinician of the tenant north, whose password nobody knows."""
+    values: dict[str, Any] = {
+        "name": name,
+        "tenant": "north",
+        "environment": "production",
+        "role": "clinician",
+        "password_hash": "",
+        "created_at": NOW,
+        "created_by": "command:test",
+    }
+    return UserRow(**{**values, **changes})
+
+
+def a_token_row(token_id: str, **changes: Any) -> TokenRow:
+    """A system's token of the tenant north that reads, for a day."""
+    values: dict[str, Any] = {
+        "id": token_id,
+        "secret_hash": b"",
+        "name": "lab",
+        "tenant": "north",
+        "environment": "production",
+        "user_name": None,
+        "scopes": "read",
+        "created_at": NOW,
+        "created_by": "command:test",
+        "expires_at": NOW + timedelta(days=1),
+    }
+    return TokenRow(**{**values, **changes})
 
 
 def store_feedback(writer: GroupWriter, keys: Keyring, card: UUID, **changes: Any) -> UUID:

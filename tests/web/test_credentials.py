@@ -69,7 +69,9 @@ def basic(name: str = "ada", password: str = PASSWORD) -> str:
 
 def audited(service: Service) -> list[tuple[str, str, str, dict[str, str]]]:
     with closing(sqlite3.connect(service.database)) as connection:
-        rows = connection.execute("SELECT action, actor, object_id, detail FROM audit ORDER BY seq").fetchall()
+        rows = connection.execute(
+            "SELECT action, actor, object_id, detail FROM audit WHERE action <> 'model-seed' ORDER BY seq"
+        ).fetchall()
     return [(action, actor, what, json.loads(detail)) for action, actor, what, detail in rows]
 
 
