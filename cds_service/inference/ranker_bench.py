@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cds_service.domain.case_counts import Learned
-from cds_service.domain.ontology import Ontology
+from cds_service.domain.ontology import Floats, Ontology
 from cds_service.domain.phenotype import Finding, Phenotype
 from cds_service.errors import BadRequest
 from cds_service.inference.ranker import Ranker, best_rows
 from cds_service.inference.ranker_knowledge import Knowledge
 from cds_service.inference.ranker_learned import LearnedIndex
-from cds_service.inference.ranker_query import query_of
+from cds_service.inference.ranker_query import Query, query_of
 
 # K keeps every annotation, as published tools do. R removes every annotation that cites the case's own paper, S those
 # that rest on it alone. C keeps only cases whose paper no annotation of their disease cites.
@@ -51,6 +51,23 @@ class Result(NamedTuple):
     rank: int
     trust: float
     milliseconds: float
+
+
+class Ranked(NamedTuple):
+    """One case with everything its rank comes from; `shared` is as `Index.shared_with` says."""
+
+    case: Case
+    query: Query
+    learned: LearnedIndex
+    shared: Floats
+    scores: Floats
+    rank: int
+    milliseconds: float
+
+    @property
+    def n_findings(self) -> int:
+        """How many findings the case is ranked by."""
+        return len(self.query.pictured)
 
 
 def read_cases(path: Path) -> list[Case]:
@@ -96,24 +113,29 @@ def run(
 ) -> list[Result]:
     """The result of every case the protocol takes; `learn` says what a site would have learned before each."""
     results = []
-    for case, learned in _prepared(ranker, cases, protocol, learn):
+    for one in ranked_cases(ranker, cases, protocol, learn):
         started = perf_counter()
-        n_findings, scores = _scores(ranker, case, learned)
-        best = best_rows(scores, LISTED)
-        trust = ranker.confidence.of_ranking(scores, best, n_findings).within[-1]
-        elapsed = (perf_counter() - started) * 1000
-        rank = _rank(ranker, case, learned, scores)
-        results.append(Result(case.diagnosis, n_findings, rank, float(trust), elapsed))
+        best = best_rows(one.scores, LISTED)
+        trust = ranker.confidence.of_ranking(one.scores, best, one.n_findings).within[-1]
+        milliseconds = one.milliseconds + (perf_counter() - started) * 1000
+        results.append(Result(one.case.diagnosis, one.n_findings, one.rank, float(trust), milliseconds))
     return results
 
 
-def observe(
-    ranker: Ranker, cases: Iterable[Case], protocol: str
-) -> Iterator[tuple[str, int, int, NDArray[np.float32]]]:
-    """Diagnosis, number of findings, rank and all scores of every case the protocol takes."""
-    for case, learned in _prepared(ranker, cases, protocol, None):
-        n_findings, scores = _scores(ranker, case, learned)
-        yield case.diagnosis, n_findings, _rank(ranker, case, learned, scores), scores
+def ranked_cases(
+    ranker: Ranker, cases: Iterable[Case], protocol: str, learn: Callable[[Case], Learned] | None = None
+) -> Iterator[Ranked]:
+    """Every case the protocol takes with all its scores; `learn` says what a site would have learned before each."""
+    ontology = ranker.knowledge.ontology
+    for case, learned in _prepared(ranker, cases, protocol, learn):
+        phenotype = phenotype_of(case, ontology)
+        started = perf_counter()
+        query = query_of(phenotype, ontology, ranker.method)
+        shared = ranker.index.shared_with(query.pictured)
+        scores = ranker.scores(query, shared, learned)
+        milliseconds = (perf_counter() - started) * 1000
+        rank = rank_of(ranker, case.diagnosis, learned, scores)
+        yield Ranked(case, query, learned, shared, scores, rank, milliseconds)
 
 
 def _prepared(
@@ -135,17 +157,11 @@ def _prepared(
         yield case, known[removed]
 
 
-def _scores(ranker: Ranker, case: Case, learned: LearnedIndex) -> tuple[int, NDArray[np.float32]]:
-    """How many findings the case has, and every disease's score."""
-    query = query_of(phenotype_of(case, ranker.knowledge.ontology), ranker.knowledge.ontology, ranker.method)
-    return len(query.pictured), ranker.scores(query, ranker.index.shared_with(query.pictured), learned)
-
-
-def _rank(ranker: Ranker, case: Case, learned: LearnedIndex, scores: NDArray[np.float32]) -> int:
-    """The place of the case's disease, from 1; of equal scores the smaller row comes first."""
-    row = ranker.knowledge.disease_rows.get(case.diagnosis)
-    if row is None and case.diagnosis in learned.ids:
-        row = len(ranker.index) + learned.ids.index(case.diagnosis)
+def rank_of(ranker: Ranker, diagnosis: str, learned: LearnedIndex, scores: NDArray[np.float32]) -> int:
+    """The place of the disease, from 1; of equal scores the smaller row comes first."""
+    row = ranker.knowledge.disease_rows.get(diagnosis)
+    if row is None and diagnosis in learned.ids:
+        row = len(ranker.index) + learned.ids.index(diagnosis)
     if row is None or not scores.any():
         return _NOT_RANKED
     return 1 + int((scores > scores[row]).sum()) + int((scores[:row] == scores[row]).sum())
@@ -168,7 +184,7 @@ def summary(results: Sequence[Result], seed: int = 17) -> dict[str, Any]:
     ranks = np.array([result.rank for result in results], float)
     figures = {f"top{k}": ranks <= k for k in (1, 3, LISTED)} | {"mrr": 1 / ranks}
     trust = np.array([result.trust for result in results])
-    groups = _groups(results)
+    groups = groups_of([result.diagnosis for result in results])
     found: dict[str, Any] = {"cases": len(results), "diseases": len(groups)}
     for name, values in figures.items():
         found[name] = interval(np.asarray(values, float), groups, seed)
@@ -214,7 +230,7 @@ def by_findings(results: Sequence[Result]) -> dict[str, list[Result]]:
     return {name: [r for r in results if low <= r.n_findings <= high] for name, (low, high) in bounds.items()}
 
 
-def _groups(results: Sequence[Result]) -> list[NDArray[np.int64]]:
-    """Places of the results of each disease."""
-    diseases = np.array([result.diagnosis for result in results])
-    return [np.flatnonzero(diseases == disease) for disease in sorted(set(diseases.tolist()))]
+def groups_of(diagnoses: Sequence[str]) -> list[NDArray[np.int64]]:
+    """Places of the cases of each disease."""
+    diseases = np.array(diagnoses)
+    return [np.flatnonzero(diseases == disease) for disease in sorted(set(diagnoses))]

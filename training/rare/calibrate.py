@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
 from cds_service.inference.ranker import Ranker, best_rows
-from cds_service.inference.ranker_bench import Case, calibration_error, observe, weights_by_disease
+from cds_service.inference.ranker_bench import Case, calibration_error, ranked_cases, weights_by_disease
 from cds_service.inference.ranker_confidence import log_odds_of_mass
 
 _STEEPNESS = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
@@ -36,9 +36,9 @@ def fit_confidence(ranker: Ranker, cases: Sequence[Case]) -> dict[str, Any]:
     Fitted under protocol S. All diseases together weigh the same, so that no large cohort decides.
     """
     observed = [
-        _observed(diagnosis, n_findings, rank, scores)
-        for diagnosis, n_findings, rank, scores in observe(ranker, cases, "S")
-        if n_findings
+        _observed(one.case.diagnosis, one.n_findings, one.rank, one.scores)
+        for one in ranked_cases(ranker, cases, "S")
+        if one.n_findings
     ]
     weights = weights_by_disease([one.diagnosis for one in observed])
     likelihoods = [np.average([one.own[at] for one in observed], weights=weights) for at in range(len(_STEEPNESS))]

@@ -21,6 +21,7 @@ from training.rare.compile import compile_knowledge
 from training.rare.diseases import EQUIVALENCE_FILE, merge_diseases, read_equivalence
 from training.rare.hpoa import read_hpoa
 from training.rare.obo import read_obo
+from training.rare.rerank import Compared, tried
 
 METHOD = Path(__file__).with_name("method.toml")
 CASES_FILE = "dev.jsonl.gz"
@@ -62,6 +63,11 @@ def publish_rare(
 def calibrated(data_dir: Path, artifact: Artifact) -> dict[str, Any]:
     """The numbers of the confidence, fitted anew to the development cases with a published knowledge base."""
     return fit_confidence(Ranker(knowledge_from_files(artifact)), read_cases(data_dir / CASES_FILE))
+
+
+def second_stage(data_dir: Path, artifact: Artifact) -> list[Compared]:
+    """A learned second stage against a published knowledge base alone, on the development cases."""
+    return tried(Ranker(knowledge_from_files(artifact)), read_cases(data_dir / CASES_FILE))
 
 
 def ranker_of(content: Mapping[str, bytes], manifest: Mapping[str, Any]) -> Ranker:
