@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 
 from cds_service import __version__
-from cds_service.cli import audit, learn, messages, models, modes, operate, people, privacy, rare
+from cds_service.cli import audit, import_history, learn, messages, models, modes, operate, people, privacy, rare
 from cds_service.cli.command import Command, say
 from cds_service.errors import CdsError
 from cds_service.settings import Settings
@@ -20,6 +20,7 @@ COMMANDS: tuple[Command, ...] = (
     *privacy.COMMANDS,
     *rare.COMMANDS,
     *modes.COMMANDS,
+    *import_history.COMMANDS,
     *learn.COMMANDS,
     *models.COMMANDS,
 )

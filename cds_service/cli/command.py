@@ -17,7 +17,7 @@ from cds_service.settings import Settings
 from cds_service.storage.audit_log import check_seal
 from cds_service.storage.identity import Keyring
 from cds_service.storage.schema import open_current
-from cds_service.storage.writer import GroupWriter
+from cds_service.storage.writer import DEADLINE_S, GroupWriter
 from cds_service.web.access import ACCESS
 
 Run = Callable[[argparse.Namespace, Settings], int]
@@ -64,11 +64,11 @@ def _account() -> str:
 
 
 @contextmanager
-def _writer(settings: Settings) -> Any:
+def _writer(settings: Settings, deadline_s: float) -> Any:
     engine = open_current(settings.database_url)
     keyring = Keyring(settings.secret_key, settings.secret_key_previous)
     check_seal(engine, keyring)
-    writer = GroupWriter(engine, keyring)
+    writer = GroupWriter(engine, keyring, deadline_s=deadline_s)
     try:
         yield writer
     finally:
@@ -76,10 +76,10 @@ def _writer(settings: Settings) -> Any:
         engine.dispose()
 
 
-def command_writer(settings: Settings) -> AbstractContextManager[GroupWriter]:
+def command_writer(settings: Settings, *, deadline_s: float = DEADLINE_S) -> AbstractContextManager[GroupWriter]:
     """A writer for one command beside the running service: it extends the same audit chain and commits durably.
 
     ConfigurationError when the secret key is not the one the chain is sealed with: the key is what proves the operator.
     """
-    writer: AbstractContextManager[GroupWriter] = _writer(settings)
+    writer: AbstractContextManager[GroupWriter] = _writer(settings, deadline_s)
     return writer

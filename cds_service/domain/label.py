@@ -49,6 +49,7 @@ class Source(StrEnum):
     FORM = "form"
     FEEDBACK = "feedback"
     CONDITION = "condition"
+    IMPORT = "import"
 
 
 SAW_PREDICTION = ("yes", "no", "unknown")

@@ -41,12 +41,20 @@ def _is_burst(label: Label, known: Circumstances, policy: FeedbackPolicy) -> boo
     return label.source is Source.FORM and bool(label.author) and known.author_last_minute >= policy.burst_labels
 
 
+def _is_flood(label: Label, known: Circumstances, policy: FeedbackPolicy) -> bool:
+    """A file of history is one act of whoever may run commands, however many rows it has."""
+    return label.source is not Source.IMPORT and known.sender_today >= policy.sender_labels_a_day
+
+
 def _is_early(label: Label, known: Circumstances, _policy: FeedbackPolicy) -> bool:
     return known.predicted_at is not None and label.observed_at < known.predicted_at - AHEAD_TOLERANCE
 
 
 def _is_anothers(label: Label, known: Circumstances, _policy: FeedbackPolicy) -> bool:
-    return known.referred is not None and known.referred.by != label.by
+    """A row of history that changed replaces what the row said, whoever runs the import."""
+    if known.referred is None or label.source is Source.IMPORT:
+        return False
+    return known.referred.by != label.by
 
 
 def _is_outvoted(label: Label, known: Circumstances, _policy: FeedbackPolicy) -> bool:
@@ -65,7 +73,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
         "author-cap",
         lambda label, known, policy: bool(label.author) and known.author_today >= policy.author_labels_a_day,
     ),
-    ("sender-cap", lambda label, known, policy: known.sender_today >= policy.sender_labels_a_day),
+    ("sender-cap", _is_flood),
     ("burst", _is_burst),
     ("other-author", _is_anothers),
     ("observed-before-prediction", _is_early),

@@ -25,6 +25,7 @@ from cds_service.records.fields import choice, flag, number, text
 from cds_service.records.readings import QUANTITIES, SOURCE, read_readings
 
 OLDEST_YEARS = 130.0  # chosen by us: no verified age is higher than 122
+MOST_CHRONIC = 30.0
 _MOST_CONDITIONS = 200
 
 _ALIASES = {"blood_pressure": "systolic_bp", "blood_pressure_unit": "systolic_bp_unit"}
@@ -122,8 +123,8 @@ def _complaint_group(complaint: str | None, tables: CodeTables) -> str | None:
 def _chronic_count(fields: Mapping[str, Any], conditions: tuple[Condition, ...] | None) -> int | None:
     if "chronic_count" in fields:
         count = number("chronic_count", fields["chronic_count"])
-        if count != int(count) or not 0 <= count <= 30:
-            raise BadRequest("send a whole number from 0 to 30", where="chronic_count")
+        if count != int(count) or not 0 <= count <= MOST_CHRONIC:
+            raise BadRequest(f"send a whole number from 0 to {MOST_CHRONIC:g}", where="chronic_count")
         return int(count)
     if conditions is None:
         return None

@@ -8,16 +8,18 @@ from uuid import UUID
 
 import msgspec
 
-from cds_service.domain.label import Label, current_labels
+from cds_service.domain.label import Label, Source, current_labels
 from cds_service.domain.quarantine import Circumstances, quarantine_reason
 from cds_service.services.received import Received
 from cds_service.services.stored import outcome_from_bytes
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.change import Transaction
-from cds_service.storage.label_ledger import add_label, count_before, find_label, find_same, labels_about
+from cds_service.storage.label_ledger import Counts, add_label, count_before, find_label, find_same, labels_about
 from cds_service.storage.subjects import Subject
 
 _DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
+# The rows of a file are not counted: the rules against floods do not ask, and each count would read all before it.
+_NONE = Counts(0, 0, 0)
 
 
 def enter_label(
@@ -42,8 +44,12 @@ def label_id(received: Received, *content: object) -> UUID:
     return UUID(bytes=received.keyring.fingerprint(msgspec.json.encode([received.actor.tenant, *content])))
 
 
+def _count_before(transaction: Transaction, label: Label) -> Counts:
+    return count_before(transaction, label, day=label.received_at - _DAY, minute=label.received_at - _MINUTE)
+
+
 def _circumstances(transaction: Transaction, label: Label, subject: Subject | None) -> Circumstances:
-    counts = count_before(transaction, label, day=label.received_at - _DAY, minute=label.received_at - _MINUTE)
+    counts = _NONE if label.source is Source.IMPORT else _count_before(transaction, label)
     refers_to = label.refers_to
     about = labels_about(transaction, label.tenant, label.prediction_id, label.patient_key)
     concluded = None if subject is None else outcome_from_bytes(subject.outcome)

@@ -101,6 +101,14 @@ def labels_about(
     )
 
 
+def labels_of_threads(connection: Connection, tenant: str, patient_key: str, prefix: str) -> tuple[Label, ...]:
+    """Every event about the patient in threads whose name begins so."""
+    query = select(*LABEL_COLUMNS).where(
+        labels.c.tenant == tenant, labels.c.patient_key == patient_key, labels.c.thread.startswith(prefix)
+    )
+    return tuple(label_from_row(row) for row in connection.execute(query))
+
+
 def comments_on(connection: Connection, keyring: Keyring, found: Sequence[Label]) -> dict[UUID, str]:
     """The comments of these events, opened; who reads them is recorded by the caller."""
     query = select(labels.c.id, labels.c.key_id, labels.c.sealed).where(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from os import urandom
 from typing import Any
@@ -175,6 +176,15 @@ def find_reply(engine: Engine, tenant: str, service: str, hook_instance: str) ->
         key = dict(zip(_KEY, (tenant, service, hook_instance), strict=True))
         row = connection.execute(_FIND, key).one_or_none()
     return None if row is None else StoredReply(row.id, row.reply, row.request_hash, replayed=True)
+
+
+def find_ids(engine: Engine, tenant: str, service: str, keys: Collection[str]) -> dict[str, UUID]:
+    """The predictions stored under these idempotency keys, by key."""
+    query = select(predictions.c.hook_instance, predictions.c.id).where(
+        predictions.c.tenant == tenant, predictions.c.service == service, predictions.c.hook_instance.in_(keys)
+    )
+    with reading(engine) as connection:
+        return {row.hook_instance: row.id for row in connection.execute(query)}
 
 
 def read_prediction(engine: Engine, prediction_id: UUID, tenant: str) -> PredictionRow | None:

@@ -92,6 +92,7 @@ ACCESS: dict[str, Access] = {
     "cds identity rotate-key": _run("key-rotation"),
     "cds retention": _run("retention"),
     "cds erase": _run("erasure"),
+    "cds import-history": _run("history-import"),
     "cds export-labels": _run("labels-export"),
     "cds rare bench": _run(),
     "cds promote": _run("model-promote", "steward"),

@@ -31,6 +31,8 @@ OTHER = "4c1f0a9be37d2865c0f1a2b39d8e7f6054e3d2c1b0a998877f6e5d4c3b2a1908"
 NAMES = sorted(name for name in ACCESS if name.startswith("cds "))
 CHANGING = [name for name in NAMES if ACCESS[name].records]
 
+HISTORY = REPOSITORY / "fixtures" / "history"
+
 # What each command is run with, where its words are not enough.
 ARGUMENTS: dict[str, Sequence[str]] = {
     "cds users add": ("grace", "--tenant", "north", "--role", "clinician"),
@@ -42,6 +44,7 @@ ARGUMENTS: dict[str, Sequence[str]] = {
     "cds tokens revoke": ("abcdefghijkl",),
     "cds erase": ("--patient", "p-1", "--tenant", "north"),
     "cds rare bench": (str(REPOSITORY / "docs" / "nothing"),),
+    "cds import-history": ("nowhere.csv", "--columns", str(HISTORY / "map.toml"), "--tenant", "north"),
     "cds export-labels": ("--task", "risk", "--out", "nowhere"),
     "cds promote": ("risk", "9.9.9", "--user", "ada", "--reason", "a test"),
     "cds rollback": ("risk", "--user", "ada", "--reason", "a test"),
@@ -50,10 +53,10 @@ ARGUMENTS: dict[str, Sequence[str]] = {
     "cds mode": ("north", "silent", "--reason", "a test"),
 }
 ON_A_MESSAGE = ("cds messages show", "cds messages replay")
-# What cannot be done here: serving MLLP needs PostgreSQL, there is no such file of cases, nothing is labelled, and who
-# asks for a model is no steward: the refusal is recorded under the name they gave.
+# What cannot be done here: serving MLLP needs PostgreSQL, there is no such file of cases or history, nothing is
+# labelled, and who asks for a model is no steward: the refusal is recorded under the name they gave.
 DECIDING = {f"cds {word}" for word in ("promote", "rollback", "shadow")}
-SAYING_NO = {"cds serve-mllp", "cds rare bench", "cds export-labels", *DECIDING}
+SAYING_NO = {"cds serve-mllp", "cds rare bench", "cds import-history", "cds export-labels", *DECIDING}
 SETTINGS = {
     "cds retention": {"CDS_RETENTION_DAYS": "1"},
     "cds identity rotate-key": {"CDS_SECRET_KEY": OTHER, "CDS_SECRET_KEY_PREVIOUS": SECRET},

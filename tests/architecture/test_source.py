@@ -30,6 +30,7 @@ HOMES = {
         "services/stored_readings.py",
         "services/read_labels.py",
         "services/export_labels.py",
+        "services/import_history.py",
         "services/watch.py",
         "services/models.py",
     ),

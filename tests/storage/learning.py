@@ -14,6 +14,7 @@ from cds_service.domain.policy import AssessmentPolicy, FeedbackPolicy
 from cds_service.inference.predictor import Predictor
 from cds_service.services.assess import assess
 from cds_service.services.log_prediction import Asked, entry_from_prediction
+from cds_service.services.models import Serving
 from cds_service.services.received import Received
 from cds_service.services.record_label import LabelRequest, record_label
 from cds_service.storage.prediction_log import new_prediction_id
@@ -41,7 +42,7 @@ def a_prediction(
     assessed = assess(
         snapshot,
         prediction_id=new_prediction_id(at),
-        predictor=predictor,
+        models=Serving(predictor),
         policy=AssessmentPolicy(),
         site_hash=SITE_HASH,
     )
