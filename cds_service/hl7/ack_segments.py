@@ -73,9 +73,12 @@ def acknowledgment(header: Header | None, code: str, faults: Sequence[Fault], at
     return b"".join([head, write.segment(b"MSA", code.encode(), echo, text), *errors])
 
 
+_ECHOED = (3, 4, 5, 6, 11, 18)
+
+
 def _head(header: Header | None, version: str, write: _Writer, at: datetime, control_id: str) -> bytes:
     """MSH with sender and receiver exchanged, in the version and character set of the sender."""
-    sent = (b"",) * 25 if header is None else tuple(map(_clean, header.sent))
+    sent = dict.fromkeys(_ECHOED, b"") if header is None else {place: _clean(header.sent[place]) for place in _ECHOED}
     replies = b"NE" if header is not None and header.is_enhanced else b""
     return write.segment(
         b"MSH",

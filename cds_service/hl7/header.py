@@ -121,4 +121,4 @@ def _components(field: bytes, syntax: Syntax) -> list[str]:
 
 
 def _first(field: bytes, syntax: Syntax) -> str:
-    return _components(field, syntax)[0]
+    return field.decode() if field.isalnum() and len(field) <= MAX_NAME else _components(field, syntax)[0]

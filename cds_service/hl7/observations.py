@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import NamedTuple
 
@@ -43,8 +42,7 @@ _NO_TIME = Refusal(NotUsed.NO_TIME, "no time")
 _BAD_TIME = Refusal(NotUsed.NO_TIME, "not an HL7 time, or one the clocks of its zone skip")
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What holds for the observations of one order: whose rules, the zone, and the times they fall back on.
 
     `order_id` names the order across messages: the filler's number, else the placer's.
@@ -54,13 +52,14 @@ class Context:
     zone: tzinfo
     unverified_is_final: bool
     message_time: str
+    standings: dict[tuple[object, ...], Standing]  # of this order so far: most of its OBX stand alike
     order: Segment | None = None
     order_id: str = ""
 
     def within(self, order: Segment | None) -> Context:
         """The same, for the observations of this order."""
         order_id = "" if order is None else bounded(order.part(3) or order.part(2), MAX_SOURCE)
-        return replace(self, order=order, order_id=order_id)
+        return self._replace(order=order, order_id=order_id, standings={})
 
 
 class Standing(NamedTuple):
@@ -103,10 +102,21 @@ def read_fact(obx: Segment, context: Context) -> Fact | None:
 
 
 def _sub_id(obx: Segment) -> str:
-    return bounded(obx.syntax.text(obx.field(4)), MAX_SOURCE)
+    sent = obx.field(4)
+    return bounded(obx.syntax.text(sent), MAX_SOURCE) if sent else ""
 
 
 def _standing_of(obx: Segment, meaning: Meaning, context: Context) -> Standing:
+    """State and time of an OBX, read once for all of its order that say the same of them."""
+    said = obx.field(MARKS), obx.field(STATUS - 1), obx.field(STATUS), obx.field(TIME)
+    key = (*said, meaning.clash, meaning.may_be_blood_gas)
+    standing = context.standings.get(key)
+    if standing is None:
+        standing = context.standings[key] = _read_standing(obx, meaning, context)
+    return standing
+
+
+def _read_standing(obx: Segment, meaning: Meaning, context: Context) -> Standing:
     """State and time of an OBX, and why it cannot be used at all: status, then marks, time and code."""
     status, flags = _status_of(obx)
     if status in _PRELIMINARY and not (status == "R" and context.unverified_is_final):

@@ -91,6 +91,7 @@ class _Reading:
             zone=zone_of(header.time, self.sender.zone or site.zone),
             unverified_is_final=self.sender.unverified_is_final,
             message_time=header.time,
+            standings={},
         )
         self.patients: list[Patient] = []
         self.places: list[str] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import NamedTuple
 
 from cds_service.errors import InvalidMessage
@@ -43,8 +42,11 @@ class Segment:
         return f"{self.id}[{self.number}]"
 
     def field(self, number: int) -> str:
-        """The whole field as it was sent, empty when it was not."""
-        return self.fields[number].strip() if number < len(self.fields) else ""
+        """The whole field as it was sent without the blanks around it, empty when it was not."""
+        try:
+            return self.fields[number]
+        except IndexError:
+            return ""
 
     def repetitions(self, number: int) -> list[str]:
         """The repetitions of a field as they were sent; none of an empty field."""
@@ -106,16 +108,16 @@ def check_limits(raw: bytes, syntax: Syntax) -> None:
 
 def _segments(lines: list[str], syntax: Syntax, remarks: set[str]) -> Tokens:
     segments: list[Segment] = []
-    seen: Counter[str] = Counter()
+    seen: dict[str, int] = {}
     unreadable = 0
     for line in lines:
         if not line or line.isspace():
             continue
-        fields = line.split(syntax.field)
-        kind = fields[0] = fields[0].strip()
-        if _SEGMENT_ID.fullmatch(kind):
-            seen[kind] += 1
-            segments.append(Segment(fields, seen[kind], syntax))
+        fields = [sent.strip() for sent in line.split(syntax.field)]
+        kind = fields[0]
+        if kind in seen or _SEGMENT_ID.fullmatch(kind):
+            number = seen[kind] = seen.get(kind, 0) + 1
+            segments.append(Segment(fields, number, syntax))
         else:
             unreadable += 1
             remarks.add("segment-unreadable")

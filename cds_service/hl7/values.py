@@ -43,7 +43,7 @@ def read_value(name: str, meaning: Meaning, obx: Segment, site: SiteMap) -> Give
         return _flag(meaning, obx)
     if not sent:
         return _NO_VALUE
-    if len(obx.repetitions(5)) > 1:
+    if obx.syntax.repetition in sent:
         return _SEVERAL
     kind = obx.part(2)
     if sign.kind == "code":

@@ -9,19 +9,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from typing import TypeAlias
 
 from cds_service import logs
 from cds_service.domain.actor import Actor
 from cds_service.hl7.framing import Broken, Deframer, framed
-from cds_service.mllp.pool import Answers, ThreadPool, Work
+from cds_service.mllp.pool import ThreadPool, settle
 from cds_service.monitoring import mllp as metrics
 from cds_service.settings.peers import MllpLimits
 
 log = logs.get_logger(__name__)
+
+Answers: TypeAlias = Sequence[bytes]
 
 _READ_BYTES = 64 * 1024
 # Chosen by us: one with every message is a sender's habit, so many without any message between them are a flood.
@@ -52,15 +55,26 @@ class _Ended(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Storing:
+    """Answers that may leave once something is stored; nobody's thread waits for that.
+
+    `begin` hands it over and gives what says the answers; it is asked once `settled` was called, or after `most_s`.
+    """
+
+    begin: Callable[[Callable[[], object]], Callable[[], Answers]]
+    most_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Receiver:
-    """What is done with what arrives, from several threads at once; each call blocks until its work is committed.
+    """What is done with what arrives, from several threads at once.
 
     `handle` gives the acknowledgments of a message in their order: none, one, or in enhanced mode two. `refuse` may
     keep bytes that are no message, and gives the answer to them, if any.
     """
 
-    handle: Callable[[bytes, Actor], Answers]
-    refuse: Callable[[Broken, Actor], Answers]
+    handle: Callable[[bytes, Actor], Answers | Storing]
+    refuse: Callable[[Broken, Actor], Answers | Storing]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +178,24 @@ class Connection:
         if self._faults_in_a_row >= _FAULTS_IN_A_ROW:
             raise _Ended(End.FAULTS)
 
-    async def _run(self, work: Work) -> Answers:
+    async def _run(self, work: Callable[[], Answers | Storing]) -> Answers:
         try:
-            return await self._threads.run(work)
+            found = await self._threads.run(work)
+            return await self._stored(found) if isinstance(found, Storing) else found
         except Exception as error:  # whatever failed: this sender is not answered and sends again, others go on
             metrics.MESSAGES.labels("failed").inc()
             name = type(error).__name__
             log.error("mllp_handler_failed", peer=self._stream.sender.name, exception=name, frames=logs.frames(error))
             raise _Ended(End.FAILED) from None
+
+    async def _stored(self, storing: Storing) -> Answers:
+        """The answers, once what they wait for is stored, or its time is over."""
+        settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        answers = storing.begin(partial(self._threads.bell.ring, partial(settle, settled, None)))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(storing.most_s):
+                await settled
+        return answers()
 
     async def _send(self, answers: Answers) -> None:
         if not answers:

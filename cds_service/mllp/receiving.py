@@ -11,12 +11,18 @@ from cds_service.domain.actor import Actor
 from cds_service.errors import Unavailable
 from cds_service.hl7.ack import Reply
 from cds_service.hl7.framing import Broken, Fault
-from cds_service.mllp.connection import Receiver
+from cds_service.mllp.connection import Answers, Receiver, Storing
 from cds_service.mllp.listener import MllpListener
-from cds_service.mllp.pool import Answers
-from cds_service.runtime import Runtime
-from cds_service.services.receive_message import receive_message, refuse_bytes, refuse_too_large, trouble
+from cds_service.runtime import Runtime, collect_rarely
+from cds_service.services.receive_message import (
+    Prepared,
+    prepare_broken,
+    prepare_message,
+    prepare_too_large,
+    trouble,
+)
 from cds_service.settings import Settings
+from cds_service.storage.writer import GroupWriter
 
 log = logs.get_logger(__name__)
 
@@ -40,6 +46,7 @@ def serve_alone(settings: Settings) -> int:
     runtime = Runtime.from_settings(settings)
     runtime.start()
     drain = listen(runtime)
+    collect_rarely()
     stopping.wait()
     drain()
     runtime.drain()
@@ -49,25 +56,38 @@ def serve_alone(settings: Settings) -> int:
 def receiver(runtime: Runtime) -> Receiver:
     """Messages into this runtime."""
 
-    def handle(message: bytes, sender: Actor) -> Answers:
+    def handle(message: bytes, sender: Actor) -> Answers | Storing:
         at = runtime.now()
-        try:
-            return _answers(receive_message(message, sender, runtime.intake, at=at))
-        except Unavailable as error:
-            log.warning("message_not_stored", reason=error.text)
-            return _answers(trouble(message, at=at))
+        prepared = prepare_message(message, sender, runtime.intake, at=at)
+        return _storing(prepared, runtime.writer, lambda: trouble(message, at=at))
 
-    def refuse(broken: Broken, sender: Actor) -> Answers:
-        try:
-            if broken.fault is Fault.TOO_LARGE:
-                return _answers(refuse_too_large(broken.content, sender, runtime.intake, at=runtime.now()))
-            refuse_bytes(broken.content, f"frame: {broken.fault.value}", sender, runtime.intake, at=runtime.now())
-        except Unavailable as error:
-            log.warning("message_not_stored", reason=error.text)
-        return ()
+    def refuse(broken: Broken, sender: Actor) -> Answers | Storing:
+        at, content = runtime.now(), broken.content
+        if broken.fault is Fault.TOO_LARGE:
+            prepared = prepare_too_large(content, sender, runtime.intake, at=at)
+        else:
+            prepared = prepare_broken(content, f"frame: {broken.fault.value}", sender, runtime.intake, at=at)
+        return _storing(prepared, runtime.writer, Reply)
 
     return Receiver(handle, refuse)
 
 
-def _answers(reply: Reply) -> Answers:
-    return [answer for answer in reply if answer is not None]
+def _storing(prepared: Prepared | None, writer: GroupWriter, away: Callable[[], Reply]) -> Answers | Storing:
+    """What waits for the writer; `away` is what is said while it takes nothing."""
+    if prepared is None:
+        return ()
+
+    def begin(settled: Callable[[], object]) -> Callable[[], Answers]:
+        outcome = writer.begin_change(prepared.change, settled)
+
+        def answers() -> Answers:
+            try:
+                reply = prepared.reply(outcome())
+            except Unavailable as error:
+                log.warning("message_not_stored", reason=error.text)
+                reply = away()
+            return [answer for answer in reply if answer is not None]
+
+        return answers
+
+    return Storing(begin, writer.deadline_s)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from cds_service import logs
@@ -64,11 +65,35 @@ class Arrival:
         return f"{self.id.int >> 80:012X}{self.id.int & 0xFFFFFFF:07X}"
 
 
+class Prepared(NamedTuple):
+    """A message read and assessed: what must be stored before it is answered."""
+
+    change: Change[StoredMessage]
+    made: tuple[Assessed, ...]
+    note: Callable[[], object]  # that something was heard of its sender
+
+    def reply(self, stored: StoredMessage) -> Reply:
+        """How it is acknowledged; the same bytes again get the same acknowledgments."""
+        self.note()
+        if not stored.repeated:
+            for one in self.made:
+                count_prediction(one.prediction, one.entry.environment)
+        log.info("message_stored", message_id=str(stored.id), status=stored.status, replayed=stored.repeated)
+        metrics.RECEIVED.labels(stored.status, "yes" if stored.repeated else "no").inc()
+        return _counted(Reply(stored.accept, stored.application))
+
+
 def receive_message(raw: bytes, actor: Actor, intake: Intake, *, at: datetime) -> Reply:
-    """How the message is acknowledged, once it is stored; the same bytes again get the same acknowledgments.
+    """How the message is acknowledged, once it is stored.
 
     Raises Unavailable when it cannot be stored now: it was perhaps stored and perhaps not.
     """
+    prepared = prepare_message(raw, actor, intake, at=at)
+    return _UNANSWERED if prepared is None else prepared.reply(intake.submit(prepared.change))
+
+
+def prepare_message(raw: bytes, actor: Actor, intake: Intake, *, at: datetime) -> Prepared | None:
+    """The message read and assessed; None for what is neither stored nor answered."""
     arrival = Arrival(new_prediction_id(at), raw, actor, at)
     try:
         message = read_message(raw, site=intake.assessor.site.hl7)
@@ -79,20 +104,19 @@ def receive_message(raw: bytes, actor: Actor, intake: Intake, *, at: datetime) -
     return _take(arrival, message, intake)
 
 
-def refuse_bytes(content: bytes, reason: str, actor: Actor, intake: Intake, *, at: datetime) -> None:
+def prepare_broken(content: bytes, reason: str, actor: Actor, intake: Intake, *, at: datetime) -> Prepared:
     """Keep bytes that are no message, so that somebody can look at what was sent."""
     arrival = Arrival(new_prediction_id(at), content[:_KEPT_OF_BROKEN], actor, at)
-    _store(_entry(arrival, peek(content), Status.REFUSED, reason=reason), (), intake)
+    return _prepared(_entry(arrival, peek(content), Status.REFUSED, reason=reason), intake)
 
 
-def refuse_too_large(content: bytes, actor: Actor, intake: Intake, *, at: datetime) -> Reply:
+def prepare_too_large(content: bytes, actor: Actor, intake: Intake, *, at: datetime) -> Prepared | None:
     """Keep the beginning of a message over the limit; its answer where its header says which message it was."""
     header = peek(content)
     error = InvalidMessage("is too large; send it in parts", where="MSH", code=207)
     arrival = Arrival(new_prediction_id(at), content[:_KEPT_OF_BROKEN], actor, at)
     if header is None or not header.control_id:
-        refuse_bytes(content, str(error), actor, intake, at=at)
-        return _UNANSWERED
+        return prepare_broken(content, str(error), actor, intake, at=at)
     return _refuse(arrival, error, intake)
 
 
@@ -108,25 +132,25 @@ def trouble(raw: bytes, *, at: datetime) -> Reply:
 _NOBODY = Actor(name="", kind="client", role="client", tenant="", environment="test")
 
 
-def _refuse(arrival: Arrival, error: InvalidMessage, intake: Intake) -> Reply:
+def _refuse(arrival: Arrival, error: InvalidMessage, intake: Intake) -> Prepared | None:
     if not error.is_answered:
         metrics.RECEIVED.labels("acknowledgment", "no").inc()
-        return _UNANSWERED
+        return None
     reply = acknowledge_refusal(arrival.raw, error, at=arrival.at, control_id=arrival.control_id)
     header = peek(arrival.raw)
     entry = _entry(arrival, header, Status.REFUSED, reason=str(error), reply=reply)
-    stored = _store(entry, (), intake)
-    if header is not None:
-        intake.feeds.note(FeedKey(arrival.actor.name, header.sender), Heard(), arrival.at)
-    return stored
+    return _prepared(entry, intake, heard=None if header is None else Heard())
 
 
-def _take(arrival: Arrival, message: Message, intake: Intake) -> Reply:
+def _take(arrival: Arrival, message: Message, intake: Intake) -> Prepared:
     entry, made = conclude(arrival, message, intake)
     is_taken = entry.status in (Status.ACCEPTED, Status.PENDING)
-    reply = _store(entry, made, intake, message if is_taken else None)
-    intake.feeds.note(FeedKey(arrival.actor.name, message.header.sender), _heard(arrival, message, intake), arrival.at)
-    return reply
+    brought = None
+    if is_taken:
+        brought = brought_by(
+            message, made, tenant=entry.tenant, keyring=intake.keyring, message_id=entry.id, at=entry.received_at
+        )
+    return _prepared(entry, intake, made=made, brought=brought, heard=_heard(arrival, message, intake))
 
 
 def _heard(arrival: Arrival, message: Message, intake: Intake) -> Heard:
@@ -188,19 +212,17 @@ def _entry(
     )
 
 
-def _store(entry: MessageEntry, made: tuple[Assessed, ...], intake: Intake, message: Message | None = None) -> Reply:
-    brought = Brought()
-    if message is not None:
-        brought = brought_by(
-            message, made, tenant=entry.tenant, keyring=intake.keyring, message_id=entry.id, at=entry.received_at
-        )
-    stored: StoredMessage = intake.submit(intake.log.store(entry, brought))
-    if not stored.repeated:
-        for one in made:
-            count_prediction(one.prediction, one.entry.environment)
-    log.info("message_stored", message_id=str(stored.id), status=stored.status, replayed=stored.repeated)
-    metrics.RECEIVED.labels(stored.status, "yes" if stored.repeated else "no").inc()
-    return _counted(Reply(stored.accept, stored.application))
+def _prepared(
+    entry: MessageEntry,
+    intake: Intake,
+    *,
+    made: tuple[Assessed, ...] = (),
+    brought: Brought | None = None,
+    heard: Heard | None = None,
+) -> Prepared:
+    feed = FeedKey(entry.actor, entry.sender)
+    note = bool if heard is None else partial(intake.feeds.note, feed, heard, entry.received_at)
+    return Prepared(intake.log.store(entry, brought or Brought()), made, note)
 
 
 def _counted(reply: Reply) -> Reply:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Table
+from sqlalchemy.engine.interfaces import DBAPICursor
 
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.statements import insert_into
@@ -28,6 +29,23 @@ class Applied(Generic[T]):
 # Called on the writer's thread within its transaction, so it is short, and never commits. A CdsError it raises
 # undoes this change alone and reaches the caller; a change asked for twice must come to the same.
 Change = Callable[[Transaction], Applied[T]]
+
+
+@dataclass(frozen=True, slots=True)
+class JointChange(Generic[T]):
+    """A change many of which go in with few statements: the writer makes those of a group together where it can.
+
+    `together` gets the `rows` of several on the driver's cursor: what each came to, None for one that must be made
+    `alone`. Where it gives nothing at all, or the database refuses, all that was done is undone and each made alone.
+    """
+
+    alone: Change[T]
+    rows: Any
+    together: Callable[[DBAPICursor, Sequence[Any]], Sequence[Applied[T] | None] | None]
+
+    def __call__(self, transaction: Transaction) -> Applied[T]:
+        """Make it alone."""
+        return self.alone(transaction)
 
 
 def add_missing(transaction: Transaction, table: Table, row: dict[str, Any]) -> bool:

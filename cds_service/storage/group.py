@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
-from threading import Lock
 
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.engine.interfaces import DBAPICursor
@@ -12,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from cds_service.errors import BadRequest, CdsError, Conflict
 from cds_service.storage.audit_log import AuditChain, AuditEvent
-from cds_service.storage.change import Applied, Change
+from cds_service.storage.change import Applied, Change, JointChange
 from cds_service.storage.identity import IdentityRows, Keyring
 from cds_service.storage.link import WriterLink
 from cds_service.storage.prediction_log import (
@@ -46,6 +45,7 @@ class Pending:
         "fingerprint",
         "forgotten",
         "identity",
+        "is_settled",
         "reply",
         "row",
         "token",
@@ -64,8 +64,8 @@ class Pending:
         self.reply: StoredReply | None = None
         self.error: CdsError | None = None
         self.abandoned = False
-        self.done = Lock()
-        self.done.acquire()
+        self.is_settled = False
+        self.done: Callable[[], object] = bool  # called once it is settled; raises nothing
 
 
 def pending_prediction(entry: PredictionEntry, identity_rows: IdentityRows) -> Pending:
@@ -129,15 +129,13 @@ class GroupCommit:
         with link.transaction() as connection:
             end = self._chain.take(driver_cursor(connection))
             self._mind_erasures(end.erasures, group)
-            together = [pending for pending in group if pending.change is None]
-            if not self._write_together(driver_cursor(connection), together):
+            left = self._write_together(driver_cursor(connection), group)
+            if left is None:
                 link.start_over(connection)
                 end = self._chain.take(driver_cursor(connection))
-                for pending in together:
-                    self._write_alone(connection, pending)
-            for pending in group:
-                if pending.change is not None:
-                    self._write_alone(connection, pending)
+                left = sorted(group, key=lambda pending: pending.change is not None)
+            for pending in left:
+                self._write_alone(connection, pending)
             uses = [pending.token for pending in group if pending.token is not None and pending.error is None]
             if uses:
                 self._tokens.forget(driver_cursor(connection), uses)
@@ -154,22 +152,28 @@ class GroupCommit:
             if pending.forgotten != self._identity_rows.forgotten and pending.identity is None:
                 _seal_again(pending, self._identity_rows)
 
-    def _write_together(self, cursor: DBAPICursor, group: Sequence[Pending]) -> bool:
+    def _write_together(self, cursor: DBAPICursor, group: Sequence[Pending]) -> list[Pending] | None:
+        """Those left to be written alone; None when a row was not new or did not go in."""
+        try:
+            if not self._write_predictions(cursor, [pending for pending in group if pending.change is None]):
+                return None
+            return _change_together(cursor, [pending for pending in group if pending.change is not None])
+        except self._refused:
+            return None
+
+    def _write_predictions(self, cursor: DBAPICursor, group: Sequence[Pending]) -> bool:
         """Whether every row was new and went in."""
         rows = [pending.row for pending in group if pending.entry is not None]
         sealed = {pending.identity[0]: pending.identity for pending in group if pending.identity is not None}
         uses = [pending.token for pending in group if pending.token is not None]
-        try:
-            if uses and not self._tokens.note_together(cursor, uses):
-                return False
-            if sealed:
-                self._identities.run(cursor, list(sealed.values()))
-            if rows and self._predictions.run(cursor, rows) != len(rows):
-                return False
-            self._rested.run(cursor, [row for one in group if one.entry is not None for row in rested_rows(one.entry)])
-            return True
-        except self._refused:
+        if uses and not self._tokens.note_together(cursor, uses):
             return False
+        if sealed:
+            self._identities.run(cursor, list(sealed.values()))
+        if rows and self._predictions.run(cursor, rows) != len(rows):
+            return False
+        self._rested.run(cursor, [row for one in group if one.entry is not None for row in rested_rows(one.entry)])
+        return True
 
     def _write_alone(self, connection: Connection, pending: Pending) -> None:
         """Write one within a savepoint: what it cannot do is its own error and leaves no trace."""
@@ -215,6 +219,24 @@ class GroupCommit:
         """The driver's refusal as the caller is told it: a key that is taken, or a value that cannot be stored."""
         kind = Conflict if isinstance(error, self._taken) else BadRequest
         return kind(f"the entry cannot be stored: {reason(error)}", where="entry")
+
+
+def _change_together(cursor: DBAPICursor, group: Sequence[Pending]) -> list[Pending] | None:
+    """Make the changes that go together; those left, None when it did not work out."""
+    joint: dict[object, list[tuple[Pending, JointChange[object]]]] = {}
+    for pending in group:
+        if isinstance(pending.change, JointChange) and pending.token is None:
+            joint.setdefault(pending.change.together, []).append((pending, pending.change))
+    made: set[int] = set()
+    for several in joint.values():
+        applied = several[0][1].together(cursor, [change.rows for _, change in several])
+        if applied is None:
+            return None
+        for (pending, _), one in zip(several, applied, strict=True):
+            if one is not None:
+                pending.applied, pending.events = one, one.events
+                made.add(id(pending))
+    return [pending for pending in group if id(pending) not in made]
 
 
 def _seal_again(pending: Pending, identity_rows: IdentityRows) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from cds_service.domain.latest import Arrived
 from cds_service.domain.patient import Identity
 from cds_service.errors import Unavailable
 from cds_service.storage.audit_log import AuditEvent
-from cds_service.storage.change import Applied, Change, Transaction
+from cds_service.storage.change import Applied, Change, JointChange, Transaction
 from cds_service.storage.identity import IdentityRows, Keyring
 from cds_service.storage.message_entry import Brought, MessageEntry, Status, StoredMessage
 from cds_service.storage.prediction_log import PredictionEntry, prediction_event, row_from_entry
@@ -27,7 +28,7 @@ from cds_service.storage.reading_log import (
     mark_stale,
     reading_rows,
 )
-from cds_service.storage.statements import DriverStatement, InsertRows, Row, driver_cursor
+from cds_service.storage.statements import DriverStatement, FindRows, InsertRows, Row, driver_cursor
 from cds_service.storage.stored_messages import restate
 from cds_service.storage.tables import identities, messages, predictions, utc_text
 
@@ -37,6 +38,8 @@ REUSED = "control-id-reused"
 class _Rows(NamedTuple):
     """Everything to be written for one message, made before the writer's thread gets it."""
 
+    entry: MessageEntry
+    audited: list[AuditEvent]
     message: Row
     named: list[Row]
     mentioned: list[Row]
@@ -60,44 +63,61 @@ class MessageLog:
         self._readings = ReadingLog(dialect)
         self._find = DriverStatement(_FIND, _KEY, dialect)
         self._find_other = DriverStatement(_FIND_OTHER, _KEY, dialect)
+        self._known = FindRows(messages, dialect, key=_KEY[:-1])
 
     def store(self, entry: MessageEntry, brought: Brought) -> Change[StoredMessage]:
         """Store the message and what it brought, or find how the same bytes were acknowledged before."""
-        rows = self._rows(entry, brought)
-        counts = {"status": entry.status.value, "predictions": len(brought.made)}
-        events = [
-            _event(entry, "message", entry.id, counts),
-            *(prediction_event(one, "predict", one.id) for one in brought.made),
-        ]
+        rows = self._rows(entry, brought, "message")
 
-        def change(transaction: Transaction) -> Applied[StoredMessage]:
+        def alone(transaction: Transaction) -> Applied[StoredMessage]:
             cursor = driver_cursor(transaction)
-            is_reused = bool(entry.control_id) and self._came_with_other_bytes(cursor, entry)
-            remarks = (*entry.remarks, REUSED) if is_reused else entry.remarks
-            marked = (*rows.message[:_REMARKS], " ".join(remarks), *rows.message[_REMARKS + 1 :])
-            if not self._messages.run(cursor, [marked]):
+            row = rows.message
+            if entry.control_id and self._came_with_other_bytes(cursor, entry):
+                row = (*row[:_REMARKS], " ".join((*entry.remarks, REUSED)), *row[_REMARKS + 1 :])
+            if not self._messages.run(cursor, [row]):
                 stored = self._stored(cursor, entry)
                 return Applied(stored, [_event(entry, "message-repeat", stored.id, {"status": stored.status})])
-            self._write(cursor, rows)
-            return Applied(_stored_now(entry), [*events, *self._stale(transaction, entry, rows)])
+            self._write(cursor, [rows])
+            return Applied(_stored_now(entry), [*rows.audited, *self._stale(transaction, entry, rows)])
 
-        return change
+        return JointChange(alone, rows, self._store_together)
+
+    def _store_together(
+        self, cursor: DBAPICursor, several: Sequence[_Rows]
+    ) -> Sequence[Applied[StoredMessage] | None] | None:
+        """Store those that are certain to be new and take nothing back; the others are stored alone."""
+        keys = [_key_of(one.entry)[:-1] for one in several]
+        times, known = Counter(keys), self._known.run(cursor, keys)
+        is_plain = [
+            bool(one.entry.control_id)
+            and not one.taken_back
+            and not one.regrouped
+            and times[key] == 1
+            and key not in known
+            for one, key in zip(several, keys, strict=True)
+        ]
+        plain = [one for one, holds in zip(several, is_plain, strict=True) if holds]
+        if self._messages.run(cursor, [one.message for one in plain]) != len(plain):
+            return None
+        self._write(cursor, plain)
+        return [
+            Applied(_stored_now(one.entry), one.audited) if holds else None
+            for one, holds in zip(several, is_plain, strict=True)
+        ]
 
     def again(self, entry: MessageEntry, brought: Brought, *, was: Status, by: str) -> Change[bool]:
         """Say anew what became of a stored message, with what it brought now; False when it was done meanwhile.
 
         `by` is who took it up.
         """
-        rows = self._rows(entry, brought)
+        rows = self._rows(entry, brought, "message-again")
         made = {self._key(one) or "": one.id for one in reversed(brought.made)}
-        counts = {"status": entry.status.value, "predictions": len(brought.made)}
-        events = [msgspec.structs.replace(_event(entry, "message-again", entry.id, counts), actor=by)]
-        events += [prediction_event(one, "predict", one.id) for one in brought.made]
+        events = [msgspec.structs.replace(rows.audited[0], actor=by), *rows.audited[1:]]
 
         def change(transaction: Transaction) -> Applied[bool]:
             if not restate(transaction, entry, was=was, prediction_ids=made):
                 return Applied(False)
-            self._write(driver_cursor(transaction), rows)
+            self._write(driver_cursor(transaction), [rows])
             return Applied(True, [*events, *self._stale(transaction, entry, rows)])
 
         return change
@@ -110,23 +130,29 @@ class MessageLog:
         stale += mark_regrouped(transaction, rows.regrouped, message_id=entry.id, at=at)
         return [_event(entry, "prediction-stale", one, {}, "prediction") for one in stale]
 
-    def _write(self, cursor: DBAPICursor, rows: _Rows) -> None:
-        for statement, some in (
-            (self._identities, rows.named),
-            (self._mentioned, rows.mentioned),
-            (self._predictions, rows.predictions),
-        ):
-            if some:
-                statement.run(cursor, some)
-        self._readings.append(cursor, rows.readings, rows.events)
+    def _write(self, cursor: DBAPICursor, several: Sequence[_Rows]) -> None:
+        """What these messages brought, an identity that several bring once."""
+        named = {row[0]: row for one in several for row in one.named}
+        self._identities.run(cursor, list(named.values()))
+        self._mentioned.run(cursor, [row for one in several for row in one.mentioned])
+        self._predictions.run(cursor, [row for one in several for row in one.predictions])
+        self._readings.append(
+            cursor, [row for one in several for row in one.readings], [row for one in several for row in one.events]
+        )
 
-    def _rows(self, entry: MessageEntry, brought: Brought) -> _Rows:
+    def _rows(self, entry: MessageEntry, brought: Brought, action: str) -> _Rows:
         tenant, at = entry.tenant, entry.received_at
         named = {one.key: one.identity for one in brought.patients if one.identity.name}
         others = [one.identity for one in brought.patients if not one.identity.name]
         keys = [one.key for one in brought.patients]
         first = brought.made[0].id if brought.made else None
+        counts = {"status": entry.status.value, "predictions": len(brought.made)}
         return _Rows(
+            entry=entry,
+            audited=[
+                _event(entry, action, entry.id, counts),
+                *(prediction_event(one, "predict", one.id) for one in brought.made),
+            ],
             message=self._message_row(entry, first, keys[0] if keys else None),
             named=[self._identity_row(tenant, one, at) for one in named.values()],
             mentioned=[self._identity_row(tenant, one, at) for one in {*others, *brought.mentioned}],
@@ -158,7 +184,7 @@ class MessageLog:
             entry.type,
             entry.status.value,
             entry.reason,
-            "",
+            " ".join(entry.remarks),
             entry.accept,
             entry.application,
             None if prediction_id is None else prediction_id.hex,

@@ -78,10 +78,8 @@ class ReadingLog:
 
     def append(self, cursor: DBAPICursor, rows: Sequence[Row], events: Sequence[Row]) -> None:
         """Add rows made by `reading_rows` and `event_rows`."""
-        if rows:
-            self._readings.run(cursor, rows)
-        if events:
-            self._events.run(cursor, events)
+        self._readings.run(cursor, rows)
+        self._events.run(cursor, events)
 
 
 def birth_text(day: date) -> bytes:

@@ -6,12 +6,12 @@ docs/decisions/storage-writer.md for the figures.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Table
+from sqlalchemy import Connection, Dialect, Table, and_, bindparam, or_, select
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.sql import ClauseElement
 
@@ -51,6 +51,44 @@ class DriverStatement:
         cursor.execute(self._sql, tuple(values))
 
 
+def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """The rows in powers of two, so that a handful of statements serves groups of every size."""
+    start = 0
+    while start < len(rows):
+        size = min(_LARGEST, 1 << (len(rows) - start).bit_length() - 1)
+        yield rows[start : start + size]
+        start += size
+
+
+class FindRows:
+    """Finds which of any number of keys are in a table, with few statements of many keys."""
+
+    def __init__(self, table: Table, dialect: Dialect, *, key: Sequence[str]) -> None:
+        self._columns = [table.c[name] for name in key]
+        self._dialect = dialect
+        self._statements: dict[int, DriverStatement] = {}
+
+    def run(self, cursor: DBAPICursor, keys: Sequence[Row]) -> set[Row]:
+        """Those of the keys that are there."""
+        found: set[Row] = set()
+        for some in _portions(keys):
+            statement = self._statements.get(len(some)) or self._prepare(len(some))
+            statement.run(cursor, chain.from_iterable(some))
+            found.update(map(tuple, cursor.fetchall()))
+        return found
+
+    def _prepare(self, size: int) -> DriverStatement:
+        names = [[f"{column.name}_m{i}" for column in self._columns] for i in range(size)]
+        is_one = [
+            and_(*(column == bindparam(name) for column, name in zip(self._columns, some, strict=True)))
+            for some in names
+        ]
+        query = select(*self._columns).where(or_(*is_one))
+        statement = DriverStatement(query, list(chain.from_iterable(names)), self._dialect)
+        self._statements[size] = statement
+        return statement
+
+
 class InsertRows:
     """Inserts any number of whole rows with few statements of many rows.
 
@@ -66,14 +104,11 @@ class InsertRows:
 
     def run(self, cursor: DBAPICursor, rows: Sequence[Row]) -> int:
         """Insert the rows; one whose `key` is there is left alone or replaces it. How many were written."""
-        written = start = 0
-        while start < len(rows):
-            # Powers of two, so that a handful of statements serves groups of every size.
-            size = min(_LARGEST, 1 << (len(rows) - start).bit_length() - 1)
-            statement = self._statements.get(size) or self._prepare(size)
-            statement.run(cursor, chain.from_iterable(rows[start : start + size]))
+        written = 0
+        for some in _portions(rows):
+            statement = self._statements.get(len(some)) or self._prepare(len(some))
+            statement.run(cursor, chain.from_iterable(some))
             written += cursor.rowcount
-            start += size
         return written
 
     def _prepare(self, size: int) -> DriverStatement:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from time import monotonic, sleep
 from typing import TypeVar, cast
 
@@ -44,7 +45,7 @@ class GroupWriter:
 
     def __init__(self, engine: Engine, keyring: Keyring, *, deadline_s: float = DEADLINE_S) -> None:
         self._engine = engine
-        self._deadline_s = deadline_s
+        self.deadline_s = deadline_s
         self._identities = IdentityRows(keyring)
         self._commit = GroupCommit(engine.dialect, keyring, self._identities)
         self._link = WriterLink(engine)
@@ -80,9 +81,21 @@ class GroupWriter:
         """
         pending = pending_change(change, token)
         self._wait_for(pending)
-        if pending.applied is None:
-            raise Unavailable("the change was not applied", where="writer")
-        return cast(T, pending.applied.result)
+        return cast(T, _result(pending))
+
+    def begin_change(self, change: Change[T], settled: Callable[[], object]) -> Callable[[], T]:
+        """Hand the change over and return at once; `settled` is called, from any thread, when it is committed or not.
+
+        What is returned then gives the result or raises, as `submit_change`; asked before, it gives the change up.
+        """
+        pending = pending_change(change, None)
+        pending.done = settled
+        try:
+            self._hand_over(pending)
+        except Unavailable as error:
+            pending.error = error
+            _let_go(pending)
+        return lambda: cast(T, _result(pending))
 
     def healthy(self) -> bool:
         """Whether the thread lives and the database took its last transaction; recovers without traffic."""
@@ -102,6 +115,15 @@ class GroupWriter:
         return not self._thread.is_alive()
 
     def _wait_for(self, pending: Pending) -> None:
+        """Return once it is committed; raises what became of it otherwise."""
+        settled = Lock()
+        settled.acquire()
+        pending.done = settled.release
+        self._hand_over(pending)
+        settled.acquire(timeout=self.deadline_s)
+        _require_stored(pending)
+
+    def _hand_over(self, pending: Pending) -> None:
         if self._closing:
             raise Unavailable("shutting down", where="writer")
         if self._queue.qsize() >= QUEUE_LIMIT:
@@ -109,11 +131,6 @@ class GroupWriter:
         if self._away:
             raise Unavailable(self._away, where="database")
         self._queue.put(pending)
-        if not pending.done.acquire(timeout=self._deadline_s):
-            pending.abandoned = True
-            raise Unavailable("the database did not answer in time", where="writer")
-        if pending.error is not None:
-            raise pending.error
 
     def _start(self) -> Thread:
         thread = Thread(target=self._run, name="cds-writer", daemon=True)
@@ -180,7 +197,7 @@ class GroupWriter:
                 pending.error = Unavailable(failure, where="database")
             elif pending.fingerprint is not None and pending.error is None:
                 self._identities.remember(*pending.fingerprint)
-            pending.done.release()
+            _let_go(pending)
 
     def _probe(self) -> None:
         """Find out whether the database takes a write, so that recovery needs no traffic."""
@@ -190,3 +207,24 @@ class GroupWriter:
             self._available, self._away = True, ""
         except Unavailable as error:
             self._available, self._away = False, error.text
+
+
+def _let_go(pending: Pending) -> None:
+    pending.is_settled = True
+    pending.done()
+
+
+def _require_stored(pending: Pending) -> None:
+    """Raise what kept it from being stored; what is not settled yet is given up."""
+    if not pending.is_settled:
+        pending.abandoned = True
+        raise Unavailable("the database did not answer in time", where="writer")
+    if pending.error is not None:
+        raise pending.error
+
+
+def _result(pending: Pending) -> object:
+    _require_stored(pending)
+    if pending.applied is None:
+        raise Unavailable("the change was not applied", where="writer")
+    return pending.applied.result

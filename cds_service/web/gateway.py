@@ -8,7 +8,6 @@ which saves waking it. Measured against the alternatives in docs/decisions/http-
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import threading
@@ -21,6 +20,7 @@ from granian.rsgi import ProtocolClosed, ProtocolError  # type: ignore[attr-defi
 
 from cds_service import logs
 from cds_service.errors import BadRequest, CdsError, TooLarge, Unavailable
+from cds_service.runtime import collect_rarely
 from cds_service.web.problems import Refusal, problem_body
 from cds_service.web.wsgi_call import Answer, Application, Scope, call
 
@@ -39,8 +39,6 @@ SMALL_BODY_BYTES = 64 * 1024
 # Answered by a thread of their own: a service that is busy or waits for its database is alive, and says what is wrong.
 _HEALTH = frozenset({"/livez", "/readyz", "/metrics"})
 _TICK_S = 0.25
-# Objects between two runs of the cycle collector. A request makes a few thousand and leaves no cycles behind.
-_COLLECT_EVERY = 20_000
 
 
 class Exchange(Protocol):
@@ -90,7 +88,7 @@ class Gateway:
         self._loop = loop
         self._parent = os.getppid()
         self._application, self._drain = self._start()
-        _collect_rarely()
+        collect_rarely()
         queues = [self._health_jobs, *[self._jobs] * self._threads]
         self._pool = [
             threading.Thread(target=self._serve, args=(jobs,), name=f"cds-http-{n}", daemon=True)
@@ -199,13 +197,6 @@ class Gateway:
         except Exception as error:  # the application answers its own failures: this is the server's last word
             log.error("application_failed", exception=type(error).__name__, frames=logs.frames(error))
             return refusal_answer(CdsError("an unexpected error occurred"), job.scope.path)
-
-
-def _collect_rarely() -> None:
-    """Leave what was loaded at start to itself: it stays until the end, and looking through it costs every request."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_EVERY)
 
 
 def send(exchange: Exchange, answer: Answer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from sqlalchemy import DateTime, Dialect, MetaData, String
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -18,6 +19,7 @@ metadata = MetaData(
 )
 
 
+@lru_cache(maxsize=256)
 def utc_text(moment: datetime) -> str:
     """The moment in UTC as fixed-width ISO 8601, which both databases take and which sorts by time."""
     if moment.tzinfo is None:

@@ -1,0 +1,85 @@
+"""Threads behind the event loop: one while it keeps up, more for those that would wait behind work that takes long."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from cds_service.mllp.pool import ThreadPool
+from tests.mllp.conversing import PATIENCE_S
+
+
+def in_pool(talk: Callable[[ThreadPool], Awaitable[object]], threads: int = 4) -> object:
+    async def run() -> object:
+        pool = ThreadPool(threads, name="test-pool")
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await talk(pool)
+        finally:
+            pool.close()
+
+    return asyncio.run(run())
+
+
+def test_quick_work_is_done_by_one_thread_in_its_order() -> None:
+    done: list[int] = []
+    threads: set[str] = set()
+
+    def work(number: int) -> Callable[[], int]:
+        def run() -> int:
+            done.append(number)
+            threads.add(threading.current_thread().name)
+            return number
+
+        return run
+
+    async def talk(pool: ThreadPool) -> object:
+        return [await pool.run(work(number)) for number in range(100)]
+
+    assert in_pool(talk) == done == list(range(100))
+    assert threads == {"test-pool-0"}
+
+
+def test_work_behind_some_that_is_stuck_gets_another_thread_up_to_the_limit() -> None:
+    free = threading.Event()
+
+    async def talk(pool: ThreadPool) -> object:
+        stuck = [asyncio.ensure_future(pool.run(lambda: free.wait(PATIENCE_S))) for _ in range(3)]
+        others = [await pool.run(lambda number=number: number) for number in range(50)]  # type: ignore[misc]
+        waiting = [one.done() for one in stuck]
+        free.set()
+        return others, waiting, await asyncio.gather(*stuck)
+
+    assert in_pool(talk) == (list(range(50)), [False] * 3, [True] * 3)
+
+
+def test_what_work_raises_is_raised_where_it_is_awaited() -> None:
+    def fail() -> None:
+        raise ValueError("no")
+
+    async def talk(pool: ThreadPool) -> object:
+        with pytest.raises(ValueError, match="no"):
+            await pool.run(fail)
+        return await pool.run(lambda: "after")
+
+    assert in_pool(talk) == "after"
+
+
+def test_work_whose_caller_has_left_harms_nobody() -> None:
+    begun, free = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        free.wait(PATIENCE_S)
+
+    async def talk(pool: ThreadPool) -> object:
+        left = asyncio.ensure_future(pool.run(work))
+        await asyncio.to_thread(begun.wait, PATIENCE_S)
+        left.cancel()
+        free.set()
+        return await pool.run(lambda: "after")
+
+    assert in_pool(talk) == "after"
