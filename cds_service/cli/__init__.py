@@ -4,31 +4,41 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 
 from cds_service import __version__
-from cds_service.cli import audit, import_history, learn, messages, models, modes, operate, people, privacy, rare
 from cds_service.cli.command import Command, say
 from cds_service.errors import CdsError
 from cds_service.settings import Settings
 
-COMMANDS: tuple[Command, ...] = (
-    *operate.COMMANDS,
-    *messages.COMMANDS,
-    *people.COMMANDS,
-    *audit.COMMANDS,
-    *privacy.COMMANDS,
-    *rare.COMMANDS,
-    *modes.COMMANDS,
-    *import_history.COMMANDS,
-    *learn.COMMANDS,
-    *models.COMMANDS,
-)
+# The first word of a command and the module it is in. Only that one is imported: a rollback does not wait for the
+# web application.
+MODULES: Mapping[str, str] = {
+    **dict.fromkeys(("serve", "serve-mllp", "migrate", "check"), "operate"),
+    "messages": "messages",
+    **dict.fromkeys(("users", "tokens"), "people"),
+    "audit": "audit",
+    **dict.fromkeys(("identity", "retention", "erase"), "privacy"),
+    "rare": "rare",
+    "mode": "modes",
+    "import-history": "import_history",
+    "export-labels": "learn",
+    **dict.fromkeys(("promote", "rollback", "shadow", "history"), "models"),
+}
+
+
+def commands(word: str = "") -> tuple[Command, ...]:
+    """The commands of the module this word begins one of, in the order of the help; all where it begins none."""
+    names = [MODULES[word]] if word in MODULES else dict.fromkeys(MODULES.values())
+    return tuple(command for name in names for command in import_module(f"{__name__}.{name}").COMMANDS)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; what is wrong goes to standard error in one line."""
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    arguments = _parser(commands(words[0] if words else "")).parse_args(words)
     command: Command = arguments.command
     try:
         return command.run(arguments, Settings.from_environment(os.environ))
@@ -37,11 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(known: Sequence[Command]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cds", description="Clinical decision support that learns.")
     parser.add_argument("--version", action="version", version=__version__)
     groups = {"": parser.add_subparsers(required=True, metavar="COMMAND")}
-    for command in COMMANDS:
+    for command in known:
         group, name = ("", *command.words)[-2:]
         if group not in groups:
             heading = groups[""].add_parser(group, help=f"see `cds {group} --help`")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cds_service.cli import COMMANDS
+from cds_service.cli import MODULES, commands
 from cds_service.web.access import ACCESS
 
 ROOT = Path(__file__).parents[2]
@@ -17,9 +17,15 @@ def _rows() -> dict[str, tuple[list[str], str]]:
 
 
 def test_every_command_is_on_the_page_with_its_arguments() -> None:
-    known = {" ".join(one.words): [names[0] for names, _ in one.arguments] for one in COMMANDS}
+    known = {" ".join(one.words): [names[0] for names, _ in one.arguments] for one in commands()}
 
     assert {words: arguments for words, (arguments, _) in _rows().items()} == known
+
+
+def test_every_command_is_found_by_its_first_word() -> None:
+    assert {one.words[0] for one in commands()} == set(MODULES)
+    for word in MODULES:
+        assert word in {one.words[0] for one in commands(word)}
 
 
 def test_the_page_says_what_the_access_table_says() -> None:
