@@ -8,6 +8,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from cds_service.domain.features import FEATURES, FEATURES_VERSION
+from cds_service.domain.label import CATEGORIES
 from cds_service.inference.artifact import manifest_digest
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -33,6 +39,61 @@ def publish(models: Path, version: str, *, shift: float = 1.0, verdict: dict[str
     reseal(directory, version=version)
     judge(directory, **(verdict or {}))
     return directory
+
+
+# Log-odds by feature and state of the made-up model: pulse for acute, age for chronic.
+_WEIGHTS = {("heart_rate", "acute"): 0.03, ("age", "chronic"): 0.02, ("spo2", "not-ill"): 0.01}
+
+
+def publish_states(models: Path, version: str, *, verdict: dict[str, Any] | None = None) -> Path:
+    """A made-up model of the five states, linear in what is known, with the gate's verdict on it."""
+    directory = models / "state" / version
+    directory.mkdir(parents=True)
+    weights = np.zeros((len(FEATURES), len(CATEGORIES)), dtype=np.float32)
+    for (feature, state), weight in _WEIGHTS.items():
+        weights[FEATURES.index(feature), CATEGORIES.index(state)] = weight
+    (directory / "model.onnx").write_bytes(_linear(weights))
+    golden = np.full((2, len(FEATURES)), 50.0, dtype=np.float32)
+    files: dict[str, Any] = {
+        "calibration.json": {"temperature": 1.5, "bias": [0.0, 0.1, -0.5, 0.0, -1.0]},
+        "conformal.json": {"alpha": 0.1, "thresholds": dict.fromkeys(CATEGORIES, 0.2)},
+        "golden.json": {"rows": golden.tolist(), "margins": (golden @ weights).tolist()},
+    }
+    for name, content in files.items():
+        (directory / name).write_text(json.dumps(content))
+    (directory / "card.md").write_text("# State model\n")
+    manifest = {
+        "format": 1,
+        "task": "state",
+        "version": version,
+        "features_version": FEATURES_VERSION,
+        "features": list(FEATURES),
+        "classes": list(CATEGORIES),
+        "family": "logistic",
+        "synthetic": True,
+        "files": dict.fromkeys(("model.onnx", "card.md", *files), None),
+    }
+    (directory / "manifest.json").write_text(json.dumps(manifest))
+    reseal(directory)
+    judge(directory, **(verdict or {}))
+    return directory
+
+
+def _linear(weights: NDArray[np.float32]) -> bytes:
+    """A graph from x with NaN for what is missing to the margins of five states."""
+    nodes = [
+        helper.make_node("IsNaN", ["x"], ["missing"]),
+        helper.make_node("Where", ["missing", "zero", "x"], ["known"]),
+        helper.make_node("MatMul", ["known", "weights"], ["margins"]),
+    ]
+    shapes = (("x", len(FEATURES)), ("margins", len(CATEGORIES)))
+    x, margins = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, width]) for name, width in shapes)
+    constants = [numpy_helper.from_array(np.float32(0.0), "zero"), numpy_helper.from_array(weights, "weights")]
+    graph = helper.make_graph(nodes, "states", [x], [margins], constants)
+    content: bytes = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+    ).SerializeToString()
+    return content
 
 
 def reseal(directory: Path, **changes: object) -> None:

@@ -12,8 +12,9 @@ from cds_service.cdshooks.news2_text import news2_section
 from cds_service.cdshooks.prefetch import Note, NoteKind
 from cds_service.cdshooks.wording import Words, clock, minutes_between
 from cds_service.domain.patient import NotUsed, PatientSnapshot, Reading, UnusedReading
-from cds_service.domain.prediction import Driver, Prediction, StateTag
+from cds_service.domain.prediction import Driver, Prediction, StateEstimate, StateTag
 from cds_service.i18n import Translate
+from cds_service.state_words import CLASSES, by_probability, learnt_from, likelihood, likely_set, percent
 from cds_service.vocabulary import VITALS
 
 # Log-odds that one value moves the risk by: 0.1 is a factor of 1.1, 0.5 one of 1.65. Chosen by us so that a card shows
@@ -36,6 +37,7 @@ def detail(prediction: Prediction, words: Words, notes: Sequence[Note] = (), zon
         _why(prediction, words),
         news2_section(prediction, words),
         _states(prediction.states, words),
+        _state_model(prediction.state_model, words),
         _used(prediction.snapshot, words, zone),
         _not_used(unused, prediction.snapshot.at, words),
         _would_help(prediction.would_help, words),
@@ -115,6 +117,18 @@ def _state(tag: StateTag, words: Words) -> str:
     support = f"{basis}: {evidence}" if basis and evidence else basis or evidence
     name = words.states.get(tag.state) or quoted(tag.state)
     return f"{name} ({support})" if support else name
+
+
+def _state_model(estimate: StateEstimate | None, words: Words) -> str:
+    """What the hospital's own model makes of the five states, beside the tags of the rules."""
+    if estimate is None:
+        return ""
+    t = words.t
+    shares = [f"{t(CLASSES[name])} {percent(p, t)} ({likelihood(p, t)})" for name, p in by_probability(estimate)]
+    said = (
+        f"{_SEPARATOR.join(shares)}; {likely_set(estimate, t)}. *{learnt_from(estimate, quoted(estimate.version), t)}*"
+    )
+    return _section(t("States by this hospital's model"), said)
 
 
 def _used(snapshot: PatientSnapshot, words: Words, zone: tzinfo) -> str:

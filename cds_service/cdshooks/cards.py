@@ -17,6 +17,7 @@ from cds_service.cdshooks.prefetch import Note
 from cds_service.cdshooks.wording import Words, clock, words
 from cds_service.domain.patient import NotUsed, UnusedReading
 from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate
+from cds_service.state_words import by_probability
 from cds_service.vocabulary import VITALS
 
 # CDS Hooks 2.0.1, card attributes: "fewer than 140 characters".
@@ -58,10 +59,18 @@ def cards_from_prediction(
                     "type": "absolute",
                 },
                 {"label": t("Model card"), "url": model_card, "type": "absolute"},
+                *_state_card(prediction, public_url, w),
             ],
             "overrideReasons": list(override_reasons(language)),
         }
     ]
+
+
+def _state_card(prediction: Prediction, public_url: str, w: Words) -> list[dict[str, Any]]:
+    if prediction.state_model is None:
+        return []
+    url = f"{public_url}/models/state/{quote(prediction.state_model.version, safe='')}/card"
+    return [{"label": w.t("Model card of the states"), "url": url, "type": "absolute"}]
 
 
 def _quiet(until: datetime | None, prediction: Prediction, w: Words, zone: tzinfo) -> str:
@@ -73,12 +82,16 @@ def _quiet(until: datetime | None, prediction: Prediction, w: Words, zone: tzinf
 
 
 def has_nothing_to_say(prediction: Prediction, notes: Sequence[Note], w: Words) -> bool:
-    """Whether the only state is not-ill, every reading that matters was used, and nothing is odd about the data."""
+    """Whether the only state is not-ill, every reading that matters was used, and nothing is odd about the data.
+
+    A model of states that thinks otherwise is something to say.
+    """
     snapshot = prediction.snapshot
     states = tuple(tag.state for tag in prediction.states)
     is_composed = prediction.news2 is not None and prediction.news2.composed
     has_remarks = bool(first_remarks(snapshot, w) or record_remarks(snapshot, w))
-    if states != ("not-ill",) or notes or is_composed or has_remarks:
+    is_doubted = prediction.state_model is not None and by_probability(prediction.state_model)[0][0] != "not-ill"
+    if states != ("not-ill",) or notes or is_composed or has_remarks or is_doubted:
         return False
     return not any(map(_is_notable, shown_unused(snapshot)))
 

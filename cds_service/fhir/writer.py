@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid5
 
-from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate
+from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate, StateEstimate
 from cds_service.domain.vital_codes import LOINC, SNOMED
 from cds_service.fhir.notes import DISCLAIMER, notes, said
 from cds_service.i18n import Translate, msgid, translator
+from cds_service.state_words import CLASSES, by_probability, learnt_from, likelihood, likely_set
 from cds_service.vocabulary import NAMES
 
 Json = dict[str, Any]
@@ -119,7 +120,23 @@ def _predictions(prediction: Prediction, t: Translate) -> list[Json]:
         found.append(_risk(prediction.risk, prediction.snapshot.at.isoformat(), t))
     if prediction.news2 is not None:
         found.append(_news2(prediction.news2, t))
+    if prediction.state_model is not None:
+        found += _states(prediction.state_model, t)
     return found
+
+
+def _states(estimate: StateEstimate, t: Translate) -> list[Json]:
+    """One entry for each of the five states; the rationale says whether it is in the conformal set."""
+    about = f"{learnt_from(estimate, estimate.version, t)} {likely_set(estimate, t)}"
+    return [
+        {
+            "outcome": {"text": t(CLASSES[name])},
+            "probabilityDecimal": round(probability, 4),
+            "qualitativeRisk": {"text": likelihood(probability, t)},
+            "rationale": about,
+        }
+        for name, probability in by_probability(estimate)
+    ]
 
 
 def _risk(risk: RiskEstimate, at: str, t: Translate) -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cds_service.domain.patient import Reading, UnusedReading
-from cds_service.domain.prediction import Driver, EarlyWarning, Prediction, RiskEstimate
+from cds_service.domain.prediction import Driver, EarlyWarning, Prediction, RiskEstimate, StateEstimate
 from cds_service.domain.vitals import VITAL_SIGNS
 
 
@@ -20,6 +20,7 @@ def prediction_document(prediction: Prediction) -> dict[str, Any]:
         "states": [
             {"state": tag.state, "basis": list(tag.basis), "evidence": list(tag.evidence)} for tag in prediction.states
         ],
+        "state_model": _state_model(prediction.state_model),
         "used": [_used(reading) for reading in snapshot.readings.values()],
         "not_used": [_not_used(reading) for reading in snapshot.not_used],
         "would_help": list(prediction.would_help),
@@ -68,6 +69,18 @@ def _risk(risk: RiskEstimate) -> dict[str, Any]:
         "tier": risk.tier,
         "base_rate": risk.base_rate,
         "drivers": [_driver(driver) for driver in risk.drivers],
+    }
+
+
+def _state_model(estimate: StateEstimate | None) -> dict[str, Any] | None:
+    if estimate is None:
+        return None
+    return {
+        "version": estimate.version,
+        "probabilities": dict(estimate.probabilities),
+        "likely": list(estimate.likely),
+        "coverage": estimate.coverage,
+        "synthetic": estimate.synthetic,
     }
 
 

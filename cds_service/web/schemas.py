@@ -73,6 +73,7 @@ class PredictionSchema(Schema):
     news2 = fields.Dict(required=True)
     risk = fields.Dict(required=True)
     states = fields.List(fields.Dict(), required=True)
+    state_model = fields.Dict(required=True, allow_none=True)
     used = fields.List(fields.Dict(), required=True)
     not_used = fields.List(fields.Dict(), required=True)
     would_help = fields.List(fields.String(), required=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from cds_service.cdshooks.prefetch import Note, NoteKind
 from cds_service.domain.patient import NotUsed
-from cds_service.domain.prediction import Driver, Prediction, StateTag
+from cds_service.domain.prediction import Driver, Prediction, StateEstimate, StateTag
 from tests.cdshooks.builders import AT, a_news2, a_prediction, a_reading, a_risk, a_snapshot, an_unused
 
 SICK = Driver("respiratory_rate", 26.0, 0.91), Driver("heart_rate", 128.0, 0.62), Driver("spo2", 91.0, 0.41)
@@ -133,6 +134,20 @@ def healthy_adult() -> Prediction:
     return a_prediction()
 
 
+def states_by_the_hospitals_model() -> Prediction:
+    """Acute by the rules; the hospital's own model gives every state its share beside the tags, and a set of two."""
+    shares = {"not-ill": 0.004, "mild": 0.11, "acute": 0.642, "chronic": 0.214, "terminal": 0.03}
+    return replace(
+        new_confusion_alone(), state_model=StateEstimate("1.2.0", shares, ("acute", "chronic"), 0.9, synthetic=False)
+    )
+
+
+def well_by_the_rules_but_not_by_the_model() -> Prediction:
+    """Nothing out of range, and a model of invented patients that thinks of chronic illness: shown, with its doubt."""
+    shares = {"not-ill": 0.34, "mild": 0.05, "acute": 0.05, "chronic": 0.55, "terminal": 0.01}
+    return replace(healthy_adult(), state_model=StateEstimate("1.0.0", shares, (), 0.9, synthetic=True))
+
+
 CASES = {
     function.__name__.replace("_", "-"): function()
     for function in (
@@ -146,6 +161,8 @@ CASES = {
         child_with_extreme_values,
         recorded_as_deceased,
         healthy_adult,
+        states_by_the_hospitals_model,
+        well_by_the_rules_but_not_by_the_model,
     )
 }
 NOTES = {

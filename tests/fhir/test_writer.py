@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from cds_service.domain.patient import NotUsed, UnusedReading
-from cds_service.domain.prediction import Driver, EarlyWarning, Prediction, RiskEstimate, StateTag
+from cds_service.domain.prediction import Driver, EarlyWarning, Prediction, RiskEstimate, StateEstimate, StateTag
 from cds_service.errors import InvalidResource, Unavailable
 from cds_service.fhir.conformance import explain
 from cds_service.fhir.outcome import MAX_ISSUES, operation_outcome
@@ -47,11 +47,20 @@ def a_prediction(**members: Any) -> Prediction:
     return Prediction(**usual | members)
 
 
+STATES = StateEstimate(
+    "1.2.0",
+    {"not-ill": 0.004, "mild": 0.11, "acute": 0.642, "chronic": 0.214, "terminal": 0.03},
+    ("acute", "chronic"),
+    0.9,
+    synthetic=False,
+)
 NOTHING = {"news2": None, "news2_omitted": "age-unknown", "risk": None, "risk_omitted": "age-unknown", "states": ()}
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-@pytest.mark.parametrize("members", [{}, NOTHING, {"would_help": ("age",)}, {"would_help": ()}])
+@pytest.mark.parametrize(
+    "members", [{}, NOTHING, {"would_help": ("age",)}, {"would_help": ()}, {"state_model": STATES}]
+)
 def test_everything_written_is_valid_r4b(language: str, members: dict[str, Any]) -> None:
     prediction = a_prediction(**members)
 
@@ -75,6 +84,21 @@ def test_risk_assessment_says_what_for_whom_and_from_what() -> None:
     assert news2["rationale"].startswith("NEWS2 at least 2 (temperature unknown)")
     assert written["note"][-1] == {"text": "Demonstration, not for clinical use."}
     assert "mitigation" not in written
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_each_of_the_five_states_is_a_prediction_with_its_set(language: str) -> None:
+    written = risk_assessment(a_prediction(state_model=STATES), language=language)
+
+    states = written["prediction"][2:]
+    shares = [entry["probabilityDecimal"] for entry in states]
+    assert shares == [0.642, 0.214, 0.11, 0.03, 0.004]
+    first = {
+        "en": ("acutely ill", "about as likely as not"),
+        "es": ("enfermedad aguda", "tan probable como improbable"),
+    }
+    assert (states[0]["outcome"]["text"], states[0]["qualitativeRisk"]["text"]) == first[language]
+    assert all("1.2.0" in entry["rationale"] and "90 %" in entry["rationale"] for entry in states)
 
 
 def test_subject_may_be_given_for_a_prediction_read_back() -> None:
