@@ -1,28 +1,31 @@
-"""`python -m training risk|codes|rare`: trains or compiles an artifact and publishes it under `models/`."""
+"""`python -m training risk|codes|rare|compare`: trains or compiles an artifact and publishes it under `models/`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from cds_service.errors import ConfigurationError
 from cds_service.inference.artifact import open_artifact
 from training.codes import compile_code_tables
+from training.compare_command import main as compare
+from training.params import read_params
 from training.publish import staged, write_artifact
 from training.rare import rerank
 from training.rare.publish import calibrated, publish_rare, said, second_stage
 from training.risk import train_risk
 
 _ROOT = Path(__file__).parents[1]
-PARAMS = Path(__file__).with_name("params.toml")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code: 0 published, 1 refused with one line why, 2 usage."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["compare"]:
+        return compare(arguments[1:])
     options = _parser().parse_args(arguments)
     target = options.out or _ROOT / "models" / options.task / options.version
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -41,11 +44,6 @@ def main(arguments: list[str] | None = None) -> int:
     if not current.exists():
         current.write_text(f"{target.name}\n", encoding="ascii")
     return 0
-
-
-def read_params() -> dict[str, Any]:
-    """The parameters of `params.toml`."""
-    return tomllib.loads(PARAMS.read_text(encoding="utf-8"))
 
 
 def publish_codes(data_dir: Path, target: Path, *, force: bool) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gzip
 import hashlib
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,18 +35,39 @@ _COLUMNS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """Adult emergency visits: feature matrix, outcome (1 = admitted to intensive care) and survey year, row by row."""
+    """Adult emergency visits, row by row: feature matrix, outcome and where each row came from.
+
+    `y` is the number of the class (in task risk 1 = admitted to intensive care), `order` the rank by time, `patient`
+    and `site` numbers that mean nothing else, `shown` whether the clinician was shown the prediction, `holdout` whether
+    the patient is kept from training, `weight` what a row counts for in fitting and in every figure.
+    """
 
     X: Matrix
     y: NDArray[np.int8]
     year: NDArray[np.int16]
+    order: NDArray[np.int32]
+    patient: NDArray[np.int64]
+    site: NDArray[np.int64]
+    shown: NDArray[np.bool_]
+    holdout: NDArray[np.bool_]
+    weight: NDArray[np.float64]
     sha256: str
+    synthetic: bool = False
 
-    def rows(self, chosen: NDArray[np.bool_]) -> Dataset:
-        """The chosen rows."""
-        return Dataset(self.X[chosen], self.y[chosen], self.year[chosen], self.sha256)
+    def rows(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Dataset:
+        """The chosen rows, by flags or by numbers."""
+        kept: dict[str, Any] = {name: getattr(self, name)[chosen] for name in _BY_ROW}
+        return replace(self, **kept)
+
+    def joined(self, other: Dataset) -> Dataset:
+        """These rows and then the other's."""
+        both: dict[str, Any] = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in _BY_ROW}
+        return replace(self, **both)
+
+
+_BY_ROW = ("X", "y", "year", "order", "patient", "site", "shown", "holdout", "weight")
 
 
 def read_dataset(data_dir: Path) -> Dataset:
@@ -58,13 +80,19 @@ def read_dataset(data_dir: Path) -> Dataset:
     header, *lines = gzip.decompress(packed).decode("ascii").splitlines()
     table = np.genfromtxt(lines, delimiter=",", dtype=np.float64)
     raw = dict(zip(header.split(","), table.T, strict=True))
-    adults = raw["age"] >= ADULT_YEARS
+    year = raw["year"].astype(np.int16)
     return Dataset(
         X=feature_matrix(columns_from_survey(raw)),
         y=raw["icu"].astype(np.int8),
-        year=raw["year"].astype(np.int16),
+        year=year,
+        order=year.astype(np.int32),
+        patient=np.arange(len(year)),  # the survey counts visits: each is a patient of its own
+        site=np.zeros(len(year), dtype=np.int64),
+        shown=np.zeros(len(year), dtype=np.bool_),
+        holdout=np.zeros(len(year), dtype=np.bool_),
+        weight=np.ones(len(year)),
         sha256=hashlib.sha256(packed).hexdigest(),
-    ).rows(adults)
+    ).rows(raw["age"] >= ADULT_YEARS)
 
 
 def columns_from_survey(raw: dict[str, NDArray[np.float64]]) -> Columns:

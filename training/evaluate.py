@@ -114,10 +114,11 @@ def reference_histograms(split: Split, predictor: Predictor) -> dict[str, Any]:
     X = split.fit.X
     columns = {name: X[:, index].astype(np.float64) for index, name in enumerate(FEATURES)}
     columns |= {f"probability.{name}": tier_probabilities(predictor.tiers[name], X) for name in TIERS}
-    return {name: _histogram(column) for name, column in columns.items()}
+    return {name: histogram(column) for name, column in columns.items()}
 
 
-def _histogram(column: NDArray[np.float64]) -> dict[str, Any]:
+def histogram(column: NDArray[np.float64]) -> dict[str, Any]:
+    """Deciles, counts between them, and the missing share of one column."""
     known = column[~np.isnan(column)]
     edges = np.unique(np.quantile(known, np.linspace(0.1, 0.9, 9)))
     counts = np.bincount(np.searchsorted(edges, known, side="right"), minlength=len(edges) + 1)

@@ -22,7 +22,8 @@ CONTEXT = FEATURES[8:]
 
 def fit_booster(data: Dataset, columns: tuple[str, ...], params: Mapping[str, Any]) -> xgb.Booster:
     """Trees over the first columns of the matrix, monotone where `params` say so."""
-    X, y, weight = _with_dropout(data.X[:, : len(columns)], data.y, params["dropout"])
+    X, y, weight = with_dropout(data.X[:, : len(columns)], data.y, params["dropout"])
+    weight *= np.tile(data.weight, 2)
     settings = dict(params["booster"])
     settings["monotone_constraints"] = tuple(params["monotone"].get(name, 0) for name in columns)
     return xgb.train(settings, xgb.DMatrix(X, y, weight=weight), params["rounds"])
@@ -34,13 +35,13 @@ def booster_margins(booster: xgb.Booster, X: Matrix) -> NDArray[np.float32]:
     return margins
 
 
-def calibration_from_margins(margins: NDArray[np.float32], y: NDArray[np.int8]) -> dict[str, float]:
+def calibration_from_margins(margins: NDArray[np.float32], data: Dataset) -> dict[str, float]:
     """Slope and intercept that turn a margin into calibrated log-odds (Platt 1999), fitted without a penalty."""
-    model = LogisticRegression(C=np.inf).fit(margins[:, None].astype(np.float64), y)
+    model = LogisticRegression(C=np.inf).fit(margins[:, None].astype(np.float64), data.y, data.weight)
     return {"slope": float(model.coef_[0, 0]), "intercept": float(model.intercept_[0])}
 
 
-def _with_dropout(
+def with_dropout(
     X: Matrix, y: NDArray[np.int8], params: Mapping[str, Any]
 ) -> tuple[Matrix, NDArray[np.int8], NDArray[np.float64]]:
     """The rows, and copies of them in which inputs were lost at random; both together weigh as much as the rows."""

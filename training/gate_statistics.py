@@ -84,12 +84,12 @@ def _calibration(truth: Flags, p: Floats, weights: Floats) -> Figures:
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
             "expected_over_observed": _figure(np.where(observed > 0, expected / observed, np.nan)),
-            "slope": _figure(_slopes(y, logits, weights)),
+            "slope": _figure(slopes(y, logits, weights)),
             "brier_skill": _figure(np.where(base_error > 0, 1 - error / base_error, np.nan)),
         }
 
 
-def _slopes(y: Floats, logits: Floats, weights: Floats) -> Floats:
+def slopes(y: Floats, logits: Floats, weights: Floats) -> Floats:
     """Slope of the outcome on the predicted log-odds for each draw, begun at the fit of all rows, which is near."""
     whole = _line(y, logits, weights[0], (0.0, 1.0))
     begin = (0.0, 1.0) if np.isnan(whole[1]) else whole

@@ -10,34 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cds_service.domain.complaints import COMPLAINT_GROUPS
-from cds_service.domain.features import FEATURES, FEATURES_VERSION, Matrix
+from cds_service.domain.features import FEATURES, FEATURES_VERSION
 from cds_service.inference.predictor import load_predictor
 from cds_service.inference.tiers import TIERS
 from training.card import card_text
 from training.dataset import DATA_FILE, read_dataset
 from training.evaluate import evaluate, reference_histograms
 from training.fit import booster_margins, calibration_from_margins, fit_booster
+from training.golden import as_lists, golden_rows
 from training.graph import onnx_from_forest
 from training.publish import json_bytes, npz_bytes, provenance, staged, write_artifact
 from training.shap_tables import shap_arrays
 from training.split import Split, split_by_year
 from training.trees import forest_from_booster
-
-GOLDEN_ROWS = 24
-# Made-up rows that every start is checked against: drawn evenly between these bounds, a third of the inputs missing.
-_GOLDEN_BOUNDS = {
-    "age": (18, 95),
-    "sex": (0, 2),
-    "heart_rate": (30, 190),
-    "temperature": (33, 41),
-    "systolic_bp": (60, 230),
-    "diastolic_bp": (30, 130),
-    "respiratory_rate": (6, 45),
-    "spo2": (70, 101),
-    "arrived_by_ambulance": (0, 2),
-    "complaint_group": (0, len(COMPLAINT_GROUPS)),
-    "chronic_count": (0, 9),
-}
 
 TERMS = (
     "US government public-use file. NCHS terms: statistical reporting and analysis only, no re-identification, "
@@ -59,9 +44,9 @@ def train_risk(
     data = read_dataset(data_dir)
     split = split_by_year(data, params["split"])
     with staged(target, force=force) as staging:
-        files = _model_files(split, params, report)
-        described = _described(split, params, data.sha256)
-        write_artifact(staging, files, described)
+        files = model_files(split, params, report)
+        manifest = risk_described(split, params) | _of_survey(data.sha256)
+        write_artifact(staging, files, manifest)
         predictor = load_predictor(staging.parents[1], staging.parent.name, staging.name)
         report("evaluating the artifact")
         evaluation = evaluate(predictor, split, params["evaluation"])
@@ -70,12 +55,12 @@ def train_risk(
             "reference.json": json_bytes(reference_histograms(split, predictor)),
             "card.md": card_text(target.name, evaluation, data.sha256).encode(),
         }
-        write_artifact(staging, files, described)
+        write_artifact(staging, files, manifest)
     report(f"published {target}")
     return evaluation
 
 
-def _model_files(split: Split, params: Mapping[str, Any], report: Report) -> dict[str, bytes]:
+def model_files(split: Split, params: Mapping[str, Any], report: Report) -> dict[str, bytes]:
     """Boosters, graphs, SHAP tables, calibration and golden rows of the three tiers."""
     files: dict[str, bytes] = {}
     arrays: dict[str, NDArray[Any]] = {}
@@ -86,39 +71,31 @@ def _model_files(split: Split, params: Mapping[str, Any], report: Report) -> dic
         forest = forest_from_booster(booster)
         files |= {f"{name}.ubj": bytes(booster.save_raw("ubj")), f"{name}.onnx": onnx_from_forest(forest)}
         arrays |= {f"{name}.{key}": array for key, array in shap_arrays(forest).items()}
-        calibration[name] = calibration_from_margins(booster_margins(booster, split.calibration.X), split.calibration.y)
+        calibration[name] = calibration_from_margins(booster_margins(booster, split.calibration.X), split.calibration)
         margins[name] = [round(float(margin), 6) for margin in booster_margins(booster, golden)]
     return files | {
         "shap.npz": npz_bytes(arrays),
         "calibration.json": json_bytes(calibration),
-        "golden.json": json_bytes({"rows": _as_lists(golden), "margins": margins}),
+        "golden.json": json_bytes({"rows": as_lists(golden), "margins": margins}),
     }
 
 
-def golden_rows(seed: int) -> Matrix:
-    """Made-up rows within the bounds above; no patient's."""
-    rng = np.random.default_rng(seed)
-    low, high = np.array([_GOLDEN_BOUNDS[name] for name in FEATURES]).T
-    rows = np.floor(rng.uniform(low, high, size=(GOLDEN_ROWS, len(FEATURES)))).astype(np.float32)
-    rows[rng.random(rows.shape) < 1 / 3] = np.nan
-    return rows
-
-
-def _as_lists(rows: Matrix) -> list[list[float | None]]:
-    return [[None if np.isnan(value) else float(value) for value in row] for row in rows]
-
-
-def _described(split: Split, params: Mapping[str, Any], data_sha256: str) -> dict[str, Any]:
-    """What the manifest says besides the files."""
+def risk_described(split: Split, params: Mapping[str, Any]) -> dict[str, Any]:
+    """What the manifest of any risk model says of the model itself."""
     return {
         "features_version": FEATURES_VERSION,
         "features": list(FEATURES),
         "complaint_groups": list(COMPLAINT_GROUPS),
         "tiers": {name: list(columns) for name, columns in TIERS.items()},
-        "outcome": "admission to a critical-care unit from this visit, among visits that ended in discharge or in it",
-        "base_rate": round(float(split.calibration.y.mean()), 6),
+        "base_rate": round(float(np.average(split.calibration.y, weights=split.calibration.weight)), 6),
         "params": dict(params),
-        "data": {DATA_FILE: data_sha256},
+    }
+
+
+def _of_survey(sha256: str) -> dict[str, Any]:
+    return {
+        "outcome": "admission to a critical-care unit from this visit, among visits that ended in discharge or in it",
+        "data": {DATA_FILE: sha256},
         "terms": TERMS,
         "citation": CITATION,
         **provenance(),

@@ -43,27 +43,31 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Forest:
-    """A booster's trees and the margin they are added to."""
+    """A booster's trees and the margin they are added to; with several classes, `targets` says which tree is whose."""
 
     trees: tuple[Tree, ...]
-    base_margin: float
+    base_margins: tuple[float, ...]
     n_columns: int
+    targets: tuple[int, ...]
 
     @property
     def bias(self) -> float:
-        """Margin of the average training row: what SHAP contributions are added to."""
-        return self.base_margin + sum(tree.expected() for tree in self.trees)
+        """Margin of the average training row of a forest of one class: what SHAP contributions are added to."""
+        return self.base_margins[0] + sum(tree.expected() for tree in self.trees)
 
 
 def forest_from_booster(booster: xgb.Booster) -> Forest:
-    """The trees of a binary booster, read from its own JSON."""
+    """The trees of a booster of one margin or one a class, read from its own JSON."""
     learner = json.loads(booster.save_raw("json"))["learner"]
-    base = float(learner["learner_model_param"]["base_score"].strip("[]"))
-    base32 = np.float32(base)
+    model, params = learner["gradient_booster"]["model"], learner["learner_model_param"]
+    base = np.array(params["base_score"].strip("[]").split(","), dtype=np.float32)
+    is_binary = learner["objective"]["name"] == "binary:logistic"
+    margins = np.log(base / (1 - base)) if is_binary else base
     return Forest(
-        trees=tuple(_tree(tree) for tree in learner["gradient_booster"]["model"]["trees"]),
-        base_margin=float(np.log(base32 / (1 - base32))),
-        n_columns=int(learner["learner_model_param"]["num_feature"]),
+        trees=tuple(_tree(tree) for tree in model["trees"]),
+        base_margins=tuple(margins.tolist()),
+        n_columns=int(params["num_feature"]),
+        targets=tuple(model["tree_info"]),
     )
 
 

@@ -34,6 +34,14 @@ _SPO2_SCALE_2_OXYGEN: _Band = ((83, 85, 87, 92, 94, 96), (3, 2, 1, 0, 1, 2, 3))
 _SYSTOLIC: _Band = ((90, 100, 110, 219), (3, 2, 1, 0, 3))
 _PULSE: _Band = ((40, 50, 90, 110, 130), (3, 1, 0, 1, 2, 3))
 _TEMPERATURE: _Band = ((350, 360, 380, 390), (3, 1, 0, 1, 2))
+# What can be read off the chart from a number alone: the band and how many of its units make one of the reading's.
+CHART: Mapping[str, tuple[_Band, int]] = {
+    "respiratory_rate": (_RESPIRATION, 1),
+    "spo2": (_SPO2_SCALE_1, 1),
+    "systolic_bp": (_SYSTOLIC, 1),
+    "pulse": (_PULSE, 1),
+    "temperature": (_TEMPERATURE, 10),
+}
 _CONSCIOUSNESS = {"A": 0, "C": 3, "V": 3, "P": 3, "U": 3}
 # A half, and the noise of binary floats and unit conversions, so that 38.05 is halfway whatever way it was reached.
 _HALF = 0.5 + 1e-6

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cds_service.inference.predictor import Predictor, load_predictor
-from training.__main__ import read_params
 from training.dataset import DATA_FILE, read_dataset
 from training.evaluate import tier_probabilities
 from training.fit import booster_margins, fit_booster
 from training.metrics import METRICS, workload
+from training.params import read_params
 from training.risk import tier_params
 from training.split import Split, split_by_year
 
@@ -117,7 +118,7 @@ def test_permuted_labels_end_at_chance(split):
     rng = np.random.default_rng(5)
     rows = rng.random(len(split.fit.y)) < 0.4
     part = split.fit.rows(rows)
-    shuffled = type(part)(part.X, rng.permutation(part.y), part.year, part.sha256)
+    shuffled = replace(part, y=rng.permutation(part.y))
     params = tier_params(read_params(), "full") | {"rounds": 40}
     columns = tuple(json.loads((ROOT / "models/risk/1.0.0/manifest.json").read_text())["features"])
 

@@ -1,0 +1,132 @@
+"""A comparison publishes a challenger that serving can run, says everything it found, and can be made again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cds_service.domain.features import FEATURES
+from cds_service.domain.label import CATEGORIES
+from cds_service.errors import ConfigurationError
+from cds_service.inference.artifact import open_artifact
+from cds_service.inference.predictor import load_predictor
+from tests.training.labelled import order, quick_params, risk_columns, state_columns, write_dataset
+from training.candidates import FAMILIES
+from training.compare import run
+from training.gate import YES
+from training.reproduce import reproduce
+from training.scores import Calibration
+from training.state import run_graph
+
+MODELS = Path(__file__).parents[2] / "models"
+
+
+def quiet(text: str) -> None:
+    """No progress."""
+
+
+@pytest.fixture(scope="module")
+def state_version(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("state")
+    out = root / "models" / "state" / "1.0.0"
+    run(order(write_dataset(root / "data", state_columns()), out, at="2026-11-21T10:00:00Z"), quick_params(), quiet)
+    return out
+
+
+@pytest.fixture(scope="module")
+def risk_version(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("risk")
+    out = root / "models" / "risk" / "1.1.0"
+    data = write_dataset(root / "data", risk_columns())
+    run(order(data, out, champion=MODELS / "risk" / "1.0.0"), quick_params(), quiet)
+    return out
+
+
+def read(version: Path, name: str) -> dict:
+    return json.loads((version / name).read_bytes())
+
+
+def test_every_family_is_on_the_leaderboard(state_version, risk_version):
+    fitted = {family.name for family in FAMILIES}
+
+    state, risk = (
+        {line["family"] for line in read(version, "evaluation.json")["leaderboard"]}
+        for version in (state_version, risk_version)
+    )
+
+    assert state == fitted
+    assert risk == fitted | {"in service", "in service, recalibrated"}
+
+
+def test_a_state_model_is_written_in_the_served_format(state_version):
+    artifact = open_artifact(state_version.parents[1], "state", "1.0.0")
+    calibration = artifact.json("calibration.json")
+    golden = artifact.json("golden.json")
+
+    margins = run_graph(artifact.files["model.onnx"], np.array(golden["rows"], dtype=np.float32))
+    p = Calibration(calibration["temperature"], tuple(calibration["bias"])).probabilities(margins)
+
+    assert artifact.manifest["classes"] == list(CATEGORIES)
+    assert artifact.manifest["features"] == list(FEATURES)
+    assert artifact.manifest["synthetic"] is True
+    assert margins == pytest.approx(np.array(golden["margins"]), abs=1e-5)
+    assert p.sum(axis=1) == pytest.approx(1.0)
+    assert set(artifact.json("conformal.json")["thresholds"]) == set(CATEGORIES)
+    assert {"evaluation.json", "card.md", "reference.json"} <= set(artifact.files)
+
+
+def test_a_risk_challenger_is_loaded_as_any_risk_model(risk_version):
+    predictor = load_predictor(risk_version.parents[1], "risk", "1.1.0")
+
+    p = predictor.score(np.full((1, len(FEATURES)), np.nan, dtype=np.float32))
+
+    assert predictor.version == "1.1.0"
+    assert 0 < p[0] < 1
+
+
+def test_the_verdict_lies_beside_the_manifest_and_names_its_bytes(state_version):
+    gate, manifest = read(state_version, "gate.json"), read(state_version, "manifest.json")
+
+    assert gate["manifest_digest"] == manifest["digest"]
+    assert gate["trainer"] == manifest["trained_by"] == "ada"
+    assert gate["at"] == "2026-11-21T10:00:00Z"
+    assert "gate.json" not in manifest["files"]
+
+
+@pytest.mark.parametrize(
+    "check", ["hashes", "onnx-parity", "shap-parity", "golden-cases", "leakage", "sources", "privacy", "model-card"]
+)
+def test_what_a_comparison_writes_is_whole_in_the_eyes_of_the_gate(state_version, risk_version, check):
+    for version in (state_version, risk_version):
+        found = next(found for found in read(version, "gate.json")["checks"] if found["name"] == check)
+        assert found["passed"], found
+
+
+def test_small_classes_are_judged_by_rows_left_out_of_folds(state_version):
+    checks = {found["name"]: found for found in read(state_version, "gate.json")["checks"]}
+
+    assert read(state_version, "evaluation.json")["rows"]["test"]["by_class"]["terminal"] < 10
+    assert checks["evidence:terminal"]["passed"]
+
+
+def test_few_labels_of_a_rare_outcome_are_not_enough_evidence(tmp_path):
+    data = write_dataset(tmp_path / "data", risk_columns(n=1500, prevalence=0.02))
+
+    verdict = run(order(data, tmp_path / "models" / "risk" / "1.1.0"), quick_params(), quiet)
+
+    assert verdict["verdict"] != YES
+    assert not next(check for check in verdict["checks"] if check["name"] == "evidence:icu")["passed"]
+
+
+def test_the_same_data_seed_and_libraries_give_the_same_bytes(state_version):
+    assert reproduce(state_version, state_version.parents[2] / "data", None) == []
+
+
+def test_other_data_are_no_reproduction(state_version, tmp_path):
+    other = write_dataset(tmp_path / "data", state_columns(seed=4))
+
+    with pytest.raises(ConfigurationError, match="other data"):
+        reproduce(state_version, other, None)

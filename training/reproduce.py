@@ -1,0 +1,44 @@
+"""Makes a published version again from the same data, and compares it byte for byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from cds_service.errors import ConfigurationError
+from cds_service.inference.artifact import open_artifact
+from training.compare import read_rows, run
+from training.comparison import Order
+from training.task import TASKS
+
+
+def reproduce(version: Path, data: Path, champion: Path | None) -> list[str]:
+    """Names of the files that came out otherwise than those published; none when all are the same."""
+    task = version.parent.name
+    published = open_artifact(version.parents[1], task, version.name)
+    manifest = published.manifest
+    if "trials" not in manifest:
+        raise ConfigurationError("was not made by a comparison", where=str(version))
+    rows, _ = read_rows(data, TASKS[task], manifest["params"]["compare"]["split"])
+    if {"dataset": rows.sha256} != manifest["data"]:
+        raise ConfigurationError("was made from other data than these", where=str(version))
+    challenged = champion.name if champion else None
+    if challenged != manifest["challenges"]:
+        raise ConfigurationError(
+            f"challenged {manifest['challenges']}: name that one as --champion", where=str(version)
+        )
+    with TemporaryDirectory() as scratch:
+        again = Path(scratch) / task / version.name
+        again.parent.mkdir()
+        order = Order(
+            task=task,
+            data=data,
+            out=again,
+            trainer=manifest["trained_by"],
+            champion=champion,
+            trials=manifest["trials"],
+        )
+        run(order, manifest["params"], lambda text: None)
+        made = open_artifact(Path(scratch), task, version.name)
+    names = sorted({*published.files, *made.files})
+    return [name for name in names if published.files.get(name) != made.files.get(name)]
