@@ -26,6 +26,7 @@ from cds_service.services.assess_message import Assessor
 from cds_service.services.daily import Daily
 from cds_service.services.forget import Retention, forget_what_is_old
 from cds_service.services.models import Models, load_models_in_force
+from cds_service.services.overlays import Overlays
 from cds_service.services.receive_message import Intake
 from cds_service.services.replay_message import score_pending
 from cds_service.services.stored_readings import ReadingsStore
@@ -79,6 +80,7 @@ class Runtime:
     listening: Daily | None = field(default=None)
     feeds: Feeds = field(init=False)
     rare: RareDiseasesLater = field(init=False)
+    overlays: Overlays = field(init=False)
     intake: Intake = field(init=False)
     readings: ReadingsStore = field(init=False)
     # What was started beside, by name, each asked whether it is well.
@@ -96,6 +98,7 @@ class Runtime:
             self.settings.models_dir, failed=lambda text: log.error("rare_diseases_not_loaded", reason=text)
         )
 
+        self.overlays = Overlays(self.engine, self.keyring)
         self.readings = ReadingsStore(self.engine, self.keyring, self.settings.site.reading)
         self.feeds = Feeds(self.settings.site.feeds, self.now(), partial(last_heard, self.engine))
         self.intake = Intake(

@@ -194,6 +194,10 @@ BASES: Table = MappingProxyType(
 BANDS: Table = MappingProxyType({"low": msgid("low"), "moderate": msgid("moderate"), "high": msgid("high")})
 
 
+# How many confirmed cases of this site a candidate's profile holds.
+LEARNED_FROM_ONE = msgid("learned from 1 validated case here")
+LEARNED_FROM = msgid("learned from %(count)d validated cases here")
+
 # Remarks that come before everything else, in the summary too: whether this is the patient at all.
 FIRST_REMARKS: Table = MappingProxyType({"patient-deceased": msgid("Recorded as deceased, check the record")})
 
@@ -228,6 +232,7 @@ RECORD_REMARKS: Table = MappingProxyType(
         "stored-reading-taken-back": msgid(
             "A value another system sent was corrected or withdrawn: an earlier card may have used it."
         ),
+        "own-case-left-out": msgid("This patient's own confirmed case was left out of what was learned here."),
         "finding-without-code": msgid("A condition without a code was left out."),
         "observation-not-usable": msgid("Observations that are not final, or of no known patient, were left out."),
         "patient-not-sent": "",

@@ -14,6 +14,7 @@ from cds_service.cdshooks.prefetch import Note
 from cds_service.cdshooks.wording import Words, words
 from cds_service.domain.phenotype import Against, Candidate, Phenotype, Ranking, RareAssessment, Support
 from cds_service.i18n import Translate, msgid
+from cds_service.vocabulary import LEARNED_FROM, LEARNED_FROM_ONE
 
 MOST_CANDIDATES = 5
 """A card has room for three to five; the address of the prediction has them all."""
@@ -80,6 +81,8 @@ def _parts(assessment: RareAssessment, notes: Sequence[Note], w: Words) -> Itera
     yield _excluded(assessment.phenotype, t)
     yield _not_mapped(assessment.phenotype, t)
     yield " ".join([*(note_text(note, t) for note in notes), *record_remarks(assessment.snapshot, w)])
+    if ranking.learned_version:
+        yield t("Validated cases of this site: version %(version)s.") % {"version": ranking.learned_version}
     text = t("*HPO %(release)s, rare %(version)s. Names of findings in English. Demonstration, not for clinical use.*")
     yield text % {"release": plain(ranking.release), "version": plain(ranking.version)}
 
@@ -90,7 +93,8 @@ def _candidate(candidate: Candidate, t: Translate) -> str:
     ids = ", ".join(map(plain, (candidate.id, *candidate.also)))
     lines = [f"**{name}** ({ids}) · {t(_BANDS[candidate.band])}"]
     if candidate.learned_from:
-        lines.append(t("learned from %(count)d validated cases here") % {"count": candidate.learned_from})
+        count = candidate.learned_from
+        lines.append(t(LEARNED_FROM_ONE if count == 1 else LEARNED_FROM) % {"count": count})
     lines.append(f"{t('For')}: {_listed(map(_supporting, candidate.support))}")
     if candidate.expected:
         lines.append(f"{t('Expected, not recorded')}: {_listed(expected.name for expected in candidate.expected)}")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 from cds_service.errors import Conflict
 
@@ -22,6 +23,18 @@ class CaseCounts:
         """Seen in k of m cases; where it was never seen, m counts the cases that excluded it."""
         seen = self.seen.get(term, 0)
         return (seen, self.cases) if seen else (0, self.denied.get(term, 0))
+
+
+class ValidatedCase(NamedTuple):
+    """One confirmed diagnosis: of which patient, with the findings of the ranking it was confirmed for.
+
+    `person` is the same for all cases of one patient, and for nobody else's.
+    """
+
+    person: str
+    disease: str
+    observed: frozenset[str]
+    excluded: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +68,20 @@ class Learned:
         if after.cases:
             counts[disease] = after
         return Learned(self.version, MappingProxyType(counts), self.names, self.without)
+
+
+def learned_from(cases: Iterable[ValidatedCase], version: str) -> Learned:
+    """The counts of these cases; a patient counts once for a disease, with every finding ever observed in them."""
+    joined: dict[tuple[str, str], ValidatedCase] = {}
+    for case in cases:
+        known = joined.get((case.disease, case.person), case)
+        joined[case.disease, case.person] = known._replace(
+            observed=known.observed | case.observed, excluded=known.excluded | case.excluded
+        )
+    learned = Learned(version)
+    for case in joined.values():
+        learned = learned.with_case(case.disease, observed=case.observed, excluded=case.excluded)
+    return learned
 
 
 def _added(before: Mapping[str, int], terms: set[str], by: int) -> Mapping[str, int]:

@@ -22,8 +22,9 @@ CATEGORIES = tuple(state for state in STATES if state != "not-determinable")
 # Of these a patient is in one at a time; chronic and terminal go with any of them.
 ACUITY = frozenset({"not-ill", "mild", "acute"})
 
-# HL7 Terminology's address of Orphanet's nomenclature.
+# HL7 Terminology's addresses of Orphanet's nomenclature and of OMIM.
 ORPHA = "http://www.orpha.net"
+OMIM = "http://www.omim.org"
 _ICD_CODE = re.compile(r"[A-Z]\d[0-9A-Z](?:\.?[0-9A-Z]{1,4})?", re.ASCII)
 CODE_SHAPES = MappingProxyType(
     {
@@ -31,8 +32,11 @@ CODE_SHAPES = MappingProxyType(
         ICD10: _ICD_CODE,
         SNOMED: re.compile(r"[1-9]\d{5,17}", re.ASCII),  # SCTID: 6 to 18 digits
         ORPHA: re.compile(r"[1-9]\d{0,6}", re.ASCII),
+        OMIM: re.compile(r"[1-9]\d{5}", re.ASCII),  # MIM number: 6 digits
     }
 )
+# How the annotations of rare diseases write their ids.
+_RARE = MappingProxyType({ORPHA: "ORPHA", OMIM: "OMIM"})
 
 
 class Kind(StrEnum):
@@ -41,6 +45,7 @@ class Kind(StrEnum):
     LABEL = "label"
     WITHDRAWAL = "withdrawal"
     RELEASE = "release"
+    CONFIRMATION = "confirmation"
 
 
 class Source(StrEnum):
@@ -53,6 +58,8 @@ class Source(StrEnum):
 
 
 SAW_PREDICTION = ("yes", "no", "unknown")
+# Events that hold until another of their thread does; the others say something of these.
+_SAYING = (Kind.LABEL, Kind.CONFIRMATION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +67,9 @@ class Label:
     """One event of the ledger.
 
     `actor` is who was authenticated, `author` the clinician they name ("" where none is). `stands_at` orders the
-    events of a thread. `refers_to` is the label this one supersedes, withdraws or releases. `quarantine` says why it
-    does not count until it is released. `icu_admission` says whether the visit ended in intensive care. `id` follows
-    from the content, so the same event has the same id.
+    events of a thread. `refers_to` is the label this one supersedes, withdraws, releases or confirms. `quarantine` says
+    why it does not count until it is released. `icu_admission` says whether the visit ended in intensive care. `id`
+    follows from the content, so the same event has the same id.
     """
 
     id: UUID
@@ -92,6 +99,12 @@ class Label:
         """Whose judgment it is: the clinician, or the sender where none is named."""
         return self.author or self.actor
 
+    @property
+    def rare_disease(self) -> str | None:
+        """The rare disease it names, as `OMIM:154700` or `ORPHA:558`; None where it names none."""
+        source = _RARE.get(self.code_system or "")
+        return None if source is None else f"{source}:{self.code}"
+
 
 class Status(StrEnum):
     """What an event of the ledger counts for at one moment."""
@@ -118,9 +131,20 @@ def statuses(labels: Iterable[Label], as_of: datetime) -> dict[UUID, Status]:
 
 def current_labels(labels: Iterable[Label], as_of: datetime) -> tuple[Label, ...]:
     """The labels that hold as far as was known at `as_of`, oldest first."""
+    return tuple(label for label in _holding(labels, as_of) if label.kind is Kind.LABEL)
+
+
+def confirmations(labels: Iterable[Label], as_of: datetime) -> tuple[Label, ...]:
+    """The confirmations that hold of labels that hold, oldest first."""
+    holding = _holding(labels, as_of)
+    confirmable = {label.id for label in holding if label.kind is Kind.LABEL}
+    return tuple(one for one in holding if one.kind is Kind.CONFIRMATION and one.refers_to in confirmable)
+
+
+def _holding(labels: Iterable[Label], as_of: datetime) -> list[Label]:
     known = {label.id: label for label in labels}
     found = [known[event] for event, status in statuses(known.values(), as_of).items() if status is Status.CURRENT]
-    return tuple(sorted(found, key=_order))
+    return sorted(found, key=_order)
 
 
 def is_disputed(current: Iterable[Label]) -> bool:
@@ -144,7 +168,7 @@ def _left_out(label: Label, released: set[UUID | None]) -> Status | None:
 
 
 def _standing(label: Label, holder: Label | None) -> Status:
-    if label.kind is not Kind.LABEL or holder is None:
+    if label.kind not in _SAYING or holder is None:
         return Status.NO_LABEL
     if holder is label:
         return Status.CURRENT

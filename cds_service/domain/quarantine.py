@@ -22,6 +22,7 @@ class Circumstances:
     The counts are of labels of the same source received before it: from its author and its sender within a day, from
     its author within a minute. `referred` is the label it supersedes or withdraws, `standing` what holds for the same
     prediction, `news2` the lower bound of that prediction's score and `predicted_at` its time, None where it has none.
+    `moves_too_much` says that a confirmed case would change the ranking of published cases beyond its bound.
     """
 
     author_today: int = 0
@@ -31,6 +32,7 @@ class Circumstances:
     standing: tuple[Label, ...] = ()
     news2: int | None = None
     predicted_at: datetime | None = None
+    moves_too_much: bool = False
 
 
 Rule = Callable[[Label, Circumstances, FeedbackPolicy], bool]
@@ -51,8 +53,8 @@ def _is_early(label: Label, known: Circumstances, _policy: FeedbackPolicy) -> bo
 
 
 def _is_anothers(label: Label, known: Circumstances, _policy: FeedbackPolicy) -> bool:
-    """A row of history that changed replaces what the row said, whoever runs the import."""
-    if known.referred is None or label.source is Source.IMPORT:
+    """Whoever confirms speaks of someone else's label; a row of history that changed replaces what the row said."""
+    if known.referred is None or label.kind is Kind.CONFIRMATION or label.source is Source.IMPORT:
         return False
     return known.referred.by != label.by
 
@@ -82,6 +84,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
         lambda label, known, policy: label.category == "not-ill" and (known.news2 or 0) >= EMERGENCY,
     ),
     ("outvoted", _is_outvoted),
+    ("moves-published-cases", lambda _label, known, _policy: known.moves_too_much),
 )
 
 

@@ -9,6 +9,7 @@ from cds_service.domain.ontology import HPO
 from cds_service.domain.phenotype import Candidate, Question, RareAssessment
 from cds_service.fhir.writer import collection, reference_of, subject_of
 from cds_service.i18n import Translate, msgid, translator
+from cds_service.vocabulary import LEARNED_FROM, LEARNED_FROM_ONE
 
 Json = dict[str, Any]
 
@@ -66,10 +67,12 @@ def rare_bundle(assessment: RareAssessment, *, language: str) -> Json:
 def _prediction(candidate: Candidate, t: Translate) -> Json:
     ids = ((candidate.id, candidate.name), *((other, "") for other in candidate.also))
     found = ", ".join(support.name for support in candidate.support)
+    count = candidate.learned_from
+    learned = f"; {t(LEARNED_FROM_ONE if count == 1 else LEARNED_FROM) % {'count': count}}" if count else ""
     return {
         "outcome": {"coding": [_coding(name, display) for name, display in ids], "text": candidate.name},
         "qualitativeRisk": {"text": t(_BANDS[candidate.band])},
-        "rationale": f"{t(msgid('For'))}: {found}",
+        "rationale": f"{t(msgid('For'))}: {found}{learned}",
     }
 
 
@@ -92,6 +95,9 @@ def _notes(assessment: RareAssessment, t: Translate) -> list[str]:
         count = t(msgid("%(count)d codes or names")) % {"count": len(assessment.phenotype.unmapped)}
         codes = ", ".join(one.code for one in assessment.phenotype.unmapped[:20])
         notes.append(f"{t(msgid('Not used'))}: {count}: {codes}")
+    if ranking.learned_version:
+        text = t(msgid("Validated cases of this site: version %(version)s."))
+        notes.append(text % {"version": ranking.learned_version})
     return [*notes, t(_DISCLAIMER)]
 
 

@@ -22,6 +22,7 @@ TERMS_FILE = "terms.json.xz"
 DISEASES_FILE = "diseases.json.xz"
 ANNOTATIONS_FILE = "annotations.npz"
 METHOD_FILE = "method.json"
+GOLDEN_FILE = "golden.jsonl"
 
 # X-linked recessive inheritance and nothing else (HPO): mostly males fall ill.
 _X_LINKED_RECESSIVE = ("HP:0001419",)

@@ -12,7 +12,8 @@ from cds_service.domain.finding_codes import FindingCodes
 from cds_service.errors import ConfigurationError, Unavailable
 from cds_service.inference.artifact import current_version
 from cds_service.inference.ranker import Ranker
-from cds_service.inference.ranker_knowledge import TASK, load_knowledge
+from cds_service.inference.ranker_bench import Case, read_cases
+from cds_service.inference.ranker_knowledge import GOLDEN_FILE, TASK, load_knowledge
 from cds_service.inference.ranker_words import Words
 
 _WHERE = "rare diseases"
@@ -20,11 +21,15 @@ _WHERE = "rare diseases"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RareDiseases:
-    """The knowledge base in service: what ranks, what codes stand for, and what people call findings."""
+    """The knowledge base in service: what ranks, what codes stand for, and what people call findings.
+
+    `golden` are the published cases whose ranks validated cases may not change much.
+    """
 
     ranker: Ranker
     codes: FindingCodes
     words: Words
+    golden: tuple[Case, ...]
 
 
 def load_rare_diseases(models_dir: Path) -> RareDiseases:
@@ -36,7 +41,8 @@ def load_rare_diseases(models_dir: Path) -> RareDiseases:
 def _loaded(models_dir: Path, version: str) -> RareDiseases:
     knowledge = load_knowledge(models_dir, version)
     codes = FindingCodes(knowledge.ontology, knowledge.snomed, knowledge.umls)
-    return RareDiseases(Ranker(knowledge), codes, Words(knowledge))
+    golden = read_cases(knowledge.card_path.parent / GOLDEN_FILE)
+    return RareDiseases(Ranker(knowledge), codes, Words(knowledge), tuple(golden))
 
 
 class RareDiseasesLater:

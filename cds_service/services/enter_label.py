@@ -10,6 +10,7 @@ import msgspec
 
 from cds_service.domain.label import Label, Source, current_labels
 from cds_service.domain.quarantine import Circumstances, quarantine_reason
+from cds_service.services.learn_cases import settle_cases
 from cds_service.services.received import Received
 from cds_service.services.stored import outcome_from_bytes
 from cds_service.storage.audit_log import AuditEvent
@@ -23,20 +24,28 @@ _NONE = Counts(0, 0, 0)
 
 
 def enter_label(
-    transaction: Transaction, label: Label, received: Received, *, subject: Subject | None = None, comment: str = ""
+    transaction: Transaction,
+    label: Label,
+    received: Received,
+    *,
+    subject: Subject | None = None,
+    comment: str = "",
+    moves_too_much: bool = False,
 ) -> tuple[Label, tuple[AuditEvent, ...]]:
     """The event as the ledger holds it, and what to audit: nothing when the same event was there before.
 
-    `subject` is the prediction it is about, None where it is about a patient only.
+    `subject` is the prediction it is about, None where it is about a patient only. What is learned of rare diseases
+    follows at once.
     """
     stored = find_label(transaction, label.tenant, label.id) or find_same(transaction, label, comment, received.keyring)
     if stored is not None:
         return stored, ()
-    known = _circumstances(transaction, label, subject)
+    known = replace(_circumstances(transaction, label, subject), moves_too_much=moves_too_much)
     judged = replace(label, quarantine=quarantine_reason(label, known, received.policy))
     added = add_label(transaction, judged, comment, received.keyring)
     detail = msgspec.json.encode({"source": added.source.value, "quarantine": added.quarantine}).decode()
-    return added, (received.event(added.kind.value, "label", added.id, detail),)
+    entered = received.event(added.kind.value, "label", added.id, detail)
+    return added, (entered, *settle_cases(transaction, added, received))
 
 
 def label_id(received: Received, *content: object) -> UUID:

@@ -61,7 +61,10 @@ def record_label(
 
 
 def release_label(held_id: UUID, reason: str, received: Received, *, writer: GroupWriter) -> tuple[Label, bool]:
-    """Let a label count that was held back: an event of its own, and whether it is new. Conflict where nothing is."""
+    """Let a label count that was held back: an event of its own, and whether it is new.
+
+    Conflict where nothing is held back, or it is the caller's own confirmation.
+    """
 
     def change(transaction: Transaction) -> Applied[tuple[Label, bool]]:
         held = find_label(transaction, received.actor.tenant, held_id)
@@ -69,6 +72,8 @@ def release_label(held_id: UUID, reason: str, received: Received, *, writer: Gro
             raise NotFound("no such label")
         if held.quarantine is None:
             raise Conflict("the label is not held back")
+        if held.kind is Kind.CONFIRMATION and held.by == received.actor.name:
+            raise Conflict("someone else must let one's own confirmation count")
         release = Label(
             id=uuid5(held.id, "release"),
             kind=Kind.RELEASE,

@@ -79,6 +79,11 @@ def outcome_from_bytes(outcome: bytes) -> Outcome | None:
     return None if outcome.startswith(_IS_RARE) else _OUTCOME.decode(outcome)
 
 
+def phenotype_from_bytes(outcome: bytes) -> Phenotype | None:
+    """The findings rare diseases were ranked for; None where vital signs were assessed."""
+    return _RARE_OUTCOME.decode(outcome).phenotype if outcome.startswith(_IS_RARE) else None
+
+
 def prediction_from_bytes(
     snapshot: bytes, outcome: bytes, *, prediction_id: UUID, model_version: str, site_hash: str, identity: Identity
 ) -> Prediction | RareAssessment:

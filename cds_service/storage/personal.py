@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.change import Applied, Change
+from cds_service.storage.overlay import move_overlays
 from cds_service.storage.prediction_log import first_id_at
 from cds_service.storage.tables import (
     audit_head,
@@ -40,6 +41,7 @@ from cds_service.storage.tables import (
     prediction_events,
     prediction_readings,
     predictions,
+    rare_cases,
     readings,
 )
 
@@ -71,7 +73,7 @@ def _old_prediction(before: datetime) -> Condition:
 def _unused_identity(before: datetime) -> Condition:
     used = [
         exists().where(table.c.patient_key == identities.c.patient_key)
-        for table in (predictions, labels, messages, readings, patient_events)
+        for table in (predictions, labels, rare_cases, messages, readings, patient_events)
     ]
     return and_(identities.c.updated_at < before, ~or_(*used))
 
@@ -102,6 +104,12 @@ PERSONAL = (
         lambda before: labels.c.received_at < before,
         lambda keys: or_(labels.c.patient_key.in_(keys), labels.c.prediction_id.in_(_predictions_of(keys))),
         blank=("patient_key", "key_id", "sealed"),
+    ),
+    # The findings of a rare disease's few cases may tell who they are; what was learned from them goes with them.
+    Personal(
+        rare_cases,
+        lambda before: rare_cases.c.received_at < before,
+        lambda keys: or_(rare_cases.c.patient_key.in_(keys), rare_cases.c.prediction_id.in_(_predictions_of(keys))),
     ),
     # A stored reply to a call that made no prediction names no patient; it is of use for a repeat only.
     Personal(hook_calls, lambda before: hook_calls.c.received_at < before, lambda _: false()),
@@ -139,6 +147,8 @@ def _forget(
 ) -> Applied[Counter[str]]:
     counts: Counter[str] = Counter()
     for one, condition in found:
+        if one.table is rare_cases:
+            move_overlays(connection, condition)
         gone = connection.execute(_forgetting(one, condition, batch)).rowcount
         if gone:
             counts[one.table.name] = gone

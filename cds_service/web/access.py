@@ -60,6 +60,7 @@ ACCESS: dict[str, Access] = {
     "predictions.explain_prediction": _to("read", *ROLES),
     "labels.label_prediction": _to("labels", "client", "clinician"),
     "labels.list_labels": _to("read", *ROLES),
+    "labels.confirm": _to("labels", "clinician", "steward"),
     "labels.release": _to("labels", "steward"),
     "fhir.rank_posted_bundle": _to("assess", "client", "clinician"),
     "messages.take_message": _to("hl7", "client"),

@@ -103,16 +103,16 @@ def predict_from(snapshot: PatientSnapshot) -> Prediction:
     )
 
 
-def rank_from(snapshot: PatientSnapshot, heard: Heard, limit: int) -> RareAssessment:
-    """The ranking of rare diseases for what was heard, by the knowledge base in service."""
+def rank_from(snapshot: PatientSnapshot, heard: Heard, limit: int, *, actor: Actor) -> RareAssessment:
+    """The ranking of rare diseases for what was heard, by the knowledge base and what the caller's tenant learned."""
     process = runtime()
     return rank_rare(
         snapshot,
         heard,
         prediction_id=new_prediction_id(snapshot.at),
-        rare=process.rare.get(),
         site_hash=process.settings.site.hash,
         limit=limit,
+        taught=process.overlays.taught(actor, snapshot.identity.patient_id, process.rare.get()),
     )
 
 

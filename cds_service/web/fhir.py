@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response
 
+from cds_service.domain.actor import Actor
 from cds_service.domain.mode import Mode
 from cds_service.domain.phenotype import RareAssessment
 from cds_service.domain.prediction import Prediction
@@ -55,16 +56,16 @@ def read_risk_assessment(prediction_id: str) -> Response:
     return json_response(risk_assessment(prediction, language=language(actor)), media=FHIR_JSON)
 
 
-def _predict(bundle: bytes) -> Prediction:
+def _predict(bundle: bytes, _actor: Actor) -> Prediction:
     return predict_from(snapshot_from_fhir([bundle], patient_id=None, encounter_id=None, at=runtime().now()))
 
 
-def _rank(bundle: bytes) -> RareAssessment:
+def _rank(bundle: bytes, actor: Actor) -> RareAssessment:
     snapshot, heard = findings_from_fhir([bundle], patient_id=None, encounter_id=None, at=runtime().now())
-    return rank_from(snapshot, heard, _CANDIDATES)
+    return rank_from(snapshot, heard, _CANDIDATES, actor=actor)
 
 
-def _answer(service: str, conclude: Callable[[bytes], Prediction | RareAssessment]) -> Response:
+def _answer(service: str, conclude: Callable[[bytes, Actor], Prediction | RareAssessment]) -> Response:
     """What is concluded of the Bundle posted, committed first; a repeat gets what was stored."""
     actor = authenticate(runtime())
     parsed = read_json()
@@ -78,7 +79,7 @@ def _answer(service: str, conclude: Callable[[bytes], Prediction | RareAssessmen
         hook_instance=retry_key(),
         mode=mode_of(actor),
     )
-    prediction = conclude(parsed.canonical)
+    prediction = conclude(parsed.canonical, actor)
     stored = commit(prediction, asked, None)
     if asked.mode is Mode.SILENT:
         said = information("assessed and stored; nothing is shown while the tenant is silent")

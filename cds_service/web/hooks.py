@@ -117,7 +117,7 @@ def _rare_disease(call: Envelope, prefetch: Prefetch, asked: Asked) -> _Conclude
         at=process.now(),
         server=call.fhir_server,
     )
-    assessment = rank_from(snapshot, heard, MOST_CANDIDATES)
+    assessment = rank_from(snapshot, heard, MOST_CANDIDATES, actor=asked.actor)
     cards = rare_cards(
         assessment, language=asked.language, public_url=process.settings.public_url, notes=prefetch.notes
     )

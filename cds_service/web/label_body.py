@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
@@ -43,6 +43,23 @@ def read_release(document: object) -> str:
     if issues:
         raise InvalidEnvelope(tuple(issues))
     return str(body["reason"])
+
+
+class Confirmation(NamedTuple):
+    """What someone says of another's label: that they confirm it, or no longer do."""
+
+    is_withdrawal: bool
+    comment: str
+
+
+def read_confirmation(document: object) -> Confirmation:
+    """What the body says; InvalidEnvelope for anything else."""
+    if not isinstance(document, Mapping):
+        raise InvalidEnvelope((("", "The body must be a JSON object."),))
+    issues = sorted(places(ConfirmationSchema().validate(dict(document))))
+    if issues:
+        raise InvalidEnvelope(tuple(issues))
+    return Confirmation(document.get("withdraw", False), document.get("comment", ""))
 
 
 def _request(document: Mapping[str, Any], *, author: str) -> LabelRequest:
@@ -98,6 +115,22 @@ class LabelBodySchema(Schema):
             raise ValidationError(f"Give one or more of {', '.join(_FACTS)}, or withdraws.", "category")
         if "withdraws" in data and (extra := [name for name in _LABEL_MEMBERS if name in data]):
             raise ValidationError("Not together with withdraws.", extra[0])
+
+
+class _StrictBoolean(fields.Boolean):
+    """`true` or `false`, and no number that equals one of them."""
+
+    def _deserialize(self, value: object, *arguments: Any, **options: Any) -> Any:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid")
+        return super()._deserialize(value, *arguments, **options)
+
+
+class ConfirmationSchema(Schema):
+    """That the caller confirms a label; with `withdraw` that they no longer do."""
+
+    withdraw = _StrictBoolean()
+    comment = fields.String(validate=validate.Length(max=MAX_COMMENT))
 
 
 class ReleaseSchema(Schema):

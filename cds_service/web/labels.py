@@ -14,13 +14,14 @@ from cds_service.domain.feedback import Feedback
 from cds_service.domain.label import Label
 from cds_service.errors import BadRequest
 from cds_service.monitoring import metrics
+from cds_service.services.confirm_label import ConfirmationRequest, confirm_label, withdraw_confirmation
 from cds_service.services.read_labels import LabelHistory, read_labels
 from cds_service.services.read_prediction import uuid_from
 from cds_service.services.record_label import record_label, release_label
 from cds_service.web.access import authenticate
 from cds_service.web.answering import received
 from cds_service.web.context import inert_response, read_json, runtime, token_use
-from cds_service.web.label_body import read_label, read_release
+from cds_service.web.label_body import read_confirmation, read_label, read_release
 
 labels = Blueprint("labels", __name__)
 log = logs.get_logger(__name__)
@@ -46,6 +47,24 @@ def list_labels(prediction_id: str) -> Response:
     record = partial(process.writer.submit_audit, token=token_use())
     history = read_labels(uuid_from(prediction_id), call, engine=process.engine, record=record, as_of=_as_of())
     return inert_response(_history_document(history))
+
+
+@labels.post("/predictions/<prediction_id>/labels/<label_id>/confirmation")
+def confirm(prediction_id: str, label_id: str) -> Response:
+    """The confirmation of someone else's label, or its end, after the commit; the same again gets the same answer."""
+    process = runtime()
+    call = received(authenticate(process))
+    body = read_confirmation(read_json().document)
+    asked = ConfirmationRequest(uuid_from(prediction_id), uuid_from(label_id), body.comment)
+    if body.is_withdrawal:
+        label, is_new = withdraw_confirmation(asked, call, writer=process.writer)
+    else:
+        label, is_new = confirm_label(
+            asked, call, writer=process.writer, engine=process.engine, rare=process.rare.get()
+        )
+    if is_new:
+        note_label(label)
+    return inert_response(label_document(label))
 
 
 @labels.post("/labels/<label_id>/release")

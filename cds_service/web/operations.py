@@ -168,6 +168,14 @@ OPERATIONS = (
     ),
     Operation(
         "post",
+        "/predictions/{prediction_id}/labels/{label_id}/confirmation",
+        "Confirm the rare disease another clinician's label names, or take that back",
+        label_body.LabelSchema,
+        request=label_body.ConfirmationSchema,
+        refusals=(*_BODY, *_CALLER, 404, 409, 503),
+    ),
+    Operation(
+        "post",
         "/labels/{label_id}/release",
         "Let a label count that was held back",
         label_body.LabelSchema,

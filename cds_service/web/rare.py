@@ -33,7 +33,7 @@ def rank_findings() -> Response:
         hook_instance=retry_key(),
         mode=mode_of(actor),
     )
-    assessment = rank_from(wanted.snapshot, wanted.heard, wanted.limit)
+    assessment = rank_from(wanted.snapshot, wanted.heard, wanted.limit, actor=actor)
     return committed(assessment, asked, rare_document(assessment))
 
 

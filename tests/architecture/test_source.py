@@ -33,6 +33,8 @@ HOMES = {
         "services/import_history.py",
         "services/watch.py",
         "services/models.py",
+        "services/overlays.py",
+        "services/confirm_label.py",
     ),
     "alembic": ("storage/",),
     "psycopg": ("storage/postgres.py",),

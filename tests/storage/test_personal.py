@@ -22,7 +22,17 @@ from tests.storage.builders import ADA, NOW, a_writer, an_entry, keyring, store_
 OPERATOR = Actor(name="command:op", kind="command", role="operator", tenant="north", environment="production")
 BEA = Identity("p-2", "Bea Ejemplo")
 # Tables that say nothing of any patient: ids, hashes, counts, and who may call.
-IMPERSONAL = {"api_tokens", "audit", "audit_head", "model_decisions", "modes", "schema_floor", "tokens", "users"}
+IMPERSONAL = {
+    "api_tokens",
+    "audit",
+    "audit_head",
+    "model_decisions",
+    "modes",
+    "rare_overlays",
+    "schema_floor",
+    "tokens",
+    "users",
+}
 
 
 def an_old_entry(days: int, **changes: object) -> object:

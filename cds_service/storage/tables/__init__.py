@@ -5,6 +5,7 @@ from cds_service.storage.tables.base import UtcDateTime, metadata, utc_text
 from cds_service.storage.tables.feedback import feedback, hook_calls, labels, modes
 from cds_service.storage.tables.messages import messages
 from cds_service.storage.tables.models import model_decisions
+from cds_service.storage.tables.overlay import rare_cases, rare_overlays
 from cds_service.storage.tables.people import api_tokens, users
 from cds_service.storage.tables.predictions import identities, predictions
 from cds_service.storage.tables.readings import patient_events, prediction_events, prediction_readings, readings
@@ -28,6 +29,8 @@ __all__ = [
     "prediction_events",
     "prediction_readings",
     "predictions",
+    "rare_cases",
+    "rare_overlays",
     "readings",
     "schema_floor",
     "tokens",
