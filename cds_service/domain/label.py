@@ -39,6 +39,11 @@ CODE_SHAPES = MappingProxyType(
 _RARE = MappingProxyType({ORPHA: "ORPHA", OMIM: "OMIM"})
 
 
+def rare_coding(codings: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
+    """The first of these codings (system, code) that names a rare disease."""
+    return next((pair for pair in codings if pair[0] in _RARE and CODE_SHAPES[pair[0]].fullmatch(pair[1])), None)
+
+
 class Kind(StrEnum):
     """What an event of the ledger does."""
 

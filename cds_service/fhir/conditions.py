@@ -11,6 +11,7 @@ from msgspec import Raw
 
 from cds_service.domain.codes import CodeTables
 from cds_service.domain.diagnoses import Diagnosis, diagnosis_of, may_mean_pregnancy
+from cds_service.domain.label import rare_coding
 from cds_service.domain.patient import Condition
 from cds_service.errors import InvalidResource
 from cds_service.fhir.bundle import read_resources
@@ -128,7 +129,9 @@ def _stated(resource: Resource, tables: CodeTables) -> StatedDiagnosis:
     if diagnosis is None:
         return StatedDiagnosis(left_out=_NO_CODE)
     left_out = None if is_withdrawn else why_not or None
-    return StatedDiagnosis(diagnosis.system, diagnosis.code, is_withdrawn, _version_time(resource), left_out)
+    # A rare disease is named by its own code; the others beside it are those of its group.
+    system, code = rare_coding(keys_of(concept_of(resource.code))) or (diagnosis.system, diagnosis.code)
+    return StatedDiagnosis(system, code, is_withdrawn, _version_time(resource), left_out)
 
 
 def _version_time(resource: Resource) -> datetime | None:

@@ -83,7 +83,11 @@ class Ranker:
 
     def scores(self, query: Query, shared: Floats, learned: LearnedIndex) -> Floats:
         """Every disease's score, shape (diseases,); those that only the site knows come last."""
-        scores = learned.merged(score(self.index, query, shared), score(learned.index, query, shared))
+        return self.scores_from(score(self.index, query, shared), query, shared, learned)
+
+    def scores_from(self, published: Floats, query: Query, shared: Floats, learned: LearnedIndex) -> Floats:
+        """The same from what the published annotations alone score."""
+        scores = learned.merged(published, score(learned.index, query, shared))
         against = is_too_young(self.knowledge, query) | is_unlikely_sex(self.knowledge, query)
         scores[: len(self.index)] -= np.float32(self.method.contradiction) * against
         return scores

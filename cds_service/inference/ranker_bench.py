@@ -142,7 +142,7 @@ def _prepared(
     ranker: Ranker, cases: Iterable[Case], protocol: str, learn: Callable[[Case], Learned] | None
 ) -> Iterator[tuple[Case, LearnedIndex]]:
     """The cases the protocol takes, each with the annotations it leaves and what was learned before."""
-    cited = _papers_by_disease(ranker.knowledge)
+    cited = papers_by_disease(ranker.knowledge)
     known: dict[frozenset[str], LearnedIndex] = {}
     for case in cases:
         own = frozenset(case.papers) & cited.get(ranker.knowledge.disease_rows.get(case.diagnosis, -1), frozenset())
@@ -167,7 +167,7 @@ def rank_of(ranker: Ranker, diagnosis: str, learned: LearnedIndex, scores: NDArr
     return 1 + int((scores > scores[row]).sum()) + int((scores[:row] == scores[row]).sum())
 
 
-def _papers_by_disease(knowledge: Knowledge) -> dict[int, frozenset[str]]:
+def papers_by_disease(knowledge: Knowledge) -> dict[int, frozenset[str]]:
     """The papers cited for each disease, by its row."""
     annotated = knowledge.annotated
     found: dict[int, set[str]] = {}

@@ -10,7 +10,7 @@ from cds_service.domain.ontology import Floats
 from cds_service.inference.ranker import Ranker, best_rows
 from cds_service.inference.ranker_bench import LISTED, Case, phenotype_of, rank_of
 from cds_service.inference.ranker_learned import LearnedIndex
-from cds_service.inference.ranker_query import query_of
+from cds_service.inference.ranker_query import query_of, score
 
 
 class Place(NamedTuple):
@@ -46,8 +46,11 @@ def moves_too_much(ranker: Ranker, golden: Sequence[Case], before: LearnedIndex,
 def _place(ranker: Ranker, case: Case, before: LearnedIndex, after: LearnedIndex) -> Place:
     query = query_of(phenotype_of(case, ranker.knowledge.ontology), ranker.knowledge.ontology, ranker.method)
     shared = ranker.index.shared_with(query.pictured)
-    before_rank, before_ids = _listed(ranker, case, before, ranker.scores(query, shared, before))
-    after_rank, after_ids = _listed(ranker, case, after, ranker.scores(query, shared, after))
+    published = score(ranker.index, query, shared)
+    (before_rank, before_ids), (after_rank, after_ids) = (
+        _listed(ranker, case, learned, ranker.scores_from(published, query, shared, learned))
+        for learned in (before, after)
+    )
     return Place(case, before_rank, after_rank, has_newcomer=bool(after_ids - before_ids - {case.diagnosis}))
 
 

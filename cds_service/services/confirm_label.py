@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from sqlalchemy import Engine
 
@@ -14,7 +14,7 @@ from cds_service.errors import Conflict, Forbidden, NotFound
 from cds_service.inference.ranker_effect import moves_too_much
 from cds_service.inference.ranker_service import RareDiseases
 from cds_service.services.confirmable import Confirmable, case_of, find_confirmable
-from cds_service.services.enter_label import enter_label, label_id
+from cds_service.services.enter_label import enter_label
 from cds_service.services.overlays import index_of
 from cds_service.services.received import Received
 from cds_service.storage.change import Applied, Transaction
@@ -71,7 +71,7 @@ def withdraw_confirmation(
         given = [one for one in found.own if one.kind is Kind.CONFIRMATION]
         if not given:
             raise NotFound("this caller has not confirmed the label")
-        own_id = label_id(received, "unconfirm", str(given[-1].id))
+        own_id = uuid5(given[-1].id, "unconfirm")
         ended = _event(own_id, Kind.WITHDRAWAL, found, received, refers_to=given[-1].id)
         entered, events = enter_label(transaction, ended, received, subject=found.subject, comment=request.comment)
         return Applied((entered, bool(events)), events)
@@ -94,7 +94,7 @@ def _confirm(
     found = _find(transaction, request, received)
     case = case_of(found, received)
     ended = sum(one.kind is Kind.WITHDRAWAL for one in found.own)
-    own_id = label_id(received, "confirm", found.thread, ended)
+    own_id = uuid5(found.said_by, str(ended))
     is_new = own_id not in {one.id for one in found.own}
     if is_new and version_of(transaction, received.actor.tenant) != seen.version:
         return Applied(None)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from cds_service.domain.case_counts import ValidatedCase
 from cds_service.domain.label import Kind, Label, Status, statuses
 from cds_service.domain.phenotype import FEWEST_FINDINGS, Phenotype
 from cds_service.errors import Conflict, NotFound
-from cds_service.services.enter_label import label_id
 from cds_service.services.learn_cases import EVER
 from cds_service.services.received import Received
 from cds_service.services.stored import phenotype_from_bytes
@@ -21,12 +20,17 @@ from cds_service.storage.subjects import Subject, read_subjects
 
 @dataclass(frozen=True, slots=True)
 class Confirmable:
-    """A label of a prediction, everything said about that, and what this caller said of the label before."""
+    """A label of a prediction, everything said about that, and what this caller says of the label (`said_by`)."""
 
     subject: Subject
     label: Label
     about: tuple[Label, ...]
-    thread: str
+    said_by: UUID
+
+    @property
+    def thread(self) -> str:
+        """The thread of the caller's confirmations of the label."""
+        return f"confirmation:{self.said_by}"
 
     @property
     def own(self) -> list[Label]:
@@ -44,8 +48,7 @@ def find_confirmable(connection: Transaction, prediction_id: UUID, held: UUID, r
     label = next((one for one in about if one.id == held and one.kind is Kind.LABEL), None)
     if label is None:
         raise NotFound("no such label of this prediction")
-    content = label_id(received, "confirmations", str(subject.id), str(label.id), actor.name)
-    return Confirmable(subject, label, about, thread=f"confirmation:{content}")
+    return Confirmable(subject, label, about, said_by=uuid5(label.id, f"{subject.id} {actor.name}"))
 
 
 def case_of(found: Confirmable, received: Received) -> ValidatedCase:

@@ -65,8 +65,11 @@ def find_label(connection: Connection, tenant: str, label_id: UUID) -> Label | N
 
 
 def find_same(connection: Connection, label: Label, comment: str, keyring: Keyring) -> Label | None:
-    """The event of a form that says the same: its id is keyed, and another key gives it another id."""
-    if label.source is not Source.FORM:
+    """The event of a form that says the same: its id is keyed, and another key gives it another id.
+
+    A confirmation's id is not, and after its withdrawal the same may be said again.
+    """
+    if label.source is not Source.FORM or label.kind is Kind.CONFIRMATION:
         return None
     as_of_now = labels.c.observed_at == labels.c.received_at if label.observed_at == label.received_at else false()
     query = (

@@ -96,6 +96,7 @@ ACCESS: dict[str, Access] = {
     "cds import-history": _run("history-import"),
     "cds export-labels": _run("labels-export"),
     "cds rare bench": _run(),
+    "cds rare effect": _run(),
     "cds promote": _run("model-promote", "steward"),
     "cds rollback": _run("model-rollback", "steward"),
     "cds shadow": _run("model-shadow", "steward"),

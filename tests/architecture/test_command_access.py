@@ -44,6 +44,7 @@ ARGUMENTS: dict[str, Sequence[str]] = {
     "cds tokens revoke": ("abcdefghijkl",),
     "cds erase": ("--patient", "p-1", "--tenant", "north"),
     "cds rare bench": (str(REPOSITORY / "docs" / "nothing"),),
+    "cds rare effect": ("north",),
     "cds import-history": ("nowhere.csv", "--columns", str(HISTORY / "map.toml"), "--tenant", "north"),
     "cds export-labels": ("--task", "risk", "--out", "nowhere"),
     "cds promote": ("risk", "9.9.9", "--user", "ada", "--reason", "a test"),

@@ -10,10 +10,14 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from cds_service.domain.codes import ICD10CM
 from cds_service.domain.label import OMIM, ORPHA
+from cds_service.fhir.conformance import explain
 from tests.conftest import Clock, Service, cds_in
-from tests.web.calls import Json, is_json_failure, post
+from tests.web.calls import Json, is_json_failure, patient, post
 from tests.web.feedback_calls import acting, stored
+from tests.web.test_diagnoses import condition, take
+from tests.web.test_rare import a_call, conditions, the_card
 
 MARFANOID = ["HP:0000098", "HP:0001166", "HP:0001083", "HP:0002616"]
 STRANGE = ["HP:0001250", "HP:0000365", "HP:0001513", "HP:0000545", "HP:0001166"]
@@ -233,3 +237,48 @@ def test_a_case_that_moves_the_published_ones_is_held_back_until_another_steward
     assert post(person(ready, "ben", "steward"), reason, path).status_code == 409
     assert post(person(ready, "cleo", "steward"), reason, path).status_code == 200
     assert ranked(ready, STRANGE)["learned_version"] == "1"
+
+
+def test_card_and_fhir_say_from_how_many_cases_they_learned(ready: Service) -> None:
+    learnt(ready)
+    person(ready, "ehr")
+
+    english = the_card(ready, a_call(*STRANGE))["detail"]
+    spanish = the_card(ready, a_call(*STRANGE), Accept_Language="es")["detail"]
+    body = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": patient()}]}
+    body["entry"] += [{"resource": one} for one in conditions(*STRANGE)]
+    answer = post(ready.client, body, "/fhir/$rare-disease")
+    assessment = answer.get_json()["entry"][0]["resource"]
+
+    assert "learned from 1 validated case here" in english
+    assert "Validated cases of this site: version 1." in english
+    assert "aprendido aquí de 1 caso validado" in spanish
+    assert "Casos validados de este centro: versión 1." in spanish
+    assert explain(answer.data) == []
+    assert assessment["prediction"][0]["rationale"].endswith("; learned from 1 validated case here")
+    assert "Validated cases of this site: version 1." in [note["text"] for note in assessment["note"]]
+
+
+def test_the_card_of_the_confirmed_patient_says_that_their_case_was_left_out(ready: Service) -> None:
+    person(ready, "ada")
+    card = the_card(ready, a_call(*STRANGE))
+    assert confirm(ready, card["uuid"], labelled(ready, card["uuid"])).status_code == 200
+    person(ready, "ehr")
+
+    again = the_card(ready, a_call(*STRANGE))["detail"]
+
+    assert "This patient's own confirmed case was left out" in again
+    assert "OMIM:999999" not in again
+
+
+def test_a_rare_diagnosis_from_the_problem_list_is_a_first_validation_to_be_confirmed(ready: Service) -> None:
+    person(ready, "ehr", role="client")
+    card = the_card(ready, a_call(*STRANGE))["uuid"]
+    codings = [{"system": ICD10CM, "code": "Q87.89"}, {"system": OMIM, "code": "999999"}]
+    take(ready.client, condition(code={"coding": codings}))
+    [label] = ready.client.get(f"/predictions/{card}/labels").get_json()["labels"]
+    assert ranked(ready, STRANGE)["learned_version"] == ""
+
+    assert confirm(ready, card, label["id"]).status_code == 200
+
+    assert ranked(ready, STRANGE)["ranked"][0]["id"] == "OMIM:999999"
