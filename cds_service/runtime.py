@@ -25,9 +25,9 @@ from cds_service.monitoring.feeds import Feeds
 from cds_service.services.assess_message import Assessor
 from cds_service.services.daily import Daily
 from cds_service.services.forget import Retention, forget_what_is_old
+from cds_service.services.intake import Intake
 from cds_service.services.models import Models, load_models_in_force
 from cds_service.services.overlays import Overlays
-from cds_service.services.receive_message import Intake
 from cds_service.services.replay_message import score_pending
 from cds_service.services.stored_readings import ReadingsStore
 from cds_service.services.watch import Watch

@@ -60,6 +60,7 @@ class Source(StrEnum):
     FEEDBACK = "feedback"
     CONDITION = "condition"
     IMPORT = "import"
+    DG1 = "hl7-dg1"
 
 
 SAW_PREDICTION = ("yes", "no", "unknown")

@@ -83,7 +83,7 @@ class Fact(NamedTuple):
 
 
 class SentDiagnosis(NamedTuple):
-    """One DG1: codes with their systems, words, the day, its type (table 0052) and whether it is deleted."""
+    """One DG1: codes with their systems, words, the day, its type (table 0052), whether it is deleted, and by whom."""
 
     codings: tuple[tuple[str, str], ...]
     text: str
@@ -91,6 +91,7 @@ class SentDiagnosis(NamedTuple):
     type: str
     is_deleted: bool
     source: str
+    clinician: str = ""
 
 
 class VisitStatus(StrEnum):

@@ -121,4 +121,5 @@ def read_diagnosis(dg1: Segment) -> SentDiagnosis:
         type=dg1.part(6).upper(),
         is_deleted=dg1.part(21).upper() == "D",
         source=dg1.place,
+        clinician=bounded(dg1.part(16), MAX_NAME),
     )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
-from typing import Any, NamedTuple
-from uuid import UUID
+from typing import NamedTuple
 
 from cds_service import logs
 from cds_service.domain.actor import Actor
+from cds_service.domain.label import Label
 from cds_service.errors import InvalidMessage, Suspended, Unavailable
 from cds_service.hl7.ack import Reply, acknowledge, acknowledge_refusal, acknowledge_trouble
 from cds_service.hl7.conformance import require_valid
@@ -20,14 +19,14 @@ from cds_service.hl7.message import Message
 from cds_service.hl7.reader import read_message
 from cds_service.hl7.times import moment_of
 from cds_service.monitoring import messages as metrics
-from cds_service.monitoring.feeds import FeedKey, Feeds, Heard
-from cds_service.monitoring.metrics import count_prediction
-from cds_service.services.assess_message import Assessed, Assessor
+from cds_service.monitoring.feeds import FeedKey, Heard
+from cds_service.monitoring.metrics import count_label, count_prediction
+from cds_service.services.assess_message import Assessed
+from cds_service.services.intake import Arrival, Intake
 from cds_service.services.keep_readings import brought_by, unfollowed
+from cds_service.services.label_messages import with_labels
 from cds_service.storage.change import Change
-from cds_service.storage.identity import Keyring
 from cds_service.storage.message_entry import Brought, MessageEntry, Status, StoredMessage
-from cds_service.storage.message_log import MessageLog
 from cds_service.storage.prediction_log import new_prediction_id
 
 log = logs.get_logger(__name__)
@@ -38,39 +37,13 @@ _LONGEST_REASON = 200
 _UNANSWERED = Reply()
 
 
-@dataclass(frozen=True, slots=True)
-class Intake:
-    """What messages are received with: how they are read and assessed, and where they are stored."""
-
-    assessor: Assessor
-    log: MessageLog
-    keyring: Keyring
-    submit: Callable[[Change[Any]], Any]
-    feeds: Feeds
-    is_strict: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """One message as it came: its bytes, from whom, when, and the id it is stored under."""
-
-    id: UUID
-    raw: bytes
-    actor: Actor
-    at: datetime
-
-    @property
-    def control_id(self) -> str:
-        """MSH-10 of what we answer: 19 characters that grow with time; HL7 v2 up to 2.6 takes 20."""
-        return f"{self.id.int >> 80:012X}{self.id.int & 0xFFFFFFF:07X}"
-
-
 class Prepared(NamedTuple):
     """A message read and assessed: what must be stored before it is answered."""
 
     change: Change[StoredMessage]
     made: tuple[Assessed, ...]
     note: Callable[[], object]  # that something was heard of its sender
+    entered: Sequence[Label] = ()  # labels, once it is stored
 
     def reply(self, stored: StoredMessage) -> Reply:
         """How it is acknowledged; the same bytes again get the same acknowledgments."""
@@ -78,6 +51,8 @@ class Prepared(NamedTuple):
         if not stored.repeated:
             for one in self.made:
                 count_prediction(one.prediction, one.entry.environment)
+        for label in self.entered:
+            count_label(label)
         log.info("message_stored", message_id=str(stored.id), status=stored.status, replayed=stored.repeated)
         metrics.RECEIVED.labels(stored.status, "yes" if stored.repeated else "no").inc()
         return _counted(Reply(stored.accept, stored.application))
@@ -150,7 +125,12 @@ def _take(arrival: Arrival, message: Message, intake: Intake) -> Prepared:
         brought = brought_by(
             message, made, tenant=entry.tenant, keyring=intake.keyring, message_id=entry.id, at=entry.received_at
         )
-    return _prepared(entry, intake, made=made, brought=brought, heard=_heard(arrival, message, intake))
+    prepared = _prepared(entry, intake, made=made, brought=brought, heard=_heard(arrival, message, intake))
+    if not is_taken:
+        return prepared
+    site, received = intake.assessor.site.hl7, intake.received(arrival)
+    change, entered = with_labels(prepared.change, message, received, site, is_new=lambda one: not one.repeated)
+    return prepared._replace(change=change, entered=entered)
 
 
 def _heard(arrival: Arrival, message: Message, intake: Intake) -> Heard:

@@ -8,11 +8,15 @@ from sqlalchemy import Engine
 
 from cds_service import logs
 from cds_service.domain.actor import Actor
+from cds_service.domain.label import Label
 from cds_service.errors import Conflict, InvalidMessage
 from cds_service.hl7.reader import read_message
+from cds_service.monitoring.metrics import count_label
 from cds_service.services.assess_message import SCORING
+from cds_service.services.intake import Arrival, Intake
 from cds_service.services.keep_readings import brought_by
-from cds_service.services.receive_message import Arrival, Intake, conclude
+from cds_service.services.label_messages import with_labels
+from cds_service.services.receive_message import conclude
 from cds_service.storage.message_entry import Brought, Status
 from cds_service.storage.stored_messages import WholeMessage, count_attempt, list_messages, read_whole
 
@@ -51,16 +55,23 @@ def replay_message(whole: WholeMessage, intake: Intake, *, by: Actor, at: dateti
         raise Conflict(f"is {was.value}: nothing is left to do", where=str(row.id))
     actor = Actor(name=row.actor, kind="client", role="client", tenant=row.tenant, environment=row.environment)
     message = read_message(whole.raw, site=intake.assessor.site.hl7)
-    entry, made = conclude(Arrival(row.id, whole.raw, actor, at), message, intake)
+    arrival = Arrival(row.id, whole.raw, actor, at)
+    entry, made = conclude(arrival, message, intake)
     if was is Status.PENDING and entry.status is Status.PENDING:
         if entry.reason.startswith(f"{SCORING}:"):
             intake.submit(count_attempt(row.id))
         return entry.status
-    brought = Brought()
-    if entry.status in (Status.ACCEPTED, Status.PENDING):
+    brought, is_taken = Brought(), entry.status in (Status.ACCEPTED, Status.PENDING)
+    if is_taken:
         brought = brought_by(message, made, tenant=row.tenant, keyring=intake.keyring, message_id=row.id, at=at)
     if was is Status.PENDING:  # its readings were kept when it came
         brought = brought._replace(patients=[one._replace(arrived=()) for one in brought.patients], events=())
-    is_done: bool = intake.submit(intake.log.again(entry, brought, was=was, by=by.name))
+    change, entered = intake.log.again(entry, brought, was=was, by=by.name), list[Label]()
+    if is_taken:
+        site, received = intake.assessor.site.hl7, intake.received(arrival)
+        change, entered = with_labels(change, message, received, site, is_new=bool)
+    is_done: bool = intake.submit(change)
+    for label in entered:
+        count_label(label)
     log.info("message_taken_up", message_id=str(row.id), status=entry.status.value, complete=is_done)
     return entry.status

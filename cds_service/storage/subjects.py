@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from cds_service.storage.tables import predictions
+from cds_service.storage.tables import prediction_readings, predictions, readings
 
 _COLUMNS = tuple(predictions.c[name] for name in ("id", "service", "patient_key", "created_at", "shown", "outcome"))
 
@@ -32,3 +32,21 @@ def read_subjects(connection: Connection, tenant: str, environment: str, ids: Co
         predictions.c.tenant == tenant, predictions.c.environment == environment, predictions.c.id.in_(ids)
     )
     return {row.id: Subject(*row) for row in connection.execute(query)}
+
+
+def predicted_keys(connection: Connection, tenant: str, environment: str, patient_key: str) -> list[str]:
+    """The keys under which anything was predicted for a patient of HL7 v2 messages.
+
+    Their own, and those of patients whose cards rest on readings of theirs: who they are was compared then.
+    """
+    theirs = select(predictions.c.patient_key).where(
+        predictions.c.tenant == tenant, predictions.c.environment == environment
+    )
+    is_same = (prediction_readings.c.message_id == readings.c.message_id) & (
+        prediction_readings.c.number == readings.c.number
+    )
+    resting = select(prediction_readings.c.prediction_id).join(readings, is_same)
+    of_cards = theirs.where(predictions.c.id.in_(resting.where(readings.c.patient_key == patient_key)))
+    own = theirs.where(predictions.c.patient_key == patient_key).limit(1)
+    found = {*connection.execute(own).scalars(), *connection.execute(of_cards).scalars()}
+    return sorted(key for key in found if key is not None)
