@@ -219,12 +219,13 @@ def live_service(directory: Path, **more: str) -> Iterator[Live]:
 CDS = (sys.executable, "-m", "cds_service.cli")
 
 
-def run_cds(*arguments: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """One `cds` command with exactly these settings, to its end."""
+def run_cds(*arguments: str, variables: dict[str, str], typed: str = "") -> subprocess.CompletedProcess[str]:
+    """One `cds` command with exactly these settings, to its end; `typed` is its standard input."""
     return subprocess.run(
         [*CDS, *arguments],
         env={"PATH": "/usr/bin:/bin", **variables},
         cwd=REPOSITORY,
+        input=f"{typed}\n",
         capture_output=True,
         text=True,
         timeout=60,

@@ -26,6 +26,7 @@ MODULES: Mapping[str, str] = {
     "import-history": "import_history",
     "export-labels": "learn",
     **dict.fromkeys(("promote", "rollback", "shadow", "history"), "models"),
+    "replay": "replay",
 }
 
 

@@ -189,8 +189,13 @@ def find_ids(engine: Engine, tenant: str, service: str, keys: Collection[str]) -
 
 def read_prediction(engine: Engine, prediction_id: UUID, tenant: str) -> PredictionRow | None:
     """The tenant's prediction with this id; None also when it is another tenant's."""
-    query = select(predictions).where(predictions.c.id == prediction_id, predictions.c.tenant == tenant)
+    row = read_any_prediction(engine, prediction_id)
+    return row if row is not None and row.tenant == tenant else None
+
+
+def read_any_prediction(engine: Engine, prediction_id: UUID) -> PredictionRow | None:
+    """The prediction with this id, whoever's it is: for commands, which see all tenants."""
     with reading(engine) as connection:
-        row = connection.execute(query).one_or_none()
+        row = connection.execute(select(predictions).where(predictions.c.id == prediction_id)).one_or_none()
     values: dict[str, Any] | None = None if row is None else dict(row._mapping)
     return None if values is None else PredictionRow(**values)

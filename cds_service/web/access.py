@@ -101,6 +101,7 @@ ACCESS: dict[str, Access] = {
     "cds rollback": _run("model-rollback", "steward"),
     "cds shadow": _run("model-shadow", "steward"),
     "cds history": _run(),
+    "cds replay": _run("prediction-rescore"),
     "cds mode": _run("mode"),
 }
 

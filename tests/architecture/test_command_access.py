@@ -51,13 +51,14 @@ ARGUMENTS: dict[str, Sequence[str]] = {
     "cds rollback": ("risk", "--user", "ada", "--reason", "a test"),
     "cds shadow": ("risk", "9.9.9", "--user", "ada", "--reason", "a test"),
     "cds history": ("risk",),
+    "cds replay": ("018e3a5c-0000-7000-8000-000000000001",),
     "cds mode": ("north", "silent", "--reason", "a test"),
 }
 ON_A_MESSAGE = ("cds messages show", "cds messages replay")
 # What cannot be done here: serving MLLP needs PostgreSQL, there is no such file of cases or history, nothing is
 # labelled, and who asks for a model is no steward: the refusal is recorded under the name they gave.
 DECIDING = {f"cds {word}" for word in ("promote", "rollback", "shadow")}
-SAYING_NO = {"cds serve-mllp", "cds rare bench", "cds import-history", "cds export-labels", *DECIDING}
+SAYING_NO = {"cds serve-mllp", "cds replay", "cds rare bench", "cds import-history", "cds export-labels", *DECIDING}
 SETTINGS = {
     "cds retention": {"CDS_RETENTION_DAYS": "1"},
     "cds identity rotate-key": {"CDS_SECRET_KEY": OTHER, "CDS_SECRET_KEY_PREVIOUS": SECRET},
