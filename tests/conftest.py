@@ -36,7 +36,7 @@ from cds_service.storage.identity import Keyring
 from cds_service.storage.schema import migrate
 from cds_service.storage.sessions import open_engine
 from cds_service.storage.writer import GroupWriter
-from tests.databases import SECRET
+from tests.databases import KINDS, SECRET, Database, a_database
 
 REPOSITORY = Path(__file__).parents[1]
 NOW = datetime(2026, 3, 14, 8, 40, tzinfo=UTC)  # the readings of fixtures/hooks are 15 minutes old
@@ -70,6 +70,12 @@ class Service:
     app: Flask
     database: Path
     log: Path
+
+    @property
+    def stored(self) -> Database:
+        """Where it stores, to look behind its back."""
+        url = self.runtime.settings.database_url
+        return Database(url.partition(":")[0].partition("+")[0], url, self.database.parent)
 
     @property
     def client(self) -> FlaskClient:
@@ -170,6 +176,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     held = Clock()
     monkeypatch.setattr(Runtime, "now", staticmethod(lambda: held.moment))
     return held
+
+
+@pytest.fixture(params=KINDS)
+def each_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """One of each kind: what takes it runs on SQLite and on PostgreSQL."""
+    with a_database(request, tmp_path) as database:
+        yield database
 
 
 @pytest.fixture

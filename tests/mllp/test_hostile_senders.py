@@ -181,12 +181,15 @@ def test_messages_that_are_stuck_hold_up_no_other_sender(tmp_path: Path, ward: W
             sender.send(framed(b"HOLD") * 20)
         wait_until(lambda: len(ward.taken) == 5)
         with mllp.sender("127.0.0.9") as good:
+            begun = time.monotonic()
             answers = [good.ask(b"message") for _ in range(20)]
+            taken = time.monotonic() - begun
         while_stuck = ward.messages.count(b"HOLD")
         ward.hold.set()
         freed = [sender.answer() for sender in stuck for _ in range(20)]
 
     assert answers == [answer_to(b"message")] * 20
+    assert taken < 2.0  # alone it takes about 0.02 s
     assert while_stuck == 5  # one of each connection, whatever more it had sent
     assert freed == [answer_to(b"HOLD")] * 100
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from bench.processes import free_port
 from cds_service.domain.codes import CodeTables
+from cds_service.hl7.framing import framed
 from cds_service.inference.predictor import Predictor
 from cds_service.mllp.listener import MllpListener
 from cds_service.mllp.receiving import receiver
@@ -22,11 +25,17 @@ TWIN = (REPOSITORY / "fixtures" / "twins" / "sepsis-from-nursing-home" / "messag
 
 @pytest.fixture
 def ed(
-    tmp_path: Path, empty_database: Path, predictor: Predictor, tables: CodeTables, clock: Clock
+    tmp_path: Path,
+    empty_database: Path,
+    predictor: Predictor,
+    tables: CodeTables,
+    clock: Clock,
+    each_database: Database,
 ) -> Iterator[tuple[Service, Listening]]:
-    """The service with its listener."""
+    """The service with its listener, on each database."""
     port = free_port()
-    with started(tmp_path, empty_database, predictor, tables, CDS_MLLP_BIND=f"127.0.0.1:{port}") as service:
+    own = {**each_database.settings, "CDS_MLLP_BIND": f"127.0.0.1:{port}"}
+    with started(tmp_path, empty_database, predictor, tables, **own) as service:
         listener = MllpListener(service.runtime.settings, receiver(service.runtime))
         listener.start()
         yield service, Listening(listener, port)
@@ -34,7 +43,7 @@ def ed(
 
 
 def rows(service: Service, query: str) -> list[tuple[object, ...]]:
-    return Database("sqlite", f"sqlite:///{service.database}", service.database.parent).rows(query)
+    return service.stored.rows(query)
 
 
 def segments(answer: bytes) -> list[str]:
@@ -130,7 +139,7 @@ def test_a_frame_cut_off_is_kept_and_not_answered(ed: tuple[Service, Listening])
 def test_while_nothing_can_be_stored_the_sender_is_told_to_send_again(ed: tuple[Service, Listening]) -> None:
     service, mllp = ed
     plain = er7(msh(), PID, PV1, OBR, obx())
-    database = Database("sqlite", f"sqlite:///{service.database}", service.database.parent)
+    database = service.stored
 
     with mllp.sender() as sender:
         with database.blocked():
@@ -152,3 +161,33 @@ def test_messages_and_acknowledgments_are_counted_by_what_became_of_them(ed: tup
 
     assert counted("cds_hl7_acknowledgments_total", code="CA") == before + 1
     assert counted("cds_hl7_messages_total", status="accepted", repeated="no") >= 1
+
+
+def test_floods_from_some_senders_slow_no_other_by_more_than_they_cost(ed: tuple[Service, Listening]) -> None:
+    """Two senders with a flood of half a megabyte after the other, each refused before it is taken apart."""
+    service, mllp = ed
+    flood = framed(er7(msh(), PID, *["OBX|1"] * 90_000))
+    over = threading.Event()
+
+    def send_floods() -> None:
+        with mllp.sender() as hostile:
+            while not over.is_set():
+                hostile.send(flood)
+                assert b"\rMSA|AE|" in hostile.answer()
+
+    threads = [threading.Thread(target=send_floods) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        with mllp.sender() as good:
+            begun = time.monotonic()
+            answers = [good.ask(er7(msh(msh_10=f"G{number}"), PID, PV1, OBR, obx())) for number in range(20)]
+            taken = time.monotonic() - begun
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+    assert all(f"\rMSA|AA|G{number}".encode() in answer for number, answer in enumerate(answers))
+    assert taken < 5.0  # alone it takes about 0.1 s, on a machine that does nothing else
+    assert rows(service, "SELECT count(*) FROM predictions") == [(20,)]

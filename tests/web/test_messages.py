@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from werkzeug.test import TestResponse
 
+from cds_service.domain.codes import CodeTables
 from cds_service.domain.mode import Mode
+from cds_service.inference.predictor import Predictor
 from cds_service.services import watch
-from tests.conftest import REPOSITORY, Clock, Service
-from tests.databases import Database
+from tests.conftest import REPOSITORY, Clock, Service, started
 from tests.hl7.builders import OBR, PID, PV1, er7, msh, obx
 from tests.web.test_modes import switch
 
@@ -21,7 +25,7 @@ def post(service: Service, message: bytes, media: str = "application/hl7-v2") ->
 
 
 def rows(service: Service, query: str) -> list[tuple[object, ...]]:
-    return Database("sqlite", f"sqlite:///{service.database}", service.database.parent).rows(query)
+    return service.stored.rows(query)
 
 
 @pytest.mark.parametrize("media", ["application/hl7-v2", "x-application/hl7-v2+er7", "text/plain; charset=utf-8"])
@@ -92,3 +96,33 @@ def test_a_message_is_pending_while_nobody_knows_the_tenants_mode(
 
     assert b"\rMSA|AA|M1\r" in post(service, PLAIN).data
     assert rows(service, "SELECT status FROM messages") == [("pending",)]
+
+
+@pytest.fixture
+def strict(
+    tmp_path: Path, empty_database: Path, predictor: Predictor, tables: CodeTables, clock: Clock
+) -> Iterator[Service]:
+    """A service that checks the structure of every message with hl7apy as well."""
+    with started(tmp_path, empty_database, predictor, tables, CDS_HL7_VALIDATION="strict") as service:
+        yield service
+
+
+def test_strict_mode_refuses_what_hl7apy_objects_to_and_says_where(strict: Service) -> None:
+    without_obr = er7(msh(), PID, PV1, obx())
+
+    answer = post(strict, without_obr)
+
+    assert b"\rMSA|AE|M1\r" in answer.data
+    assert b"\rERR|" in answer.data
+    [(status, reason)] = rows(strict, "SELECT status, reason FROM messages")
+    assert status == "refused"
+    assert "ORU_R01_ORDER_OBSERVATION.OBR" in str(answer.data) + str(reason)
+    assert rows(strict, "SELECT count(*) FROM predictions") == [(0,)]
+
+
+def test_strict_mode_takes_a_message_whose_structure_is_sound(strict: Service) -> None:
+    assert b"\rMSA|AA|M1\r" in post(strict, PLAIN).data
+
+
+def test_fast_mode_takes_what_strict_mode_refuses(service: Service) -> None:
+    assert b"\rMSA|AA|M1" in post(service, er7(msh(), PID, PV1, obx())).data

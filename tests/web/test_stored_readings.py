@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -37,6 +38,7 @@ def ward(
     tables: CodeTables,
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
+    each_database: Database,
 ) -> Iterator[Service]:
     """A service whose site says which identifier system the hospital's authority is, and whose clock goes on."""
 
@@ -47,7 +49,8 @@ def ward(
     monkeypatch.setattr(Runtime, "now", staticmethod(now))
     site = tmp_path / "site.toml"
     site.write_text(f'[hl7.authorities]\nHOSP = "{SYSTEM}"\n', encoding="utf-8")
-    with started(tmp_path, empty_database, predictor, tables, CDS_SITE_FILE=str(site)) as service:
+    own = {**each_database.settings, "CDS_SITE_FILE": str(site)}
+    with started(tmp_path, empty_database, predictor, tables, **own) as service:
         yield service
 
 
@@ -165,7 +168,10 @@ def test_a_correction_replaces_and_marks_predictions_stale(ward: Service) -> Non
 
     assert "heart rate 88/min" in shown["detail"]
     assert TAKEN_BACK in shown["detail"]
-    stale = {str(found) for (found,) in rows(ward, "SELECT prediction_id FROM prediction_events WHERE kind = 'stale'")}
+    stale = {
+        UUID(str(found)).hex
+        for (found,) in rows(ward, "SELECT prediction_id FROM prediction_events WHERE kind = 'stale'")
+    }
     assert first["uuid"].replace("-", "") in stale
     assert len(stale) == 2  # the card's, and that of the first message
     assert rows(ward, "SELECT count(*) FROM audit WHERE action = 'prediction-stale'") == [(2,)]
@@ -216,7 +222,10 @@ def merge(service: Service, trigger: str, *extra: str) -> bytes:
 
 
 def stale(service: Service) -> set[str]:
-    return {str(one) for (one,) in rows(service, "SELECT prediction_id FROM prediction_events WHERE kind = 'stale'")}
+    return {
+        UUID(str(one)).hex
+        for (one,) in rows(service, "SELECT prediction_id FROM prediction_events WHERE kind = 'stale'")
+    }
 
 
 def test_a_withdrawal_appends_stale_to_the_predictions_built_on_the_value(ward: Service) -> None:
@@ -392,7 +401,7 @@ def test_a_move_without_its_visit_is_refused(ward: Service) -> None:
 
 def test_readings_of_another_environment_or_tenant_are_nobodys(ward: Service) -> None:
     send(ward, *vitals())
-    database = Database("sqlite", f"sqlite:///{ward.database}", ward.database.parent)
+    database = ward.stored
 
     for change in ("environment = 'production'", "environment = 'test', tenant = 'south'"):
         database.execute(f"UPDATE readings SET {change}")
