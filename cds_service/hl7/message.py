@@ -155,7 +155,7 @@ class Fault(NamedTuple):
 class Account(NamedTuple):
     """What became of every segment: how many of each kind were read, ignored for their kind, and refused.
 
-    `unmapped` are those OBX among the read that mean nothing here.
+    `unmapped` are those OBX among the read that have a value and mean nothing here.
     """
 
     read: Mapping[str, int]

@@ -20,7 +20,7 @@ from cds_service.domain.statements import Refusal
 from cds_service.errors import InvalidMessage
 from cds_service.hl7.events import Effect, require_ours
 from cds_service.hl7.header import Header, header_of, without_mark
-from cds_service.hl7.message import Account, Fault, Message, Patient
+from cds_service.hl7.message import VALUE, Account, Fault, Message, Patient
 from cds_service.hl7.observations import Context, read_fact, read_observation
 from cds_service.hl7.patients import read_diagnosis, read_merge, read_patient, read_visit, with_details
 from cds_service.hl7.site import STANDARD, SiteMap
@@ -142,7 +142,7 @@ class _Reading:
         fact = None if found else read_fact(obx, self.context)
         if fact is not None:
             self.patient.facts.append(fact)
-        elif not found:
+        elif not found and obx.field(VALUE):
             self.unmapped += 1
 
     def pass_by(self, _: Segment) -> None:
