@@ -1,6 +1,7 @@
 """Why a clinician sets a card aside: HL7's codes, and our own that say which state the patient was really in.
 
-Only ours carry a diagnosis, so only they can become a label (docs/reference/cards.md).
+Of these only ours carry a diagnosis, so only they can become a label (docs/reference/cards.md). The card of rare
+diseases offers its candidates besides.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from cds_service.cdshooks.markdown import plain, quoted
 from cds_service.cdshooks.override_reasons import NON_ADHERENCE, override_reasons
 from cds_service.cdshooks.prefetch import Note
 from cds_service.cdshooks.wording import Words, words
+from cds_service.domain.label import RARE_SYSTEMS
 from cds_service.domain.phenotype import Against, Candidate, Phenotype, Ranking, RareAssessment, Support
 from cds_service.i18n import Translate, msgid
 from cds_service.vocabulary import LEARNED_FROM, LEARNED_FROM_ONE
@@ -49,9 +50,20 @@ def rare_cards(
                 {"label": t("Reasons and feedback"), "url": f"{public_url}/predictions/{card_id}", "type": "absolute"},
                 {"label": t("About this knowledge base"), "url": about, "type": "absolute"},
             ],
-            "overrideReasons": [reason for reason in override_reasons(language) if reason["system"] == NON_ADHERENCE],
+            "overrideReasons": [
+                *(reason for reason in override_reasons(language) if reason["system"] == NON_ADHERENCE),
+                *(reason for one in ranking.candidates for reason in _diagnosed(one, t)),
+            ],
         }
     ]
+
+
+def _diagnosed(candidate: Candidate, t: Translate) -> Iterator[dict[str, Any]]:
+    """That the patient has this disease, as a reason to set the card aside: feedback with it is a first validation."""
+    source, _, code = candidate.id.partition(":")
+    if source in RARE_SYSTEMS:
+        text = t("Diagnosed: %(disease)s") % {"disease": plain(candidate.name, 120)}
+        yield {"code": code, "system": RARE_SYSTEMS[source], "display": text}
 
 
 def _summary(ranking: Ranking, t: Translate) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
@@ -78,10 +78,20 @@ def learned_from(cases: Iterable[ValidatedCase], version: str) -> Learned:
         joined[case.disease, case.person] = known._replace(
             observed=known.observed | case.observed, excluded=known.excluded | case.excluded
         )
-    learned = Learned(version)
+    by_disease: dict[str, list[ValidatedCase]] = {}
     for case in joined.values():
-        learned = learned.with_case(case.disease, observed=case.observed, excluded=case.excluded)
-    return learned
+        by_disease.setdefault(case.disease, []).append(case)
+    counts = {disease: _counts(found) for disease, found in by_disease.items()}
+    return Learned(version, MappingProxyType(counts))
+
+
+def _counts(cases: Sequence[ValidatedCase]) -> CaseCounts:
+    """The cases of one disease, each of another patient."""
+    seen = Counter(term for case in cases for term in case.observed)
+    denied = Counter(term for case in cases for term in case.excluded - case.observed)
+    return CaseCounts(
+        len(cases), MappingProxyType(dict(sorted(seen.items()))), MappingProxyType(dict(sorted(denied.items())))
+    )
 
 
 def _added(before: Mapping[str, int], terms: set[str], by: int) -> Mapping[str, int]:

@@ -35,8 +35,9 @@ CODE_SHAPES = MappingProxyType(
         OMIM: re.compile(r"[1-9]\d{5}", re.ASCII),  # MIM number: 6 digits
     }
 )
-# How the annotations of rare diseases write their ids.
-_RARE = MappingProxyType({ORPHA: "ORPHA", OMIM: "OMIM"})
+# The systems of rare diseases by how the annotations begin their ids.
+RARE_SYSTEMS = MappingProxyType({"OMIM": OMIM, "ORPHA": ORPHA})
+_RARE = MappingProxyType({system: source for source, system in RARE_SYSTEMS.items()})
 
 
 def rare_coding(codings: Iterable[tuple[str, str]]) -> tuple[str, str] | None:

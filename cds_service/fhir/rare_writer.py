@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid5
 
+from cds_service.domain.label import RARE_SYSTEMS
 from cds_service.domain.ontology import HPO
 from cds_service.domain.phenotype import Candidate, Question, RareAssessment
 from cds_service.fhir.writer import collection, reference_of, subject_of
@@ -14,8 +15,6 @@ from cds_service.vocabulary import LEARNED_FROM, LEARNED_FROM_ONE
 Json = dict[str, Any]
 
 _MODULE = "urn:cds-service:rare-disease"
-# OMIM and Orphanet as HL7's terminology names them (https://terminology.hl7.org, external code systems).
-_SYSTEMS = {"OMIM": "http://www.omim.org", "ORPHA": "http://www.orpha.net"}
 _METHOD = msgid("Rare diseases to consider (not a diagnosis), ranked by findings")
 _DISCLAIMER = msgid("Demonstration, not for clinical use.")
 _BANDS = {"low": msgid("low"), "medium": msgid("medium"), "high": msgid("high")}
@@ -78,7 +77,7 @@ def _prediction(candidate: Candidate, t: Translate) -> Json:
 
 def _coding(name: str, display: str) -> Json:
     source, _, code = name.partition(":")
-    coding = {"system": _SYSTEMS.get(source, f"urn:cds-service:{source.lower()}"), "code": code, "display": display}
+    coding = {"system": RARE_SYSTEMS.get(source, f"urn:cds-service:{source.lower()}"), "code": code, "display": display}
     return {name: value for name, value in coding.items() if value}
 
 

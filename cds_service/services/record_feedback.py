@@ -10,7 +10,7 @@ import msgspec
 from cds_service.cdshooks.feedback import Report
 from cds_service.cdshooks.override_reasons import STATES_BY_REASON
 from cds_service.domain.feedback import Feedback, diagnosing_reports
-from cds_service.domain.label import Kind, Label, Source
+from cds_service.domain.label import Kind, Label, Source, rare_coding
 from cds_service.errors import NotFound
 from cds_service.services.enter_label import enter_label
 from cds_service.services.received import Received
@@ -88,20 +88,27 @@ def _subjects(transaction: Transaction, entries: Sequence[FeedbackEntry], servic
 def _enter_labels(transaction: Transaction, subject: Subject, received: Received) -> list[AuditEvent]:
     """Bring the ledger up to all reports on the card: what is there already is left as it is."""
     events: list[AuditEvent] = []
-    for report, state in diagnosing_reports(
-        reports_on(transaction, received.actor.tenant, subject.id), STATES_BY_REASON
-    ):
-        label = _label(report, state, subject, received)
+    reports = reports_on(transaction, received.actor.tenant, subject.id)
+    for report, said in diagnosing_reports(reports, {**STATES_BY_REASON, **_rare_reasons(reports)}):
+        label = _label(report, said, subject, received)
         events += enter_label(transaction, label, received, subject=subject)[1]
     return events
 
 
-def _label(report: Feedback, state: str | None, subject: Subject, received: Received) -> Label:
+def _rare_reasons(reports: Sequence[Feedback]) -> dict[tuple[str, str], str]:
+    """Reasons that are the code of a rare disease, as the card offers its candidates."""
+    named = [report.reason for report in reports if report.reason is not None]
+    return {reason: reason[1] for reason in named if rare_coding([reason]) is not None}
+
+
+def _label(report: Feedback, said: str | None, subject: Subject, received: Received) -> Label:
     """The label an override carries, or the withdrawal of earlier ones where a later report carries none."""
     actor = received.actor
+    state = None if report.reason is None else STATES_BY_REASON.get(report.reason)
+    system, code = (None, None) if said is None or report.reason is None or state is not None else report.reason
     return Label(
         id=uuid5(report.id, "label"),
-        kind=Kind.WITHDRAWAL if state is None else Kind.LABEL,
+        kind=Kind.WITHDRAWAL if said is None else Kind.LABEL,
         thread=f"feedback:{subject.id}",
         source=Source.FEEDBACK,
         tenant=actor.tenant,
@@ -115,5 +122,7 @@ def _label(report: Feedback, state: str | None, subject: Subject, received: Rece
         saw_prediction="yes",
         prediction_id=subject.id,
         patient_key=subject.patient_key,
-        category=state,
+        category=None if said is None else state,
+        code_system=system,
+        code=code,
     )

@@ -15,7 +15,7 @@ from cds_service.domain.label import OMIM, ORPHA
 from cds_service.fhir.conformance import explain
 from tests.conftest import Clock, Service, cds_in
 from tests.web.calls import Json, is_json_failure, patient, post
-from tests.web.feedback_calls import acting, stored
+from tests.web.feedback_calls import accepted, acting, overridden, report, stored
 from tests.web.test_diagnoses import condition, take
 from tests.web.test_rare import a_call, conditions, the_card
 
@@ -269,6 +269,28 @@ def test_the_card_of_the_confirmed_patient_says_that_their_case_was_left_out(rea
 
     assert "This patient's own confirmed case was left out" in again
     assert "OMIM:999999" not in again
+
+
+def test_feedback_with_a_candidate_of_the_card_is_a_first_validation_until_it_says_otherwise(ready: Service) -> None:
+    person(ready, "ehr", role="client")
+    card = the_card(ready, a_call(*MARFANOID))
+    [marfan] = [one for one in card["overrideReasons"] if one["display"].startswith("Diagnosed: Marfan syndrome")]
+    path = "/cds-services/rare-disease/feedback"
+    said = {**overridden(card["uuid"], minutes=2), "overrideReason": {"reason": marfan}}
+    assert report(ready.client, said, path=path).status_code == 200
+    [label] = ready.client.get(f"/predictions/{card['uuid']}/labels").get_json()["labels"]
+    assert (label["source"], label["diagnosis"]) == ("feedback", {"system": OMIM, "code": "154700"})
+
+    assert confirm(ready, card["uuid"], label["id"]).status_code == 200
+    assert learned_from(ranked(ready)) == 1
+    person(ready, "ehr", role="client")
+    report(ready.client, accepted(card["uuid"], minutes=1), path=path)
+
+    assert learned_from(ranked(ready)) == 0
+
+
+def learned_from(answer: Json) -> int:
+    return sum(int(one["learned_from"]) for one in answer["ranked"])
 
 
 def test_a_rare_diagnosis_from_the_problem_list_is_a_first_validation_to_be_confirmed(ready: Service) -> None:
