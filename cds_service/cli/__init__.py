@@ -24,7 +24,7 @@ MODULES: Mapping[str, str] = {
     "rare": "rare",
     "mode": "modes",
     "import-history": "import_history",
-    "export-labels": "learn",
+    **dict.fromkeys(("export-labels", "train", "retrain"), "learn"),
     **dict.fromkeys(("promote", "rollback", "shadow", "history"), "models"),
     "replay": "replay",
 }

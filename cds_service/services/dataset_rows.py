@@ -35,13 +35,14 @@ _FROM_ROWS = tuple(name for name in (*COLUMNS, *BESIDE) if name not in FEATURES 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """How rows are chosen, the same for every row of a dataset."""
+    """How rows are chosen, the same for every row of a dataset; predictions before `since` are left aside."""
 
     task: str
     policy: str
     as_of: datetime
     rules: DatasetRules
     keyring: Keyring
+    since: datetime | None = None
 
     @property
     def fact(self) -> str:

@@ -72,8 +72,8 @@ def export_labels(chosen: Chosen, out: Path, *, engine: Engine, record: Callable
 def _read(chosen: Chosen, engine: Engine) -> tuple[DatasetRows, Tally, int]:
     rows, tally = DatasetRows({**COLUMNS, **BESIDE}), Tally()
     with reading(engine) as connection:
-        predictions = count_predictions(connection, chosen.as_of, without=HISTORY_SERVICE)
-        for batch in _batches(read_labelled(connection, chosen.as_of)):
+        predictions = count_predictions(connection, chosen.as_of, chosen.since, without=HISTORY_SERVICE)
+        for batch in _batches(read_labelled(connection, chosen.as_of, chosen.since)):
             rows.add(columns_of(batch, chosen, tally))
     return rows, tally, predictions
 
@@ -106,6 +106,7 @@ def _manifest(rows: DatasetRows, tally: Tally, predictions: int, chosen: Chosen)
         "format": FORMAT,
         "task": chosen.task,
         "as_of": chosen.as_of.isoformat(),
+        "since": None if chosen.since is None else chosen.since.isoformat(),
         "policy": chosen.policy,
         "query": "labelled predictions of production, labels received by as_of",
         "maturity_days": {name: chosen.rules.maturity_days[name] for name in CLASSES[chosen.task]},

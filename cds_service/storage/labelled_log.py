@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from cds_service.domain.label import Label
 from cds_service.storage.label_ledger import LABEL_COLUMNS, label_from_row
@@ -45,12 +45,14 @@ _COLUMNS = tuple(predictions.c[field.name] for field in fields(LabelledPredictio
 _WIDTH = len(_COLUMNS)
 
 
-def read_labelled(connection: Connection, as_of: datetime) -> Iterator[tuple[LabelledPrediction, tuple[Label, ...]]]:
-    """Every production prediction some event of the ledger is about, with the events that had arrived by `as_of`."""
+def read_labelled(
+    connection: Connection, as_of: datetime, since: datetime | None
+) -> Iterator[tuple[LabelledPrediction, tuple[Label, ...]]]:
+    """Every production prediction made from `since` on that is labelled, with the events received by `as_of`."""
     query = (
         select(*_COLUMNS, *LABEL_COLUMNS)
         .join(labels, (labels.c.prediction_id == predictions.c.id) & (labels.c.tenant == predictions.c.tenant))
-        .where(predictions.c.environment == "production", labels.c.received_at <= as_of)
+        .where(*_made(since), labels.c.received_at <= as_of)
         .order_by(predictions.c.id)
     )
     if connection.dialect.name == "postgresql":
@@ -61,14 +63,19 @@ def read_labelled(connection: Connection, as_of: datetime) -> Iterator[tuple[Lab
         yield LabelledPrediction(*whole[0][:_WIDTH]), tuple(label_from_row(row[_WIDTH:]) for row in whole)
 
 
-def count_predictions(connection: Connection, as_of: datetime, *, without: str) -> int:
+def count_predictions(connection: Connection, as_of: datetime, since: datetime | None, *, without: str) -> int:
     """How many production predictions were made by `as_of`, but for those of one service."""
     query = select(func.count()).where(
-        predictions.c.environment == "production",
+        *_made(since),
         predictions.c.created_at <= as_of,
         predictions.c.service != without,
     )
     return connection.execute(query).scalar_one()
+
+
+def _made(since: datetime | None) -> list[ColumnElement[bool]]:
+    real = predictions.c.environment == "production"
+    return [real] if since is None else [real, predictions.c.created_at >= since]
 
 
 def _id(row: Any) -> UUID:

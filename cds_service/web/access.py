@@ -95,6 +95,8 @@ ACCESS: dict[str, Access] = {
     "cds erase": _run("erasure"),
     "cds import-history": _run("history-import"),
     "cds export-labels": _run("labels-export"),
+    "cds train": _run("model-trained"),
+    "cds retrain": _run("model-trained"),
     "cds rare bench": _run(),
     "cds rare effect": _run(),
     "cds promote": _run("model-promote", "steward"),

@@ -46,6 +46,8 @@ ARGUMENTS: dict[str, Sequence[str]] = {
     "cds rare bench": (str(REPOSITORY / "docs" / "nothing"),),
     "cds rare effect": ("north",),
     "cds import-history": ("nowhere.csv", "--columns", str(HISTORY / "map.toml"), "--tenant", "north"),
+    "cds train": ("risk", "--data", "nowhere"),
+    "cds retrain": ("risk", "--reason", "test", "--window", "1"),
     "cds export-labels": ("--task", "risk", "--out", "nowhere"),
     "cds promote": ("risk", "9.9.9", "--user", "ada", "--reason", "a test"),
     "cds rollback": ("risk", "--user", "ada", "--reason", "a test"),
@@ -58,7 +60,8 @@ ON_A_MESSAGE = ("cds messages show", "cds messages replay")
 # What cannot be done here: serving MLLP needs PostgreSQL, there is no such file of cases or history, nothing is
 # labelled, and who asks for a model is no steward: the refusal is recorded under the name they gave.
 DECIDING = {f"cds {word}" for word in ("promote", "rollback", "shadow")}
-SAYING_NO = {"cds serve-mllp", "cds replay", "cds rare bench", "cds import-history", "cds export-labels", *DECIDING}
+LEARNING = {"cds import-history", "cds export-labels", "cds train", "cds retrain"}
+SAYING_NO = {"cds serve-mllp", "cds replay", "cds rare bench", *LEARNING, *DECIDING}
 SETTINGS = {
     "cds retention": {"CDS_RETENTION_DAYS": "1"},
     "cds identity rotate-key": {"CDS_SECRET_KEY": OTHER, "CDS_SECRET_KEY_PREVIOUS": SECRET},

@@ -31,6 +31,7 @@ HOMES = {
         "services/read_labels.py",
         "services/export_labels.py",
         "services/import_history.py",
+        "services/retrain.py",
         "services/watch.py",
         "services/models.py",
         "services/overlays.py",

@@ -6,12 +6,14 @@ import json
 import re
 import subprocess
 import sys
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import yaml
 
+from cds_service.cli import _parser, commands
 from cds_service.domain import early_warning as news2
 from deploy.sbom import bill_of_materials, locked_packages
 
@@ -108,3 +110,35 @@ def test_the_page_for_downtime_scores_as_the_service_does(name: str) -> None:
 @pytest.mark.parametrize("sentence", ["No card is not low risk.", "Que no haya tarjeta no significa riesgo bajo."])
 def test_the_page_for_downtime_says_what_matters_first_in_both_languages(sentence: str) -> None:
     assert f"**{sentence}**" in DOWNTIME
+
+
+SCHEDULES = sorted((ROOT / "deploy" / "schedules").iterdir())
+
+
+def retraining_commands() -> list[str]:
+    """Every `cds retrain` of the schedules, as the shell gets it."""
+    texts = [path.read_text(encoding="utf-8").replace("%%", "%").replace("%i", "state") for path in SCHEDULES]
+    return [found.rstrip("'") for text in texts for found in re.findall(r"cds (retrain .*)", text)]
+
+
+@pytest.mark.parametrize("command", retraining_commands())
+def test_a_schedule_asks_for_what_the_command_takes_and_the_same_all_month(command: str) -> None:
+    spoken = subprocess.run(["/bin/sh", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True)
+
+    asked = _parser(commands("retrain")).parse_args(spoken.stdout.splitlines())
+
+    assert (asked.task, asked.reason in ("monthly", "quarterly")) == ("state", True)
+    assert datetime.fromisoformat(asked.as_of).day == 1
+    assert asked.since is None or datetime.fromisoformat(asked.since) < datetime.fromisoformat(asked.as_of)
+    assert asked.window == asked.as_of[:7]
+
+
+def test_the_schedules_are_two_each_for_systemd_and_kubernetes() -> None:
+    jobs = list(yaml.safe_load_all((ROOT / "deploy" / "schedules" / "cronjobs.yaml").read_text(encoding="utf-8")))
+
+    assert len(retraining_commands()) == 4
+    assert [job["metadata"]["name"] for job in jobs] == ["cds-retrain-monthly", "cds-retrain-quarterly"]
+    assert all(job["spec"]["concurrencyPolicy"] == "Forbid" for job in jobs)
+    assert {path.stem for path in SCHEDULES if path.suffix == ".timer"} == {
+        path.stem for path in SCHEDULES if path.suffix == ".service"
+    }

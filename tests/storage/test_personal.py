@@ -29,6 +29,7 @@ IMPERSONAL = {
     "model_decisions",
     "modes",
     "rare_overlays",
+    "retrain_triggers",
     "schema_floor",
     "tokens",
     "users",

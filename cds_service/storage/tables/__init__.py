@@ -11,6 +11,7 @@ from cds_service.storage.tables.predictions import identities, predictions
 from cds_service.storage.tables.readings import patient_events, prediction_events, prediction_readings, readings
 from cds_service.storage.tables.schema_floor import schema_floor
 from cds_service.storage.tables.tokens import tokens
+from cds_service.storage.tables.triggers import retrain_triggers
 
 __all__ = [
     "UtcDateTime",
@@ -32,6 +33,7 @@ __all__ = [
     "rare_cases",
     "rare_overlays",
     "readings",
+    "retrain_triggers",
     "schema_floor",
     "tokens",
     "users",
