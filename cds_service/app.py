@@ -14,6 +14,8 @@ from cds_service.monitoring.models import observe_models
 from cds_service.runtime import Runtime
 from cds_service.settings import Settings
 from cds_service.web import cors, edge, health, problems, refusals
+from cds_service.web.console import console
+from cds_service.web.console.sessions import prepare_cookie
 from cds_service.web.feedback import feedback
 from cds_service.web.fhir import fhir
 from cds_service.web.hooks import hooks
@@ -24,7 +26,7 @@ from cds_service.web.openapi import openapi
 from cds_service.web.predictions import predictions
 from cds_service.web.rare import rare
 
-BLUEPRINTS = (hooks, feedback, fhir, predictions, labels, rare, messages, models, health.blueprint, openapi)
+BLUEPRINTS = (hooks, feedback, fhir, predictions, labels, rare, messages, models, health.blueprint, openapi, console)
 
 
 class _Application(Flask):
@@ -46,6 +48,7 @@ def create_app(runtime: Runtime) -> Flask:
     refusals.record_refusals(app)
     edge.watch_requests(app)
     cors.allow_origins(app, runtime.settings.cors_origins)
+    prepare_cookie(app, runtime)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app

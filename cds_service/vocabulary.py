@@ -30,7 +30,7 @@ VITALS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "weight": (msgid("weight"), " kg"),
         "bmi": (msgid("body mass index"), " kg/m2"),
         "blood_group": (msgid("blood group"), ""),
-        "exercise_days": (msgid("days of exercise a week"), ""),
+        "exercise_days": (msgid("days of exercise a month"), ""),
     }
 )
 
@@ -187,12 +187,8 @@ STATES: Table = MappingProxyType(
     }
 )
 
-BASES: Table = MappingProxyType(
-    {"score": "NEWS2", "model": msgid("risk"), "record": msgid("record"), "rule": msgid("rule")}
-)
-
-BANDS: Table = MappingProxyType({"low": msgid("low"), "moderate": msgid("moderate"), "high": msgid("high")})
-
+BASES: Table = {"score": "NEWS2", "model": msgid("risk"), "record": msgid("record"), "rule": msgid("rule")}
+BANDS: Table = {"low": msgid("low"), "moderate": msgid("moderate"), "high": msgid("high")}
 
 # How many confirmed cases of this site a candidate's profile holds.
 LEARNED_FROM_ONE = msgid("learned from 1 validated case here")
@@ -220,6 +216,9 @@ RECORD_REMARKS: Table = MappingProxyType(
         "pregnancy-record-old": msgid("A pregnancy was recorded long ago: check, NEWS2 is not for use in pregnancy."),
         "pregnancy-records-disagree": msgid("Records disagree on pregnancy: taken as pregnant."),
         "age-uncertain": msgid("The age is uncertain."),
+        "impossible-kept-device": msgid("An impossible value was kept: the device shows it."),
+        "impossible-kept-repeated": msgid("An impossible value was kept: it was measured twice."),
+        "impossible-kept-chart": msgid("An impossible value was kept: the chart has it."),
         "several-encounters": msgid("Several encounters are under way: none was chosen."),
         "encounter-not-found": msgid("The encounter named was not among those sent."),
         "encounter-withdrawn": msgid("The encounter was cancelled or entered in error."),

@@ -8,6 +8,7 @@ import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
+from jinja2 import Environment, nodes
 
 from cds_service.i18n import LOCALE_DIR, negotiate, translator
 
@@ -15,9 +16,23 @@ CODE = LOCALE_DIR.parent
 SPANISH = LOCALE_DIR / "es" / "LC_MESSAGES"
 
 
+def messages_in_templates() -> set[str]:
+    """Constant first arguments of `t(...)` in the pages."""
+    calls = (
+        call
+        for path in CODE.rglob("*.html")
+        for call in Environment().parse(path.read_text(encoding="utf-8")).find_all(nodes.Call)
+    )
+    return {
+        call.args[0].value
+        for call in calls
+        if isinstance(call.node, nodes.Name) and call.node.name == "t" and isinstance(call.args[0], nodes.Const)
+    }
+
+
 def messages_in_code() -> set[str]:
     """Constant first arguments of `t(...)`, `words.t(...)` and `msgid(...)`."""
-    found = set()
+    found = messages_in_templates()
     for path in CODE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):

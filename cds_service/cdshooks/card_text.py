@@ -214,16 +214,19 @@ def _part(part: str, t: Translate) -> str:
 
 
 def _population(prediction: Prediction, words: Words) -> str:
+    return f"*{population(prediction, words)} {words.t('Demonstration, not for clinical use.')}*"
+
+
+def population(prediction: Prediction, words: Words) -> str:
+    """Of whom the risk is a share, or why there is none."""
     t, risk, version = words.t, prediction.risk, quoted(prediction.model_version)
-    disclaimer = t("Demonstration, not for clinical use.")
     if risk is None:
         reason = prediction.risk_omitted or ""
-        omitted = t("Risk model %(version)s not used: %(reason)s.") % {
+        return t("Risk model %(version)s not used: %(reason)s.") % {
             "version": version,
             "reason": words.risk_omitted.get(reason) or quoted(reason),
         }
-        return f"*{omitted} {disclaimer}*"
-    population = t(
+    return t(
         "risk %(version)s: %(count)s visits like this in the training data (adult US emergency visits "
         "that ended in discharge or ICU) led to ICU; all adults %(base)s."
     ) % {
@@ -231,7 +234,6 @@ def _population(prediction: Prediction, words: Words) -> str:
         "count": per_hundred(risk.probability, words),
         "base": per_hundred(risk.base_rate, words),
     }
-    return f"*{population} {disclaimer}*"
 
 
 def _section(title: str, body: str) -> str:

@@ -103,3 +103,16 @@ SHARES = frozenset({"spo2", "oxygen_concentration"})
 ALARMING = frozenset(
     {"heart_rate", "pulse_rate", "respiratory_rate", "spo2", "systolic_bp", "diastolic_bp", "temperature"}
 )
+
+# Outside these a number is seldom true: whoever types it is asked to confirm it. Chosen by us, about twice as far from
+# the middle as the limits at which NEWS2 (RCP 2017) gives 3 points.
+USUAL: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        "heart_rate": (35, 190),
+        "respiratory_rate": (7, 45),
+        "temperature": (33, 41.5),
+        "systolic_bp": (70, 230),
+        "diastolic_bp": (35, 130),
+        "spo2": (75, 100),
+    }
+)

@@ -27,7 +27,7 @@ _SECRET_MIN = 32  # chosen by us: 32 characters of hex or base64 are 128 bits or
 class Keyring:
     """The keys derived from `CDS_SECRET_KEY`, one for each use; never printed, never stored."""
 
-    __slots__ = ("_audit", "_cipher", "_dataset", "_patient", "_previous", "key_id")
+    __slots__ = ("_audit", "_cipher", "_dataset", "_patient", "_previous", "_session", "key_id")
 
     def __init__(self, secret: str, previous: str = "") -> None:
         """`previous` is the secret before this one while rows made with it are left."""
@@ -36,6 +36,7 @@ class Keyring:
         self._patient = _derive(secret, b"cds patient key v1")
         self._audit = _derive(secret, b"cds audit seal v1")
         self._dataset = _derive(secret, b"cds dataset v1")
+        self._session = _derive(secret, b"cds session v1")
         self._cipher = AESGCM(_derive(secret, b"cds identity v1"))
         self.key_id = _derive(secret, b"cds key id v1")[:4].hex()
         self._previous = Keyring(previous) if previous else None
@@ -53,6 +54,11 @@ class Keyring:
     def pseudonym(self, kind: str, text: str) -> str:
         """Keyed hash for a dataset, 32 hex digits: the same text of a kind has the same, under a key of its own."""
         return blake2b(f"{kind}:{text}".encode(), key=self._dataset, digest_size=16).hexdigest()
+
+    def session_keys(self) -> list[bytes]:
+        """What signs the cookies of people at a browser: today's key, and the one before while there is one."""
+        before = [] if self._previous is None else self._previous.session_keys()
+        return [self._session, *before]
 
     def fingerprint(self, plain: bytes) -> bytes:
         """Keyed hash of 16 bytes: it tells whether an identity or a report is the same, not what it says."""

@@ -45,6 +45,11 @@ def _run(records: str = "", role: str = "operator") -> Access:
     return Access("command", frozenset({role}), records)
 
 
+def _page(*roles: str) -> Access:
+    """A page of the console: for people who signed in at a browser, never for a token."""
+    return Access("page", frozenset(roles))
+
+
 _OPEN = Access(None)
 
 # Addresses by Flask endpoint, then commands by their words. Discovery and health tell nothing of any patient; counts of
@@ -71,6 +76,15 @@ ACCESS: dict[str, Access] = {
     "health.readyz": _OPEN,
     "health.metrics": _to("metrics", "steward"),
     "openapi.document": _OPEN,
+    "console.static": _OPEN,
+    "console.login": _OPEN,
+    "console.take_login": _OPEN,
+    "console.logout": _OPEN,
+    "console.first_page": _page("clinician", "admin"),
+    "console.triage": _page("clinician", "admin"),
+    "console.assess_form": _page("clinician", "admin"),
+    "console.show_prediction": _page(*USER_ROLES),
+    "console.take_label": _page("clinician", "admin"),
     "cds serve": _run(),
     "cds serve-mllp": _run(),
     "cds migrate": _run(),

@@ -83,11 +83,18 @@ def _token_holder(process: Runtime, text: str, now: datetime) -> Actor:
 
 
 def _user(process: Runtime, shown: str, now: datetime) -> Actor:
-    """The user whose name and password these are. A name nobody can have is told so in no time; it is no secret."""
     try:
         name, _, password = b64decode(shown, validate=True).decode().partition(":")
     except ValueError:
         raise Unauthorized("password") from None
+    user = user_with_password(process, name, password)
+    actor = _actor(user, name=user.name, kind="user", role=user.role, scopes=None)
+    _record_login(process, actor, now, credential=user.password_hash, shown=("user", user.name))
+    return actor
+
+
+def user_with_password(process: Runtime, name: str, password: str) -> UserRow:
+    """The user whose name and password these are. A name nobody can have is told so in no time; it is no secret."""
     if not is_name(name):
         raise Unauthorized("password")
     user = read_user(process.engine, name)
@@ -102,9 +109,7 @@ def _user(process: Runtime, shown: str, now: datetime) -> Actor:
         process.logins.note(name, succeeded=False)
         raise Unauthorized("password")
     process.logins.note(name, succeeded=True)
-    actor = _actor(user, name=user.name, kind="user", role=user.role, scopes=None)
-    _record_login(process, actor, now, credential=user.password_hash, shown=("user", user.name))
-    return actor
+    return user
 
 
 def _record_login(process: Runtime, actor: Actor, now: datetime, *, credential: str, shown: tuple[str, str]) -> None:

@@ -97,3 +97,15 @@ def json_response(document: object, *, media: str = JSON, status: int = 200) -> 
     """A JSON reply; bytes are taken as JSON already."""
     body = document if isinstance(document, bytes) else _encode(document)
     return Response(body, status=status, content_type=media)
+
+
+def wants_page() -> bool:
+    """Whether a browser asks: it names HTML before JSON and proves nobody by a header."""
+    if "Authorization" in request.headers:
+        return False
+    return request.accept_mimetypes.best_match([JSON, "text/html"]) == "text/html"
+
+
+def see_other(address: str) -> Response:
+    """Go on at another address of ours."""
+    return Response(status=303, headers={"Location": address, "Cache-Control": "no-store"})

@@ -10,7 +10,8 @@ from cds_service.records.reader import snapshot_from_record
 from cds_service.services.log_prediction import Asked
 from cds_service.web.access import authenticate
 from cds_service.web.answering import committed, mode_of, predict_from, stored_prediction
-from cds_service.web.context import json_response, language, read_record, retry_key, runtime
+from cds_service.web.console.pages import link
+from cds_service.web.context import json_response, language, read_record, retry_key, runtime, see_other, wants_page
 from cds_service.web.documents import explanation_document, prediction_document
 from cds_service.web.rare_documents import rare_document, rare_explanation
 
@@ -40,7 +41,9 @@ def predict() -> Response:
 
 @predictions.get("/predictions/<prediction_id>")
 def read_prediction(prediction_id: str) -> Response:
-    """One stored prediction as it was answered."""
+    """One stored prediction as it was answered; for a browser, which is where a card's link is opened, its page."""
+    if wants_page():
+        return see_other(link("console.show_prediction", prediction_id=prediction_id))
     prediction = _stored(prediction_id)
     if isinstance(prediction, RareAssessment):
         return json_response(rare_document(prediction))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from datetime import timedelta
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 from cds_service.domain.actor import ROLES, USER_ROLES
 from cds_service.domain.codes import CodeTables
@@ -20,10 +22,18 @@ from tests.conftest import NOW, PUBLIC_URL, Service, started
 from tests.web.tokens import a_token, clients_file
 
 # A call of each address as it would be made; what follows the address is not read before the caller is known.
-ARGUMENTS = {"service_id": "vitals-risk", "prediction_id": "1", "label_id": "1", "task": "risk", "version": "1.0.0"}
+ARGUMENTS = {
+    "service_id": "vitals-risk",
+    "prediction_id": "1",
+    "label_id": "1",
+    "task": "risk",
+    "version": "1.0.0",
+    "filename": "console.css",
+}
 PASSWORD = "correct horse battery staple"
 ADDRESSES = {name for name in ACCESS if not name.startswith("cds ")}
-CLOSED = sorted(name for name in ADDRESSES if not ACCESS[name].is_open)
+PAGES = sorted(name for name in ADDRESSES if ACCESS[name].scope == "page")
+CLOSED = sorted(name for name in ADDRESSES if not ACCESS[name].is_open and name not in PAGES)
 
 
 def endpoints(app: Flask) -> set[str]:
@@ -84,10 +94,12 @@ def calls(service: Service, endpoint: str) -> Iterator[tuple[str, str]]:
 
 def statuses(service: Service, endpoint: str, authorization: str | None) -> set[int]:
     headers = {} if authorization is None else {"Authorization": authorization}
-    return {
-        service.client.open(path, method=method, headers=headers, json={} if method == "POST" else None).status_code
-        for path, method in calls(service, endpoint)
-    }
+    found = set()
+    for path, method in calls(service, endpoint):
+        body = {} if method == "POST" else None
+        with service.client.open(path, method=method, headers=headers, json=body) as response:
+            found.add(response.status_code)
+    return found
 
 
 def test_every_endpoint_has_its_row_and_every_row_its_endpoint(service: Service) -> None:
@@ -98,6 +110,7 @@ def test_every_row_names_roles_and_a_scope_that_are_known() -> None:
     closed = [ACCESS[name] for name in CLOSED]
 
     assert all(row.roles and row.roles <= set(ROLES) and row.scope in SCOPES for row in closed)
+    assert all(ACCESS[name].roles and ACCESS[name].roles <= set(USER_ROLES) for name in PAGES)
     assert all(not row.roles for row in ACCESS.values() if row.is_open)
     assert all(not ACCESS[name].records for name in ADDRESSES)
 
@@ -149,6 +162,43 @@ def test_a_client_system_is_let_in_where_the_row_says_so(guarded: Service, endpo
     assert found & {401, 403} == (set() if "client" in ACCESS[endpoint].roles else {403})
 
 
-@pytest.mark.parametrize("endpoint", sorted(ADDRESSES - set(CLOSED)))
+@pytest.mark.parametrize("endpoint", PAGES)
+def test_a_page_sends_whoever_did_not_sign_in_to_do_so_whatever_a_header_proves(
+    guarded: Service, endpoint: str
+) -> None:
+    for authorization in (None, basic("admin"), api_token(guarded, *SCOPES, user="clinician")):
+        assert statuses(guarded, endpoint, authorization) == {303}
+
+
+@pytest.mark.parametrize("endpoint", PAGES)
+@pytest.mark.parametrize("role", USER_ROLES)
+def test_a_page_is_shown_to_the_roles_its_row_names(guarded: Service, endpoint: str, role: str) -> None:
+    row = ACCESS[endpoint]
+    is_admitted = role in row.roles or role == "admin"
+    browser = guarded.app.test_client()
+    token = form_token(browser)
+    fields = {"name": role, "password": PASSWORD, "form_token": token, "next": "/livez"}
+    assert browser.post("/login", data=fields).status_code == 303
+
+    token = form_token(browser)
+    found = {
+        browser.open(path, method=method, data={"form_token": token} if method == "POST" else None).status_code
+        for path, method in calls(guarded, endpoint)
+    }
+
+    assert (found & {401, 403} == set()) if is_admitted else (found == {403})
+
+
+def form_token(browser: FlaskClient) -> str:
+    """The secret of the session, as its own forms carry it."""
+    found = re.search(r'name="form_token" value="([^"]+)"', browser.get("/login").get_data(as_text=True))
+    assert found is not None
+    return found[1]
+
+
+# Signing in and out needs a form of ours; its own tests are in tests/web/test_sign_in.py.
+@pytest.mark.parametrize(
+    "endpoint", sorted(ADDRESSES - set(CLOSED) - set(PAGES) - {"console.take_login", "console.logout"})
+)
 def test_what_is_open_is_answered_to_anyone(guarded: Service, endpoint: str) -> None:
     assert statuses(guarded, endpoint, None) <= {200, 503}

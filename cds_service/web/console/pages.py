@@ -1,0 +1,98 @@
+"""What every page of the console shares: its frame, its language, its headers, and errors a person can read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, render_template, request, session, url_for
+
+from cds_service.domain.actor import Actor
+from cds_service.errors import CdsError, Forbidden
+from cds_service.i18n import LANGUAGES, negotiate, translator
+from cds_service.runtime import Runtime
+from cds_service.web.access import ACCESS
+from cds_service.web.console.sessions import SignedOut, form_token, signed_in
+from cds_service.web.context import runtime, see_other
+from cds_service.web.refusals import record_refusal
+
+console = Blueprint("console", __name__, template_folder="../templates", static_folder="../static")
+
+# Everything comes from this service; no script runs, no other site frames a page or is sent its address.
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+def person(process: Runtime) -> Actor:
+    """Who is signed in, if the page is theirs to see; SignedOut or Forbidden otherwise."""
+    actor = signed_in(process)
+    if not ACCESS[request.endpoint or ""].admits(actor):
+        raise Forbidden("role")
+    return actor
+
+
+def page_language() -> str:
+    """What the person chose, else what their browser asks for."""
+    chosen = request.args.get("language") or session.get("language")
+    if chosen not in LANGUAGES:
+        return negotiate(request.headers.get("Accept-Language"))
+    if session.get("language") != chosen:
+        session["language"] = chosen
+    return str(chosen)
+
+
+def page(template: str, *, actor: Actor | None = None, status: int = 200, **values: Any) -> Response:
+    """A page in the person's language; values are escaped where they stand in it."""
+    language = page_language()
+    text = render_template(
+        template,
+        t=translator(language),
+        link=link,
+        language=language,
+        actor=actor,
+        form_token=form_token(),
+        **values,
+    )
+    response = Response(text, status=status, content_type="text/html; charset=utf-8")
+    response.headers.update(HEADERS)
+    return response
+
+
+def link(endpoint: str, **values: str) -> str:
+    """The address of a page as a browser reaches it: under the path of the public URL, where a proxy put us."""
+    return _base() + url_for(endpoint, **cast(dict[str, Any], values))
+
+
+def own_address(address: str) -> str:
+    """The address when it is one of this service's, else the first page's: nobody is sent to another site."""
+    parts = urlsplit(address)
+    is_ours = address.startswith(f"{_base()}/") and not address.startswith(("//", "/\\"))
+    return address if is_ours and not parts.scheme and not parts.netloc else link("console.first_page")
+
+
+def _base() -> str:
+    return urlsplit(runtime().settings.public_url).path.rstrip("/")
+
+
+@console.errorhandler(CdsError)
+def show_error(error: CdsError) -> Response:
+    """A failure in words; who is not signed in is asked to."""
+    if isinstance(error, SignedOut):
+        return see_other(link("console.login", next=_base() + request.full_path.rstrip("?")))
+    if isinstance(error, Forbidden):
+        record_refusal(error.reason)
+    return page("error.html", status=error.status, title=HTTPStatus(error.status).phrase, error=error)
+
+
+@console.get("/")
+def first_page() -> Response:
+    """The form, which is what most people come for."""
+    person(runtime())
+    return see_other(link("console.triage"))

@@ -1,0 +1,99 @@
+"""Who sits at the browser: a signed cookie that ends by itself, and a secret of the session in every form.
+
+The cookie holds a name and times, no patient. It is worth nothing once the person's password or account has changed.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from hashlib import sha256
+from hmac import compare_digest
+
+from flask import Flask, request, session
+
+from cds_service.domain.actor import Actor
+from cds_service.errors import CdsError, Forbidden
+from cds_service.runtime import Runtime
+from cds_service.storage.people import UserRow, read_user
+
+# Chosen by us: a tablet left on a ward is signed out before the next shift finds it, a form of many fields is not.
+IDLE = timedelta(minutes=15)
+# NIST SP 800-63B-4, 2.2.3: at AAL2 a session is proven anew after 24 hours at most; a shift is 12.
+LONGEST = timedelta(hours=12)
+
+_TOKEN = "form_token"  # noqa: S105 -- the name of a field
+
+
+class SignedOut(CdsError):
+    """Nobody is signed in, or no longer; the page asks who is there."""
+
+    status = 401
+    issue = "login"
+
+
+def prepare_cookie(app: Flask, process: Runtime) -> None:
+    """Sign the cookie with keys of the service's secret, and send it only to ourselves."""
+    key, *before = process.keyring.session_keys()
+    is_tls = process.settings.public_url.startswith("https:")
+    app.secret_key = key
+    app.config.update(
+        SECRET_KEY_FALLBACKS=before,
+        SESSION_COOKIE_NAME="__Host-cds" if is_tls else "cds",
+        SESSION_COOKIE_SECURE=is_tls,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",  # a card's link is followed from the EHR's own site
+        SESSION_COOKIE_PATH="/",
+    )
+
+
+def sign_in(user: UserRow, now: datetime) -> None:
+    """Begin a session; nothing of one before is left in it."""
+    session.clear()
+    session.update(name=user.name, proof=_proof(user), since=now.timestamp(), seen=now.timestamp())
+    form_token()
+
+
+def signed_name() -> str:
+    """The name in the cookie, whether or not the session still counts; empty where there is none."""
+    return str(session.get("name", ""))
+
+
+def sign_out() -> None:
+    """End the session in this browser."""
+    session.clear()
+
+
+def signed_in(process: Runtime) -> Actor:
+    """The person at the browser; SignedOut when there is none, or the session is over."""
+    if process.settings.client_auth == "off":
+        local = process.settings.clients.local
+        return Actor("local", "user", "clinician", local.tenant, local.environment, local.language)
+    now = process.now()
+    user = read_user(process.engine, signed_name()) if signed_name() else None
+    if user is None or user.disabled_at is not None or not compare_digest(_proof(user), str(session.get("proof"))):
+        raise SignedOut("sign in")
+    idle, total = (now.timestamp() - float(session[name]) for name in ("seen", "since"))
+    if idle > IDLE.total_seconds() or total > LONGEST.total_seconds():
+        sign_out()
+        raise SignedOut("the session is over")
+    session["seen"] = now.timestamp()
+    return Actor(user.name, "user", user.role, user.tenant, user.environment)
+
+
+def form_token() -> str:
+    """The session's own secret, for a hidden field of each form."""
+    if _TOKEN not in session:
+        session[_TOKEN] = secrets.token_urlsafe(24)
+    return str(session[_TOKEN])
+
+
+def require_own_form() -> None:
+    """Forbidden unless the form came from a page of this session."""
+    if not compare_digest(form_token(), request.form.get(_TOKEN, "")):
+        raise Forbidden("form")
+
+
+def _proof(user: UserRow) -> str:
+    """What changes with the password, and tells nothing of it."""
+    return sha256(f"{user.name}\n{user.password_hash}".encode()).hexdigest()[:32]
