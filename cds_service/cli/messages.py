@@ -10,6 +10,7 @@ import msgspec
 
 from cds_service.cli.command import Command, argument, command_actor, command_writer, say
 from cds_service.errors import NotFound
+from cds_service.hl7.conformance import explain
 from cds_service.runtime import Runtime, check_database
 from cds_service.services.replay_message import replay_message
 from cds_service.settings import Settings
@@ -46,7 +47,7 @@ def senders(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def show(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Show one message and how it was acknowledged; the audit log says who looked."""
+    """Show one message and how it was acknowledged; of a refused one also what hl7apy objects to. Audited."""
     engine = open_engine(settings.database_url)
     whole = read_whole(engine, Keyring(settings.secret_key, settings.secret_key_previous), _id(arguments))
     with command_writer(settings) as writer:
@@ -62,8 +63,15 @@ def show(arguments: argparse.Namespace, settings: Settings) -> int:
         )
     engine.dispose()
     texts = [_readable(one) for one in (whole.raw, *whole.replies)]
-    document = {**msgspec.to_builtins(whole.row), "message": texts[0], "acknowledgments": texts[1:]}
-    say(arguments, document, "\n\n".join([_line(whole.row), *texts]))
+    problems = explain(whole.raw) if whole.row.status == Status.REFUSED else []
+    document = {
+        **msgspec.to_builtins(whole.row),
+        "message": texts[0],
+        "acknowledgments": texts[1:],
+        "problems": [{"where": where, "text": text} for where, text in problems],
+    }
+    listed = ["\n".join(f"{where}: {text}" for where, text in problems)] if problems else []
+    say(arguments, document, "\n\n".join([_line(whole.row), *texts, *listed]))
     return 0
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from cds_service.domain.actor import LOCAL, Actor
+from cds_service.domain.codes import CodeTables
 from cds_service.domain.policy import ReadingPolicy
+from cds_service.inference.predictor import Predictor
 from cds_service.runtime import ITSELF
 from cds_service.services.forget import Retention, forget_messages, forget_one_patient, forget_what_is_old
 from cds_service.services.rotate_key import rotate_key
@@ -18,7 +22,8 @@ from cds_service.storage.identity import Keyring
 from cds_service.storage.raw_messages import kept_messages
 from cds_service.storage.stored_messages import read_whole
 from cds_service.storage.writer import GroupWriter
-from tests.conftest import SECRET, Clock, Service, cds_in, scored_by
+from tests.conftest import SECRET, Clock, Service, cds_in, scored_by, started
+from tests.databases import Database
 from tests.hl7.builders import OBR, PID, PV1, er7, msh, obx, snapshot
 from tests.web.test_messages import post, rows
 from tests.web.test_replayed_messages import Away, message_id
@@ -33,6 +38,20 @@ MERGED = er7(msh(msh_9="ADT^A40", msh_10="M5"), OTHER_PID, "MRG|P1^^^HOSP^MR")
 TEST_DATA = er7(msh(msh_10="M6", msh_11="T"), PID, PV1, OBR, obx())
 LOCAL_OPERATOR = Actor(name="command:op", kind="command", role="operator", tenant="local", environment="test")
 NEW = "a new secret of the tests, long enough as well"
+
+
+@pytest.fixture
+def either(
+    tmp_path: Path,
+    empty_database: Path,
+    predictor: Predictor,
+    tables: CodeTables,
+    clock: Clock,
+    each_database: Database,
+) -> Iterator[Service]:
+    """A service on SQLite, and one on PostgreSQL."""
+    with started(tmp_path, empty_database, predictor, tables, **each_database.settings) as service:
+        yield service
 
 
 def forget(service: Service, message_days: int, clock: Clock) -> dict[str, int]:
@@ -51,22 +70,22 @@ def test_a_message_names_the_patient_only_encrypted(service: Service, clock: Clo
 
 
 def test_bytes_are_let_go_after_their_days_and_a_repeat_is_still_answered_as_before(
-    service: Service, clock: Clock
+    either: Service, clock: Clock
 ) -> None:
-    answer = post(service, GOOD).data
+    answer = post(either, GOOD).data
     clock.moment += timedelta(days=29)
-    assert forget(service, 30, clock) == {}
+    assert forget(either, 30, clock) == {}
     clock.moment += timedelta(days=2)
-    post(service, OTHERS)
+    post(either, OTHERS)
 
-    assert forget(service, 30, clock) == {"bytes of messages": 1}
-    assert forget(service, 30, clock) == {}
+    assert forget(either, 30, clock) == {"bytes of messages": 1}
+    assert forget(either, 30, clock) == {}
 
-    assert rows(service, "SELECT count(*), count(sealed), count(key_id) FROM messages") == [(2, 1, 1)]
-    assert rows(service, "SELECT count(*) FROM readings") == [(2,)]
-    assert post(service, GOOD).data == answer
-    assert rows(service, "SELECT detail FROM audit WHERE action = 'retention'") == [('{"bytes of messages":1}',)]
-    assert verify_chain(service.runtime.engine, service.runtime.keyring) is None
+    assert rows(either, "SELECT count(*), count(sealed), count(key_id) FROM messages") == [(2, 1, 1)]
+    assert rows(either, "SELECT count(*) FROM readings") == [(2,)]
+    assert post(either, GOOD).data == answer
+    assert rows(either, "SELECT detail FROM audit WHERE action = 'retention'") == [('{"bytes of messages":1}',)]
+    assert verify_chain(either.runtime.engine, either.runtime.keyring) is None
 
 
 @pytest.mark.parametrize("command", ["show", "replay"])
@@ -80,25 +99,25 @@ def test_what_was_let_go_can_neither_be_shown_nor_replayed(service: Service, clo
     assert (done.returncode, "CDS_MESSAGE_RETENTION_DAYS" in done.stderr) == (1, True)
 
 
-def test_a_pending_message_without_its_bytes_keeps_no_other_waiting(service: Service, clock: Clock) -> None:
-    good = scored_by(service, Away())
-    post(service, GOOD)
+def test_a_pending_message_without_its_bytes_keeps_no_other_waiting(either: Service, clock: Clock) -> None:
+    good = scored_by(either, Away())
+    post(either, GOOD)
     clock.moment += timedelta(days=31)
-    forget(service, 30, clock)
-    post(service, OTHERS)
-    scored_by(service, good)
+    forget(either, 30, clock)
+    post(either, OTHERS)
+    scored_by(either, good)
 
-    service.runtime._score_pending()
+    either.runtime._score_pending()
 
-    assert rows(service, "SELECT status FROM messages ORDER BY received_at") == [("pending",), ("accepted",)]
+    assert rows(either, "SELECT status FROM messages ORDER BY received_at") == [("pending",), ("accepted",)]
 
 
 def test_erasing_a_patient_reaches_every_message_and_reading_of_theirs_and_no_others(
-    service: Service, clock: Clock
+    either: Service, clock: Clock
 ) -> None:
-    runtime = service.runtime
+    runtime = either.runtime
     for message in (GOOD, REFUSED, OTHERS, BOTH, MERGED, TEST_DATA):
-        post(service, message)
+        post(either, message)
 
     submit, keyring = runtime.writer.submit_change, runtime.keyring
     request = {"actor": LOCAL_OPERATOR, "at": clock.moment, "reference": "request 7"}
@@ -107,11 +126,11 @@ def test_erasing_a_patient_reaches_every_message_and_reading_of_theirs_and_no_ot
     forget_one_patient(submit, keyring, "HOSP|P1", **request)  # type: ignore[arg-type]
 
     assert deleted == {"messages": 5}
-    assert rows(service, "SELECT control_id FROM messages") == [("M3",)]
+    assert rows(either, "SELECT control_id FROM messages") == [("M3",)]
     erased = runtime.keyring.patient_key("local", "HOSP|P1")
     for table in ("readings", "identities", "predictions", "patient_events"):
-        assert rows(service, f"SELECT count(*) FROM {table} WHERE patient_key = '{erased}'") == [(0,)], table
-    assert rows(service, "SELECT count(*) > 0 FROM readings") == [(1,)]
+        assert rows(either, f"SELECT count(*) FROM {table} WHERE patient_key = '{erased}'") == [(0,)], table
+    assert rows(either, "SELECT count(*) > 0 FROM readings")[0][0]
     assert verify_chain(runtime.engine, runtime.keyring) is None
 
 
@@ -132,9 +151,9 @@ def test_an_id_of_a_fhir_sender_erases_no_message_that_holds_the_same_text(servi
     assert rows(service, "SELECT count(*) FROM messages") == [(1,)]
 
 
-def test_another_secret_opens_messages_and_still_knows_whose_readings_are(service: Service, clock: Clock) -> None:
-    runtime = service.runtime
-    post(service, er7(msh(), PID, PV1, OBR, obx()))
+def test_another_secret_opens_messages_and_still_knows_whose_readings_are(either: Service, clock: Clock) -> None:
+    runtime = either.runtime
+    post(either, er7(msh(), PID, PV1, OBR, obx()))
     runtime.drain()
     both = Keyring(NEW, SECRET)
     writer = GroupWriter(runtime.engine, both)
@@ -143,7 +162,7 @@ def test_another_secret_opens_messages_and_still_knows_whose_readings_are(servic
     writer.drain()
 
     alone = Keyring(NEW)
-    assert read_whole(runtime.engine, alone, UUID(message_id(service))).raw == GOOD
+    assert read_whole(runtime.engine, alone, UUID(message_id(either))).raw == GOOD
     asked = snapshot(er7(msh(), PID, PV1), at=clock.moment)
     filled = ReadingsStore(runtime.engine, alone, ReadingPolicy()).fill(asked, LOCAL)
     assert list(filled.snapshot.readings) == ["heart_rate"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -149,6 +150,16 @@ def test_a_refused_message_is_replayed_once_the_site_knows_it(service: Service, 
     assert (again.returncode, "nothing is left to do" in again.stderr) == (1, True)
     assert rows(service, "SELECT status FROM messages") == [("accepted",)]
     assert rows(service, "SELECT count(*) FROM predictions") == [(1,)]
+
+
+def test_of_a_refused_message_its_structure_is_explained(service: Service, clock: Clock) -> None:
+    post(service, er7(msh(), "PID|1", PV1, obx()))
+
+    shown = cds_in(service, "messages", "show", message_id(service)).stdout
+    document = json.loads(cds_in(service, "messages", "show", message_id(service), "--json").stdout)
+
+    assert shown.endswith("\n\nPID[1]-3: is required\n")
+    assert document["problems"] == [{"where": "PID[1]-3", "text": "is required"}]
 
 
 def test_who_replayed_a_message_is_in_the_audit_log(service: Service, clock: Clock) -> None:
