@@ -29,6 +29,7 @@ from cds_service.services.intake import Intake
 from cds_service.services.models import Models, load_models_in_force
 from cds_service.services.overlays import Overlays
 from cds_service.services.replay_message import score_pending
+from cds_service.services.stored_findings import FindingsStore
 from cds_service.services.stored_readings import ReadingsStore
 from cds_service.services.watch import Watch
 from cds_service.settings import Settings
@@ -83,6 +84,7 @@ class Runtime:
     overlays: Overlays = field(init=False)
     intake: Intake = field(init=False)
     readings: ReadingsStore = field(init=False)
+    findings_sent: FindingsStore = field(init=False)
     # What was started beside, by name, each asked whether it is well.
     watched: dict[str, Callable[[], bool]] = field(default_factory=dict)
 
@@ -100,6 +102,7 @@ class Runtime:
 
         self.overlays = Overlays(self.engine, self.keyring)
         self.readings = ReadingsStore(self.engine, self.keyring, self.settings.site.reading)
+        self.findings_sent = FindingsStore(self.engine, self.keyring, self.settings.site.hl7)
         self.feeds = Feeds(self.settings.site.feeds, self.now(), partial(last_heard, self.engine))
         self.intake = Intake(
             assessor=Assessor(self.settings.site, self.tables, lambda: self.models.serving, self.watch.mode),

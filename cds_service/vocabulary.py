@@ -198,6 +198,13 @@ LEARNED_FROM = msgid("learned from %(count)d validated cases here")
 FIRST_REMARKS: Table = MappingProxyType({"patient-deceased": msgid("Recorded as deceased, check the record")})
 
 # Remarks of the readers on the record as a whole. What is routine says nothing; what is not in the table is quoted.
+# Remarks that are kept and not said on a card: other sentences of it say what follows from them.
+_UNSAID = (
+    "patient-not-sent birth-date-missing encounter-not-sent encounter-class-unknown no-encounter-under-way "
+    "condition-not-active condition-not-confirmed condition-refuted-or-in-error condition-without-code "
+    "nested-bundle-ignored resource-without-type"
+).split()
+
 RECORD_REMARKS: Table = MappingProxyType(
     {
         "observation-of-other-patient": msgid("Observations of another patient were sent and left out."),
@@ -232,18 +239,10 @@ RECORD_REMARKS: Table = MappingProxyType(
             "A value another system sent was corrected or withdrawn: an earlier card may have used it."
         ),
         "own-case-left-out": msgid("This patient's own confirmed case was left out of what was learned here."),
+        "findings-by-message": msgid("No findings were sent: those of other systems' messages were used."),
+        "stored-findings-not-agreed": msgid("Findings another system sent were left out: birth date or sex differ."),
         "finding-without-code": msgid("A condition without a code was left out."),
         "observation-not-usable": msgid("Observations that are not final, or of no known patient, were left out."),
-        "patient-not-sent": "",
-        "birth-date-missing": "",
-        "encounter-not-sent": "",
-        "encounter-class-unknown": "",
-        "no-encounter-under-way": "",
-        "condition-not-active": "",
-        "condition-not-confirmed": "",
-        "condition-refuted-or-in-error": "",
-        "condition-without-code": "",
-        "nested-bundle-ignored": "",
-        "resource-without-type": "",
+        **dict.fromkeys(_UNSAID, ""),
     }
 )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from cds_service.domain.codes import SNOMED
+from cds_service.domain.meanings import YES_NO_TABLE
 from cds_service.domain.ontology import HPO, Ontology
 from cds_service.domain.patient import PatientSnapshot
 from cds_service.domain.phenotype import Finding, Unmapped, settled
+from cds_service.domain.text import MAX_NAME, bounded
+from cds_service.domain.vital_codes import LOINC, SNOMED
 
 # Names the ontology goes by: FHIR's terminology server, OBO's own address, and the resource as a FHIR CodeSystem.
 HPO_SYSTEMS = frozenset({HPO, "http://purl.obolibrary.org/obo/hp.owl", "http://purl.obolibrary.org/obo/hp.fhir"})
@@ -33,6 +36,36 @@ _VITAL_FINDINGS = (
 )
 
 
+# Answers on whether a finding is there. SNOMED CT: 52101004 present, 10828004 positive, 373066001 yes, 2667000 absent,
+# 260385009 negative, 373067005 no. LOINC answers: LA9633-4 present, LA33-6 yes, LA9634-2 absent, LA32-8 no. HL7 v3
+# observation interpretation: POS, NEG. As recalled, but for 373066001 and 373067005, which two public guides carry.
+ANSWERS: Mapping[tuple[str, str], bool] = MappingProxyType(
+    {
+        (SNOMED, "52101004"): True,
+        (SNOMED, "10828004"): True,
+        (SNOMED, "373066001"): True,
+        (SNOMED, "2667000"): False,
+        (SNOMED, "260385009"): False,
+        (SNOMED, "373067005"): False,
+        (LOINC, "LA9633-4"): True,
+        (LOINC, "LA33-6"): True,
+        (LOINC, "LA9634-2"): False,
+        (LOINC, "LA32-8"): False,
+        (YES_NO_TABLE, "Y"): True,
+        (YES_NO_TABLE, "N"): False,
+    }
+)
+POSITIVE, NEGATIVE = frozenset({"POS", "DET"}), frozenset({"NEG", "ND"})
+# HL7 v3 observation interpretation and HL7 v2 table 0078: which way a laboratory result deviates.
+DIRECTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("L", "LL", "LU", "<"), "low"),
+        **dict.fromkeys(("H", "HH", "HU", ">"), "high"),
+        "N": "normal",
+    }
+)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FindingCodes:
     """The ontology with the SNOMED CT and UMLS codes it refers to; codes map to its rows."""
@@ -50,6 +83,15 @@ class FindingCodes:
         """The remark on a code that `term` does not know, saying which of the two it is."""
         reason = "unknown-code" if self._row(system, code) is None else "not-a-finding"
         return Unmapped(system, code, source, reason)
+
+    def first(self, pairs: Sequence[tuple[str, str]], *, excluded: bool, source: str) -> Finding | Unmapped:
+        """The finding of the first (system, code) that has a meaning here; where none has, the first as unmapped."""
+        for system, code in pairs:
+            term = self.term(system, code)
+            if term is not None:
+                return Finding(term, excluded, source, bounded(code))
+        system, code = pairs[0]
+        return self.unmapped(bounded(system, MAX_NAME), bounded(code), source)
 
     def consistent(self, findings: Iterable[Finding]) -> tuple[tuple[Finding, ...], tuple[Unmapped, ...]]:
         """Each finding once, without exclusions that an observed finding contradicts, and those exclusions.

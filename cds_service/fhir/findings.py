@@ -7,14 +7,14 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct, field
 
-from cds_service.domain.finding_codes import FindingCodes
+from cds_service.domain.finding_codes import ANSWERS, NEGATIVE, POSITIVE, FindingCodes
 from cds_service.domain.lab_findings import LABORATORY, laboratory_findings
 from cds_service.domain.patient import NotUsed
 from cds_service.domain.phenotype import Finding, Heard, Unmapped
 from cds_service.domain.policy import ReadingPolicy
 from cds_service.domain.text import MAX_NAME, bounded
 from cds_service.domain.timeliness import window_at
-from cds_service.domain.vital_codes import LOINC, SNOMED
+from cds_service.domain.vital_codes import LOINC
 from cds_service.errors import TooLarge
 from cds_service.fhir.bundle import Resources
 from cds_service.fhir.codes import concept_of, keys_of, meaning_of
@@ -32,23 +32,6 @@ MAX_FINDINGS = 2000
 # difference: a seizure that is over is still a finding of the disease behind it.
 _EXCLUDED = frozenset({"refuted"})
 _NOT_RECORDED = frozenset({"entered-in-error", "unconfirmed", "provisional", "differential"})
-
-# Answers on whether a finding is there. SNOMED CT: 52101004 present, 10828004 positive, 373066001 yes, 2667000 absent,
-# 260385009 negative, 373067005 no. LOINC answers: LA9633-4 present, LA33-6 yes, LA9634-2 absent, LA32-8 no. HL7 v3
-# observation interpretation: POS, NEG. As recalled, but for 373066001 and 373067005, which two public guides carry.
-_ANSWERS = {
-    (SNOMED, "52101004"): True,
-    (SNOMED, "10828004"): True,
-    (SNOMED, "373066001"): True,
-    (SNOMED, "2667000"): False,
-    (SNOMED, "260385009"): False,
-    (SNOMED, "373067005"): False,
-    (LOINC, "LA9633-4"): True,
-    (LOINC, "LA33-6"): True,
-    (LOINC, "LA9634-2"): False,
-    (LOINC, "LA32-8"): False,
-}
-_POSITIVE, _NEGATIVE = frozenset({"POS", "DET"}), frozenset({"NEG", "ND"})
 
 
 class Listed(Struct, gc=False):
@@ -101,16 +84,14 @@ def _read_condition(resource: Resource, full_url: str | None, codes: FindingCode
 def _add(concept: CodeableConcept | None, excluded: bool, source: str, codes: FindingCodes, listed: Listed) -> None:
     """The first coding that has a meaning here; where none has, the first is kept as not mapped."""
     pairs = [(system, code) for system, code in keys_of(concept) if code]
-    for system, code in pairs:
-        term = codes.term(system, code)
-        if term is not None:
-            listed.findings.append(Finding(term, excluded, source, bounded(code)))
-            return
-    if pairs:
-        system, code = pairs[0]
-        listed.unmapped.append(codes.unmapped(bounded(system, MAX_NAME), bounded(code), source))
-    else:
+    if not pairs:
         listed.remarks.add("finding-without-code")
+        return
+    found = codes.first(pairs, excluded=excluded, source=source)
+    if isinstance(found, Finding):
+        listed.findings.append(found)
+    else:
+        listed.unmapped.append(found)
 
 
 def _read_observation(
@@ -172,11 +153,11 @@ def _answers(statement: Statement) -> set[bool]:
     if statement.value_boolean is not None:
         return {statement.value_boolean}
     value = keys_of(concept_of(statement.value_codeable_concept))
-    answers = {_ANSWERS[key] for key in value if key in _ANSWERS}
+    answers = {ANSWERS[key] for key in value if key in ANSWERS}
     if answers:
         return answers
     said = interpretations_of(statement)
-    return {True for _ in said & _POSITIVE} | {False for _ in said & _NEGATIVE}
+    return {True for _ in said & POSITIVE} | {False for _ in said & NEGATIVE}
 
 
 def _read_result(loinc: str, statement: Statement, source: str, listed: Listed) -> None:

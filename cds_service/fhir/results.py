@@ -5,16 +5,10 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw, Struct
 
+from cds_service.domain.finding_codes import DIRECTIONS
 from cds_service.fhir.codes import keys_of
 from cds_service.fhir.shapes import CodeableConcept, Statement
 from cds_service.fhir.text import is_given
-
-# HL7 v3 ObservationInterpretation, the codes of direction.
-_DIRECTIONS = {
-    **dict.fromkeys(("L", "LL", "LU", "<"), "low"),
-    **dict.fromkeys(("H", "HH", "HU", ">"), "high"),
-    "N": "normal",
-}
 
 _CONCEPTS = msgspec.json.Decoder(list[CodeableConcept]).decode
 
@@ -40,7 +34,7 @@ _RANGES = msgspec.json.Decoder(list[_Range]).decode
 def direction_of(statement: Statement) -> str | None:
     """`low`, `high` or `normal`; None where nothing says so, or two things are said."""
     try:
-        said = {_DIRECTIONS[code] for code in interpretations_of(statement) if code in _DIRECTIONS}
+        said = {DIRECTIONS[code] for code in interpretations_of(statement) if code in DIRECTIONS}
         directions = said or _by_range(statement)
     except msgspec.ValidationError:
         return None

@@ -20,14 +20,15 @@ from cds_service.hl7.tokens import NULL, Segment
 from cds_service.hl7.values import PAIR, original_of, read_pair, read_value
 
 # HL7 table 0085 (observation result status). U: "changed to final without retransmitting".
-_FINAL = frozenset("FCAU")
+FINAL = frozenset("FCAU")
 _PRELIMINARY = frozenset("RPS")
 _NOT_USED = {
     "D": NotUsed.ENTERED_IN_ERROR,
     "W": NotUsed.ENTERED_IN_ERROR,
     "X": NotUsed.CANCELLED,
 }
-_CHANGES = {"C": Change.CORRECTS, "A": Change.CORRECTS, "D": Change.WITHDRAWS, "W": Change.WITHDRAWS}
+WITHDRAWN = frozenset("DW")
+_CHANGES = {"C": Change.CORRECTS, "A": Change.CORRECTS, **dict.fromkeys(WITHDRAWN, Change.WITHDRAWS)}
 # Some monitors send the status one field early: what table 0080 (nature of abnormal test) does not hold.
 _EARLY_STATUS = frozenset("FCPDWXIOU")
 
@@ -126,7 +127,7 @@ def _read_standing(obx: Segment, meaning: Meaning, context: Context) -> Standing
     if moment is not None:
         time = moment.time
         flags += more + moment.flags
-    if status not in _FINAL and status not in _PRELIMINARY:
+    if status not in FINAL and status not in _PRELIMINARY:
         refusal = Refusal(_NOT_USED.get(status, NotUsed.NOT_FINAL), status)
         return Standing(status, time, flags, refusal, STATUS)
     mark = _device_mark(obx)

@@ -21,7 +21,7 @@ from cds_service.hl7.times import day_of
 # HL7 table 0203: identifiers that stay with the patient's record here, the first of which names the patient.
 _RECORD_TYPES = ("MR", "PI", "PT", "MRN")
 # HL7 table 0052 (diagnosis type): an admitting or working diagnosis is none yet.
-_NOT_CONFIRMED = frozenset({"A", "W"})
+NOT_CONFIRMED = frozenset({"A", "W"})
 _ADMITTING = "A"
 # Dates entered where none is known, met in real messages or common as a system's first day.
 _PLACEHOLDERS = frozenset({"19000101", "19090101"})
@@ -177,7 +177,7 @@ def _conditions(diagnoses: list[SentDiagnosis], tables: CodeTables, remarks: set
         diagnosis = diagnosis_of(sent.codings, tables)
         if sent.is_deleted:
             remarks.add("condition-refuted-or-in-error")
-        elif sent.type in _NOT_CONFIRMED:
+        elif sent.type in NOT_CONFIRMED:
             remarks.add("condition-not-confirmed")
         elif diagnosis is None:
             remarks.add("condition-without-code")

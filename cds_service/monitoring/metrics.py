@@ -46,6 +46,12 @@ RARE_RANKINGS = Counter(
     ["environment", "band"],
     registry=REGISTRY,
 )
+RARE_NOT_USED = Counter(
+    "cds_rare_findings_not_used",
+    "Codes and names of findings that a ranking could not use, by reason.",
+    ["reason"],
+    registry=REGISTRY,
+)
 NOT_USED = Counter(
     "cds_readings_not_used", "Readings left out of every score, by reason.", ["reason"], registry=REGISTRY
 )
@@ -122,6 +128,8 @@ def count_prediction(prediction: Prediction | RareAssessment, environment: str) 
     """One prediction stored, and each of its readings that was not used; or one ranking."""
     if isinstance(prediction, RareAssessment):
         RARE_RANKINGS.labels(environment, prediction.ranking.omitted or prediction.ranking.band).inc()
+        for unmapped in prediction.phenotype.unmapped:
+            RARE_NOT_USED.labels(unmapped.reason).inc()
         return
     band = prediction.risk.band if prediction.risk else prediction.risk_omitted
     news2 = prediction.news2.level if prediction.news2 else prediction.news2_omitted

@@ -68,10 +68,11 @@ def visit_text(system: str, value: str) -> bytes:
 def _whose(patient: Patient, identity: Identity, keyring: Keyring) -> Whose:
     birth = None if identity.birth_date is None else keyring.fingerprint(birth_text(identity.birth_date))
     is_under_way = patient.visit is not None and patient.visit.status is VisitStatus.UNDER_WAY
-    return Whose(birth, patient.sex, _visit_hash(patient.visit, keyring), is_under_way)
+    return Whose(birth, patient.sex, visit_hash(patient.visit, keyring), is_under_way)
 
 
-def _visit_hash(visit: Visit | None, keyring: Keyring) -> bytes | None:
+def visit_hash(visit: Visit | None, keyring: Keyring) -> bytes | None:
+    """What a visit is known by; None where it has no number."""
     return None if visit is None else _number_hash(visit.number, keyring)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from cds_service.domain.actor import Actor
 from cds_service.domain.choose import Candidate, choose_readings
@@ -74,25 +75,13 @@ class ReadingsStore:
 
     def _read(self, identity: Identity, actor: Actor, window: Window) -> tuple[list[Crossed], Records]:
         """Everything recent that arrived under any identifier of the patient, and of records that are theirs too."""
-        own = {
-            key
-            for system, value in identity.identifiers
-            if system
-            for key in self.keyring.patient_keys(actor.tenant, f"{system}|{value}")
-        }
+        own = own_keys(identity, actor, self.keyring)
         if not own:
             return [], records_of(own, ())
         with reading(self.engine) as connection:
-            keys, events = set(own), read_events(connection, actor.tenant, actor.environment, own)
-            for _ in range(DEEPEST):
-                wider = keys | neighbours(events, keys)
-                if wider == keys:
-                    break
-                keys = wider
-                events = read_events(connection, actor.tenant, actor.environment, keys)
+            keys, records = read_records(connection, own, actor)
             since = {"": window.oldest, **window.slow}
             found = read_readings(connection, actor.tenant, actor.environment, keys, since=since)
-        records = records_of(own, events)
         return [one for one in found if records.holds(one.key, one.whose.visit)], records
 
     def _agreeing(self, found: list[Crossed], snapshot: PatientSnapshot, records: Records) -> list[Arrived]:
@@ -115,6 +104,28 @@ class ReadingsStore:
             and not records.is_over(one.whose.visit, one.arrived.received_at)
             and (not visits or one.whose.visit is None or one.whose.visit in visits)
         ]
+
+
+def own_keys(identity: Identity, actor: Actor, keyring: Keyring) -> set[str]:
+    """The keys of the records the patient's own identifiers name, as far as a system stands behind them."""
+    return {
+        key
+        for system, value in identity.identifiers
+        if system
+        for key in keyring.patient_keys(actor.tenant, f"{system}|{value}")
+    }
+
+
+def read_records(connection: Connection, own: Collection[str], actor: Actor) -> tuple[set[str], Records]:
+    """Every record that ever had to do with these, and which of them are the patient's now."""
+    keys, events = set(own), read_events(connection, actor.tenant, actor.environment, own)
+    for _ in range(DEEPEST):
+        wider = keys | neighbours(events, keys)
+        if wider == keys:
+            break
+        keys = wider
+        events = read_events(connection, actor.tenant, actor.environment, keys)
+    return keys, records_of(own, events)
 
 
 def _chosen(

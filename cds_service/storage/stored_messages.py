@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Engine, case, func, select, update
+from sqlalchemy import Connection, Engine, case, func, select, update
 
 from cds_service.errors import NotFound
 from cds_service.storage.change import Applied, Change, Transaction
@@ -16,6 +16,9 @@ from cds_service.storage.identity import Keyring, unsealed
 from cds_service.storage.message_entry import MessageEntry, Status
 from cds_service.storage.sessions import reading
 from cds_service.storage.tables import messages, readings
+
+# What was taken, whether or not it could be scored at once.
+TAKEN = (Status.ACCEPTED.value, Status.PENDING.value)
 
 
 class MessageRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +132,23 @@ def read_whole(engine: Engine, keyring: Keyring, message_id: UUID) -> WholeMessa
     replies = tuple(bytes(one) for one in (row.accept_reply, row.application_reply) if one is not None)
     values = {name: row._mapping[name] for name in MessageRow.__struct_fields__}
     return WholeMessage(MessageRow(**values), raw, replies)
+
+
+def newest_of(
+    connection: Connection, keyring: Keyring, *, tenant: str, environment: str, keys: Collection[str], limit: int
+) -> list[tuple[str, bytes]]:
+    """Patient key and bytes of the newest messages taken of these patients, as far as their bytes are kept."""
+    query = (
+        select(messages.c.id, messages.c.patient_key, messages.c.key_id, messages.c.sealed)
+        .where(messages.c.patient_key.in_(keys), messages.c.tenant == tenant, messages.c.environment == environment)
+        .where(messages.c.status.in_(TAKEN), messages.c.sealed.is_not(None))
+        .order_by(messages.c.id.desc())
+        .limit(limit)
+    )
+    return [
+        (row.patient_key, unsealed(keyring, f"messages:{row.id}", row.sealed, key_id=row.key_id, where="messages"))
+        for row in connection.execute(query)
+    ]
 
 
 def restate(transaction: Transaction, entry: MessageEntry, *, was: Status, prediction_ids: dict[str, UUID]) -> bool:

@@ -15,7 +15,7 @@ from cds_service.cdshooks.prefetch import Prefetch, read_prefetch
 from cds_service.cdshooks.rare_cards import MOST_CANDIDATES, rare_cards
 from cds_service.cdshooks.schemas import Envelope, envelope
 from cds_service.domain.mode import Mode
-from cds_service.domain.phenotype import RareAssessment
+from cds_service.domain.phenotype import Heard, RareAssessment
 from cds_service.domain.prediction import Prediction
 from cds_service.errors import NotFound
 from cds_service.monitoring.metrics import count_card
@@ -117,6 +117,9 @@ def _rare_disease(call: Envelope, prefetch: Prefetch, asked: Asked) -> _Conclude
         at=process.now(),
         server=call.fhir_server,
     )
+    if not heard.findings:
+        sent = process.findings_sent.hear(snapshot, asked.actor, process.rare.get().codes)
+        heard = Heard(sent.findings, heard.unmapped + sent.unmapped, heard.remarks + sent.remarks)
     assessment = rank_from(snapshot, heard, MOST_CANDIDATES, actor=asked.actor)
     cards = rare_cards(
         assessment, language=asked.language, public_url=process.settings.public_url, notes=prefetch.notes

@@ -27,6 +27,7 @@ HOMES = {
         "runtime.py",
         "services/read_prediction.py",
         "services/replay_message.py",
+        "services/stored_findings.py",
         "services/stored_readings.py",
         "services/read_labels.py",
         "services/export_labels.py",

@@ -10,6 +10,7 @@ import pytest
 
 from cds_service.fhir.conformance import explain
 from cds_service.inference.ranker_service import RareDiseasesLater
+from cds_service.monitoring.metrics import RARE_NOT_USED
 from tests.conftest import REPOSITORY
 from tests.fhir.test_rare_findings import HPO, a_condition
 from tests.web.calls import bundle, faults, is_json_failure, patient, post
@@ -258,3 +259,15 @@ def test_conditions_not_sent_are_asked_for(ready):
 
     assert response.status_code == 412
     assert "prefetch.conditions" in response.text
+
+
+def test_what_could_not_be_used_is_counted_by_reason(ready):
+    before = counted("unknown-code"), counted("unknown-name")
+
+    post(ready.client, {"observed": ["HP:9999999", "HP:9999998", "no such"]}, "/rare-diseases")
+
+    assert (counted("unknown-code"), counted("unknown-name")) == (before[0] + 2, before[1] + 1)
+
+
+def counted(reason):
+    return RARE_NOT_USED.labels(reason)._value.get()
