@@ -197,14 +197,14 @@ LEARNED_FROM = msgid("learned from %(count)d validated cases here")
 # Remarks that come before everything else, in the summary too: whether this is the patient at all.
 FIRST_REMARKS: Table = MappingProxyType({"patient-deceased": msgid("Recorded as deceased, check the record")})
 
-# Remarks of the readers on the record as a whole. What is routine says nothing; what is not in the table is quoted.
 # Remarks that are kept and not said on a card: other sentences of it say what follows from them.
 _UNSAID = (
-    "patient-not-sent birth-date-missing encounter-not-sent encounter-class-unknown no-encounter-under-way "
-    "condition-not-active condition-not-confirmed condition-refuted-or-in-error condition-without-code "
-    "nested-bundle-ignored resource-without-type"
-).split()
+    "patient-not-sent", "birth-date-missing", "encounter-not-sent", "encounter-class-unknown", "no-encounter-under-way",
+    "condition-not-active", "condition-not-confirmed", "condition-refuted-or-in-error", "condition-without-code",
+    "nested-bundle-ignored", "resource-without-type",
+)  # fmt: skip
 
+# Remarks of the readers on the record as a whole. What is routine says nothing; what is not in the table is quoted.
 RECORD_REMARKS: Table = MappingProxyType(
     {
         "observation-of-other-patient": msgid("Observations of another patient were sent and left out."),

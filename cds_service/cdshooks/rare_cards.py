@@ -95,7 +95,9 @@ def _parts(assessment: RareAssessment, notes: Sequence[Note], w: Words) -> Itera
     yield " ".join([*(note_text(note, t) for note in notes), *record_remarks(assessment.snapshot, w)])
     if ranking.learned_version:
         yield t("Validated cases of this site: version %(version)s.") % {"version": ranking.learned_version}
-    text = t("*HPO %(release)s, rare %(version)s. Names of findings in English. Demonstration, not for clinical use.*")
+    text = t(
+        "*HPO %(release)s, OMIM, Orphanet, rare %(version)s. Names in English. Demonstration, not for clinical use.*"
+    )
     yield text % {"release": plain(ranking.release), "version": plain(ranking.version)}
 
 

@@ -57,7 +57,13 @@ def test_the_card_names_candidates_with_reasons_and_no_percentage(ready):
     assert card["indicator"] == "info"
     assert card["summary"].startswith("Rare diseases to consider (not a diagnosis): 5, from 4 findings")
     assert "**Marfan syndrome** (OMIM:154700, ORPHA:558)" in card["detail"]
-    for part in ("For: ", "Expected, not recorded: ", "To look for next", "Most patients have none", "HPO 2025-01-16"):
+    for part in (
+        "For: ",
+        "Expected, not recorded: ",
+        "To look for next",
+        "Most patients have none",
+        "HPO 2025-01-16, OMIM, Orphanet",
+    ):
         assert part in card["detail"]
     assert "%" not in card["detail"] + card["summary"]
     assert 3 <= len(re.findall(r"^\d\. ", card["detail"], re.MULTILINE)) <= 5
