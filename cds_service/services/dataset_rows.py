@@ -17,7 +17,7 @@ from cds_service.domain.dataset import COLUMNS, OLDEST_AGE, TASKS, DatasetRules,
 from cds_service.domain.features import FEATURES, matrix_from_snapshots
 from cds_service.domain.label import CATEGORIES, Label, current_labels
 from cds_service.domain.sway import sight
-from cds_service.services.stored import Outcome, outcome_from_bytes, snapshot_from_bytes
+from cds_service.services.stored import Said, said_from_bytes, snapshot_from_bytes
 from cds_service.storage.identity import Keyring
 from cds_service.storage.labelled_log import LabelledPrediction
 
@@ -98,7 +98,7 @@ def _is_kept(row: dict[str, Any], inputs: NDArray[np.float32], tally: Tally) -> 
 
 def _row(prediction: LabelledPrediction, events: Sequence[Label], chosen: Chosen, tally: Tally) -> dict[str, Any] | str:
     """Everything of the row but its inputs, or why it is left out."""
-    concluded = outcome_from_bytes(prediction.outcome)
+    concluded = said_from_bytes(prediction.outcome)
     if concluded is None:
         return "rare-diseases"
     current = current_labels(events, chosen.as_of)
@@ -123,7 +123,7 @@ def _facts(
     prediction: LabelledPrediction,
     current: Sequence[Label],
     believed: Label,
-    concluded: Outcome,
+    concluded: Said,
     chosen: Chosen,
 ) -> dict[str, Any]:
     keyring, fact = chosen.keyring, getattr(believed, chosen.fact)
@@ -137,8 +137,7 @@ def _facts(
         "row": row,
         "patient": whose,
         "year": prediction.created_at.year,
-        "category": _settled("category", current, chosen),
-        "icu_admission": _settled("icu_admission", current, chosen),
+        **{name: fact if name == chosen.fact else _settled(name, current, chosen) for name in TASKS.values()},
         "code_system": coded and coded.code_system,
         "code": coded and coded.code,
         "saw_prediction": believed.saw_prediction,
@@ -173,14 +172,14 @@ def _coded(current: Sequence[Label]) -> Label | None:
     return next((label for label in reversed(current) if label.code is not None), None)
 
 
-def _said(concluded: Outcome, task: str) -> str | None:
+def _said(concluded: Said, task: str) -> str | None:
     """What the card said of what the task learns; None where it said nothing of it."""
     if task == "risk":
         return None if concluded.risk is None else concluded.risk.band
     return concluded.states[0].state if concluded.states else None
 
 
-def _agrees(concluded: Outcome, fact: object) -> bool | None:
+def _agrees(concluded: Said, fact: object) -> bool | None:
     """Whether the label says what the card said: one of its states, or an admission where the risk was high."""
     if not isinstance(fact, str):
         return None if concluded.risk is None else (concluded.risk.band == "high") == fact

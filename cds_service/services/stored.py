@@ -27,6 +27,21 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     state_model: StateEstimate | None = None
 
 
+class SaidRisk(msgspec.Struct, frozen=True, gc=False):
+    """A risk without what drove it."""
+
+    probability: float
+    band: str
+
+
+class Said(msgspec.Struct, frozen=True, gc=False):
+    """The part of an outcome a label can agree with: read a million at a time, so no more than that."""
+
+    risk: SaidRisk | None
+    risk_omitted: str | None
+    states: tuple[StateTag, ...]
+
+
 class RareOutcome(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="rare"):
     """The findings of a ranking and the list itself; `kind` comes first and tells it from an `Outcome`."""
 
@@ -43,6 +58,7 @@ def _as_builtin(value: object) -> object:
 _ENCODE = msgspec.json.Encoder(enc_hook=_as_builtin).encode
 _SNAPSHOT = msgspec.json.Decoder(PatientSnapshot)
 _OUTCOME = msgspec.json.Decoder(Outcome)
+_SAID = msgspec.json.Decoder(Said)
 _RARE_OUTCOME = msgspec.json.Decoder(RareOutcome)
 _IS_RARE = b'{"kind":"rare",'
 
@@ -82,6 +98,11 @@ def outcome_from_bytes(outcome: bytes) -> Outcome | None:
 def phenotype_from_bytes(outcome: bytes) -> Phenotype | None:
     """The findings rare diseases were ranked for; None where vital signs were assessed."""
     return _RARE_OUTCOME.decode(outcome).phenotype if outcome.startswith(_IS_RARE) else None
+
+
+def said_from_bytes(outcome: bytes) -> Said | None:
+    """What the card said, of an outcome of vital signs; None where rare diseases were ranked."""
+    return None if outcome.startswith(_IS_RARE) else _SAID.decode(outcome)
 
 
 def prediction_from_bytes(
