@@ -190,17 +190,22 @@ class Connection:
 
     async def _stored(self, storing: Storing) -> Answers:
         """The answers, once what they wait for is stored, or its time is over."""
-        settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        settled: asyncio.Future[None] = loop.create_future()
         answers = storing.begin(partial(self._threads.bell.ring, partial(settle, settled, None)))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(storing.most_s):
-                await settled
+        late = loop.call_later(storing.most_s, settle, settled, None)
+        try:
+            await settled
+        finally:
+            late.cancel()
         return answers()
 
     async def _send(self, answers: Answers) -> None:
         if not answers:
             return
         self._stream.writer.write(b"".join(framed(answer) for answer in answers))
+        if not self._stream.writer.transport.get_write_buffer_size():
+            return  # it has left, as an answer to a sender that reads them does
         waiting = asyncio.timeout(self._limits.answer_s)
         try:
             async with waiting:
