@@ -13,14 +13,12 @@ from training.evaluation import evaluation_of
 from training.in_service import RECALIBRATED
 from training.publish import json_bytes, provenance, staged, write_artifact
 from training.recalibrated import recalibrated_files
+from training.report.page import report_page
 from training.risk import model_files, risk_described
 from training.split import Split
 from training.state import state_described, state_files
 from training.timing import times_of
 from training.verdict import verdict_of
-
-BESIDE = ("gate.json", "report.html", "timing.json")
-"""Files of a version that its manifest does not list: they are written once the artifact stands."""
 
 
 def publish(order: Order, found: Comparison) -> dict[str, Any]:
@@ -38,6 +36,7 @@ def publish(order: Order, found: Comparison) -> dict[str, Any]:
         beside = {
             "timing.json": json_bytes(times),
             "gate.json": json_bytes(verdict),
+            "report.html": report_page(order.out.name, evaluation, times, verdict).encode(),
         }
         for name, content in beside.items():
             (staging / name).write_bytes(content)

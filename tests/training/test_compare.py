@@ -93,7 +93,8 @@ def test_the_verdict_lies_beside_the_manifest_and_names_its_bytes(state_version)
     assert gate["manifest_digest"] == manifest["digest"]
     assert gate["trainer"] == manifest["trained_by"] == "ada"
     assert gate["at"] == "2026-11-21T10:00:00Z"
-    assert "gate.json" not in manifest["files"]
+    assert {"gate.json", "report.html", "timing.json"}.isdisjoint(manifest["files"])
+    assert all((state_version / name).stat().st_size for name in ("report.html", "timing.json"))
 
 
 @pytest.mark.parametrize(
