@@ -36,7 +36,9 @@ def explanation(found: Comparison) -> dict[str, Any]:
 
 
 def contributions_of(model: Any, X: Matrix) -> NDArray[np.float64] | None:
-    """Contributions of shape (n, n_classes, n_features): TreeSHAP of boosted trees, exact for a linear model."""
+    """Contributions (n, n_classes, n_features): TreeSHAP of boosted trees, exact for a linear model; else None."""
+    if model.choice.steps:
+        return None  # columns beside the inputs have no input of their own to be told for
     if model.family.name == "XGBoost":
         found = model.model_.booster_.predict(xgb.DMatrix(X), pred_contribs=True).astype(np.float64)
         shaped: NDArray[np.float64] = found[:, None, :] if found.ndim == 2 else found

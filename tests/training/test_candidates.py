@@ -12,6 +12,7 @@ from training.arms import ARMS
 from training.candidates import FAMILIES, Choice, FoldPipeline
 from training.compare import for_task
 from training.conformal import coverage, thresholds
+from training.explained import contributions_of
 from training.exported import read_exported
 from training.scores import fit_calibration, softmax
 from training.search import left_out_margins, quality
@@ -153,3 +154,20 @@ def test_blood_pressure_category_is_that_of_the_guideline(systolic, diastolic, c
     row[0, 4:6] = systolic, diastolic
 
     assert aha_category(row)[0] == category
+
+
+@pytest.mark.parametrize("family", ["XGBoost", "logistic regression"])
+def test_contributions_add_up_to_how_margins_differ(states, family):
+    model = pipeline(family, STATE).fit(states.X, states.y, states.weight)
+
+    found = contributions_of(model, states.X[:50])
+
+    offsets = model.margins(states.X[:50]) - found.sum(axis=2)
+    assert offsets == pytest.approx(np.repeat(offsets[:1], 50, axis=0), abs=1e-4)
+
+
+@pytest.mark.parametrize("family", LEARNED)
+def test_a_family_with_a_kept_step_is_explained_by_leaving_inputs_out(states, family):
+    model = pipeline(family, STATE, Choice(steps=("pressures", "lda"))).fit(states.X, states.y, states.weight)
+
+    assert contributions_of(model, states.X[:2]) is None
