@@ -118,7 +118,10 @@ def test_69_no_message_acknowledged_is_lost_or_doubled_by_kills(database: Databa
     predicted = database.rows("SELECT m.control_id FROM messages m JOIN predictions p ON p.id = m.prediction_id")
     acknowledged = {key for one in senders for key in one.acknowledged}
     echoed = {
-        match[1] for one in senders for a in one.acknowledged.values() if (match := re.search(rb"AA\|(\S+)\r", a))
+        match[1]
+        for one in senders
+        for a in one.acknowledged.values()
+        if (match := re.search(rb"\rMSA\|AA\|(\S+)\r", a))
     }
 
     assert len(acknowledged) > KILLS
