@@ -29,6 +29,7 @@ from cds_service.services.intake import Intake
 from cds_service.services.models import Models, load_models_in_force
 from cds_service.services.overlays import Overlays
 from cds_service.services.replay_message import score_pending
+from cds_service.services.shadow import Shadow
 from cds_service.services.stored_findings import FindingsStore
 from cds_service.services.stored_readings import ReadingsStore
 from cds_service.services.watch import Watch
@@ -85,6 +86,7 @@ class Runtime:
     intake: Intake = field(init=False)
     readings: ReadingsStore = field(init=False)
     findings_sent: FindingsStore = field(init=False)
+    shadow: Shadow = field(init=False)
     # What was started beside, by name, each asked whether it is well.
     watched: dict[str, Callable[[], bool]] = field(default_factory=dict)
 
@@ -104,6 +106,9 @@ class Runtime:
         self.readings = ReadingsStore(self.engine, self.keyring, self.settings.site.reading)
         self.findings_sent = FindingsStore(self.engine, self.keyring, self.settings.site.hl7)
         self.feeds = Feeds(self.settings.site.feeds, self.now(), partial(last_heard, self.engine))
+        self.shadow = Shadow(
+            lambda: self.models.serving.shadows, self.settings.site.assessment, self.writer.submit_change
+        )
         self.intake = Intake(
             assessor=Assessor(self.settings.site, self.tables, lambda: self.models.serving, self.watch.mode),
             log=MessageLog(self.engine.dialect, self.keyring),
@@ -141,6 +146,7 @@ class Runtime:
         self.rare.start()
         self.watch.start()
         self.models.start()
+        self.shadow.start()
         log.info("service_started", model=self.models.versions()["risk"], site=self.settings.site.hash)
 
     def drain(self, timeout_s: float = 10.0) -> None:
@@ -151,6 +157,7 @@ class Runtime:
                 work.stop()
         self.watch.stop()
         self.models.stop()
+        self.shadow.stop()
         committed = self.writer.drain(timeout_s)
         self.fhir.close()
         self.engine.dispose()

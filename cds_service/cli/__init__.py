@@ -25,7 +25,7 @@ MODULES: Mapping[str, str] = {
     "mode": "modes",
     "import-history": "import_history",
     **dict.fromkeys(("export-labels", "train", "retrain"), "learn"),
-    **dict.fromkeys(("promote", "rollback", "shadow", "history"), "models"),
+    **dict.fromkeys(("promote", "rollback", "shadow", "shadow-report", "history"), "models"),
     "replay": "replay",
 }
 

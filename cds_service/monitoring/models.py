@@ -14,6 +14,10 @@ REFUSED = Counter(
     "cds_model_refused", "Times a version that should answer could not be used.", ["task"], registry=REGISTRY
 )
 
+SHADOW = Counter(
+    "cds_shadow", "Predictions a challenger was to score: scored, dropped or failed.", ["outcome"], registry=REGISTRY
+)
+
 
 class _VersionCollector(Collector):
     """Asks which versions answer when it is scraped: each is a series of value 1, gone once another answers."""
@@ -43,3 +47,8 @@ def observe_models(versions: Callable[[], Mapping[str, str | None]]) -> None:
 def count_refused_model(task: str) -> None:
     """One version refused, whose predecessor goes on."""
     REFUSED.labels(task).inc()
+
+
+def count_shadow(outcome: str, number: int = 1) -> None:
+    """Predictions a challenger scored, or did not: dropped for want of room or a database, or failed by it."""
+    SHADOW.labels(outcome).inc(number)

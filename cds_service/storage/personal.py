@@ -43,6 +43,7 @@ from cds_service.storage.tables import (
     predictions,
     rare_cases,
     readings,
+    shadow_scores,
 )
 
 # Chosen by us: a batch holds the head of the audit chain, and with it every writer, for some hundredths of a second.
@@ -126,6 +127,11 @@ PERSONAL = (
         prediction_readings,
         lambda before: prediction_readings.c.prediction_id < first_id_at(before),
         lambda keys: prediction_readings.c.prediction_id.in_(_predictions_of(keys)),
+    ),
+    Personal(
+        shadow_scores,
+        lambda before: shadow_scores.c.prediction_id < first_id_at(before),
+        lambda keys: shadow_scores.c.prediction_id.in_(_predictions_of(keys)),
     ),
     Personal(predictions, _old_prediction, predictions.c.patient_key.in_),
     Personal(identities, _unused_identity, identities.c.patient_key.in_),

@@ -116,6 +116,7 @@ ACCESS: dict[str, Access] = {
     "cds promote": _run("model-promote", "steward"),
     "cds rollback": _run("model-rollback", "steward"),
     "cds shadow": _run("model-shadow", "steward"),
+    "cds shadow-report": _run(),
     "cds history": _run(),
     "cds replay": _run("prediction-rescore"),
     "cds mode": _run("mode"),

@@ -175,6 +175,8 @@ def commit(
     stored = runtime().writer.submit(entry)
     if not stored.replayed:
         metrics.count_prediction(prediction, asked.actor.environment)
+        if isinstance(prediction, Prediction):
+            runtime().shadow.offer(prediction, asked.actor)
     log.info(
         "prediction_logged",
         prediction_id=str(stored.id),

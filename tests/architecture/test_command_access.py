@@ -52,6 +52,7 @@ ARGUMENTS: dict[str, Sequence[str]] = {
     "cds promote": ("risk", "9.9.9", "--user", "ada", "--reason", "a test"),
     "cds rollback": ("risk", "--user", "ada", "--reason", "a test"),
     "cds shadow": ("risk", "9.9.9", "--user", "ada", "--reason", "a test"),
+    "cds shadow-report": ("risk",),
     "cds history": ("risk",),
     "cds replay": ("018e3a5c-0000-7000-8000-000000000001",),
     "cds mode": ("north", "silent", "--reason", "a test"),
@@ -61,7 +62,7 @@ ON_A_MESSAGE = ("cds messages show", "cds messages replay")
 # labelled, and who asks for a model is no steward: the refusal is recorded under the name they gave.
 DECIDING = {f"cds {word}" for word in ("promote", "rollback", "shadow")}
 LEARNING = {"cds import-history", "cds export-labels", "cds train", "cds retrain"}
-SAYING_NO = {"cds serve-mllp", "cds replay", "cds rare bench", *LEARNING, *DECIDING}
+SAYING_NO = {"cds serve-mllp", "cds replay", "cds shadow-report", "cds rare bench", *LEARNING, *DECIDING}
 SETTINGS = {
     "cds retention": {"CDS_RETENTION_DAYS": "1"},
     "cds identity rotate-key": {"CDS_SECRET_KEY": OTHER, "CDS_SECRET_KEY_PREVIOUS": SECRET},

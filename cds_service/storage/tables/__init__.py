@@ -4,7 +4,7 @@ from cds_service.storage.tables.audit import audit, audit_head
 from cds_service.storage.tables.base import UtcDateTime, metadata, utc_text
 from cds_service.storage.tables.feedback import feedback, hook_calls, labels, modes
 from cds_service.storage.tables.messages import messages
-from cds_service.storage.tables.models import model_decisions
+from cds_service.storage.tables.models import model_decisions, shadow_scores
 from cds_service.storage.tables.overlay import rare_cases, rare_overlays
 from cds_service.storage.tables.people import api_tokens, users
 from cds_service.storage.tables.predictions import identities, predictions
@@ -35,6 +35,7 @@ __all__ = [
     "readings",
     "retrain_triggers",
     "schema_floor",
+    "shadow_scores",
     "tokens",
     "users",
     "utc_text",
