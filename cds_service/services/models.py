@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from time import monotonic
 from typing import NamedTuple
 
@@ -71,6 +72,7 @@ class Models:
         self._decided = -1
         self._refused: dict[str, Refusal] = {}  # by task, and by "task shadow"
         self._cards: frozenset[tuple[str, str]] = frozenset()
+        self._following = Lock()
         self._looking = Looking(self._look, name="models", every_s=EVERY_S)
 
     def start(self) -> None:
@@ -111,6 +113,10 @@ class Models:
 
     def refresh(self) -> None:
         """Follow what was decided since the last look; Unavailable when the database is away: then nothing changes."""
+        with self._following:
+            self._follow()
+
+    def _follow(self) -> None:
         decided = count_decisions(self._engine)
         if decided == 0:
             seed_models(self._submit, self._models_dir, actor=SEEDER, at=datetime.now(UTC))
