@@ -106,9 +106,7 @@ class Runtime:
         self.readings = ReadingsStore(self.engine, self.keyring, self.settings.site.reading)
         self.findings_sent = FindingsStore(self.engine, self.keyring, self.settings.site.hl7)
         self.feeds = Feeds(self.settings.site.feeds, self.now(), partial(last_heard, self.engine))
-        self.shadow = Shadow(
-            lambda: self.models.serving.shadows, self.settings.site.assessment, self.writer.submit_change
-        )
+        self.shadow = Shadow(self.models.challengers, self.settings.site.assessment, self.writer.submit_change)
         self.intake = Intake(
             assessor=Assessor(self.settings.site, self.tables, lambda: self.models.serving, self.watch.mode),
             log=MessageLog(self.engine.dialect, self.keyring),

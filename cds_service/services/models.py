@@ -96,6 +96,10 @@ class Models:
             raise Unavailable("it is not known yet which model is in force", where="model")
         return self._serving
 
+    def challengers(self) -> Mapping[str, Model]:
+        """The versions in shadow, by task."""
+        return {} if self._serving is None else self._serving.shadows
+
     def versions(self) -> dict[str, str | None]:
         """The version that answers, by task; None where none does."""
         models = {task: self._held(task) for task in TASKS}
