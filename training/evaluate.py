@@ -118,9 +118,9 @@ def reference_histograms(split: Split, predictor: Predictor) -> dict[str, Any]:
 
 
 def histogram(column: NDArray[np.float64]) -> dict[str, Any]:
-    """Deciles, counts between them, and the missing share of one column."""
+    """Deciles, counts between them, and the missing share of one column; no deciles where nothing is known."""
     known = column[~np.isnan(column)]
-    edges = np.unique(np.quantile(known, np.linspace(0.1, 0.9, 9)))
+    edges = np.unique(np.quantile(known, np.linspace(0.1, 0.9, 9))) if len(known) else known
     counts = np.bincount(np.searchsorted(edges, known, side="right"), minlength=len(edges) + 1)
     return {
         "edges": edges.round(6).tolist(),
