@@ -241,7 +241,7 @@ def run_cds(*arguments: str, variables: dict[str, str], typed: str = "") -> subp
         input=f"{typed}\n",
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
 
