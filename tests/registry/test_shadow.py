@@ -58,7 +58,7 @@ def test_each_prediction_is_scored_by_both_and_answered_by_one(ward: Service, mo
     assert {one["model"]["version"] for one in answers} == {"1.0.0"}
     assert all(one["state_model"] is None for one in answers)
     risks = [row for row in scores(ward) if row[0] == "risk"]
-    assert [row[3] for row in risks] == [one["risk"]["probability"] for one in answers]
+    assert {row[3] for row in risks} == {one["risk"]["probability"] for one in answers}
     assert all(row[2] > (row[3] or 1.0) for row in risks)
     assert [row[3] for row in scores(ward) if row[0] == "state"] == [None] * 3
     found = report(ward)
