@@ -15,9 +15,10 @@ from uuid import uuid4
 from bench.postgres import NoPostgres, postgres
 from bench.report import Figure
 from cds_service.domain.patient import Identity
-from cds_service.storage.group import GroupCommit, Pending, pending_prediction
+from cds_service.storage.group import GroupCommit
 from cds_service.storage.identity import IdentityRows, Keyring
 from cds_service.storage.link import WriterLink
+from cds_service.storage.pending import Pending, pending_prediction
 from cds_service.storage.prediction_log import PredictionEntry, new_prediction_id
 from cds_service.storage.schema import migrate
 from cds_service.storage.sessions import open_engine

@@ -23,6 +23,7 @@ from cds_service.monitoring import messages as message_metrics
 from cds_service.monitoring.budget import ClientBudgets, KnownLogins, LoginBackoff, MinuteBudget
 from cds_service.monitoring.feeds import Feeds
 from cds_service.services.assess_message import Assessor
+from cds_service.services.check_database import check_database
 from cds_service.services.daily import Daily
 from cds_service.services.forget import Retention, forget_what_is_old
 from cds_service.services.intake import Intake
@@ -34,8 +35,9 @@ from cds_service.services.stored_findings import FindingsStore
 from cds_service.services.stored_readings import ReadingsStore
 from cds_service.services.watch import Watch
 from cds_service.settings import Settings
+from cds_service.settings.clients import Clients
+from cds_service.settings.followed import FollowedClients, followed_clients
 from cds_service.storage import schema
-from cds_service.storage.audit_log import check_seal
 from cds_service.storage.identity import Keyring
 from cds_service.storage.message_log import MessageLog
 from cds_service.storage.sessions import open_engine
@@ -71,6 +73,7 @@ class Runtime:
     writer: GroupWriter
     fhir: FhirClient = field(default_factory=FhirClient)
     keys: KeyStore = field(init=False)
+    followed: FollowedClients | None = field(init=False)
     refusals: MinuteBudget = field(default_factory=lambda: MinuteBudget(REFUSALS_NOTED))
     logins: LoginBackoff = field(default_factory=LoginBackoff)
     known_logins: KnownLogins = field(default_factory=KnownLogins)
@@ -96,12 +99,12 @@ class Runtime:
         The rare-disease knowledge base is not loaded before `start`.
         """
         self.keys = KeyStore(self._fetch_keys)
+        self.followed = followed_clients(self.settings)
         self.watch = Watch(self.engine, self.settings.site.feedback.snooze, lambda: self.now())
         self.budgets = ClientBudgets(max(1, self.settings.rate_limit // self.settings.workers))
         self.rare = RareDiseasesLater(
             self.settings.models_dir, failed=lambda text: log.error("rare_diseases_not_loaded", reason=text)
         )
-
         self.overlays = Overlays(self.engine, self.keyring)
         self.readings = ReadingsStore(self.engine, self.keyring, self.settings.site.reading)
         self.findings_sent = FindingsStore(self.engine, self.keyring, self.settings.site.hl7)
@@ -115,6 +118,11 @@ class Runtime:
             feeds=self.feeds,
             is_strict=self.settings.hl7_validation == "strict",
         )
+
+    @property
+    def clients(self) -> Clients:
+        """Who may call now: the clients file counts as it is, not as it was at the start."""
+        return self.settings.clients if self.followed is None else self.followed.current()
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Runtime:
@@ -173,9 +181,7 @@ class Runtime:
 
     def problems(self) -> dict[str, str]:
         """What keeps this process from answering now, by part; empty when it is ready."""
-        found: dict[str, str] = {}
-        if self.draining:
-            found["process"] = "draining"
+        found = {"process": "draining"} if self.draining else {}
         if not self.writer.healthy():
             found["writer"] = "takes no writes"
         if not self.watch.is_fresh():
@@ -212,7 +218,7 @@ class Runtime:
         return Retention(self.settings.retention_days, self.settings.message_retention_days)
 
     def _fetch_keys(self, address: str) -> bytes:
-        rule = self.settings.clients.key_rule(address)
+        rule = self.clients.key_rule(address)
         try:
             found = self.fhir.read_document(FhirAccess(address, None, rule))
         except Unavailable as error:
@@ -226,13 +232,6 @@ class Runtime:
         """The moment of the request, UTC, to the millisecond."""
         moment = datetime.now(UTC)
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
-def check_database(settings: Settings) -> None:
-    """Refuse a schema or a secret key that will not do: ConfigurationError; Unavailable when it cannot be asked."""
-    engine = open_engine(settings.database_url)
-    schema.check_revision(engine)
-    check_seal(engine, Keyring(settings.secret_key, settings.secret_key_previous))
 
 
 def collect_rarely() -> None:

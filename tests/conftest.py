@@ -37,6 +37,7 @@ from cds_service.storage.schema import migrate
 from cds_service.storage.sessions import open_engine
 from cds_service.storage.writer import GroupWriter
 from tests.databases import KINDS, SECRET, Database, a_database
+from tests.leaks import pytest_sessionfinish as pytest_sessionfinish
 
 REPOSITORY = Path(__file__).parents[1]
 NOW = datetime(2026, 3, 14, 8, 40, tzinfo=UTC)  # the readings of fixtures/hooks are 15 minutes old

@@ -79,6 +79,19 @@ def read_unverified(token: str) -> Unverified:
     )
 
 
+def ids_of_refused(token: str) -> dict[str, str]:
+    """What a token that was refused unread says of itself, for the audit log: `iss` and `jti` where readable."""
+    limits = {"iss": _NAME_LIMIT, "jti": _JTI_LIMIT}
+    found: dict[str, str] = {}
+    try:
+        payload = _object(token[:LENGTH_MAX].split(".", 2)[1])
+        for name, limit in limits.items():
+            found[name] = _text(payload.get(name), name, limit)
+    except (Unauthorized, IndexError):
+        return found
+    return found
+
+
 def verified_claims(token: str, stated: Unverified, key: Key, *, audience: str, now: datetime) -> Claims:
     """What the token proves to `audience`, the address called; Unauthorized with the reason otherwise."""
     if stated.algorithm != key.algorithm:

@@ -11,7 +11,8 @@ import msgspec
 from cds_service.cli.command import Command, argument, command_actor, command_writer, say
 from cds_service.errors import NotFound
 from cds_service.hl7.conformance import explain
-from cds_service.runtime import Runtime, check_database
+from cds_service.runtime import Runtime
+from cds_service.services.check_database import check_database
 from cds_service.services.replay_message import replay_message
 from cds_service.settings import Settings
 from cds_service.storage.audit_log import AuditEvent

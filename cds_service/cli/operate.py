@@ -13,7 +13,8 @@ from cds_service.app import create_app
 from cds_service.cli.command import Command, argument, say
 from cds_service.errors import ConfigurationError, Unavailable
 from cds_service.mllp.receiving import listen, serve_alone
-from cds_service.runtime import Runtime, check_database
+from cds_service.runtime import Runtime
+from cds_service.services.check_database import check_database
 from cds_service.services.example import moved_to_now
 from cds_service.services.models import load_models_in_force
 from cds_service.settings import Settings, sqlite_directory

@@ -62,9 +62,9 @@ class Clients:
         return next(rules, ServerRule())
 
     def key_rule(self, address: str) -> ServerRule:
-        """The rule for fetching the key set at this address, which is one of the file's."""
+        """The rule for fetching the key set at this address: its client's, else that of any public address."""
         rules = (client.fhir for client in self.http.values() if client.keys.address == address)
-        return replace(next(rules), bases=(address,))
+        return replace(next(rules, ServerRule()), bases=(address,))
 
 
 def clients_from_file(path: Path, *, allow_http: bool = False) -> Clients:

@@ -26,7 +26,7 @@ class Applied(Generic[T]):
     events: Sequence[AuditEvent] = ()
 
 
-# Called on the writer's thread within its transaction, so it is short, and never commits. A CdsError it raises
+# Called on the writer's thread within its transaction, so it is short, and never commits. What it raises
 # undoes this change alone and reaches the caller; a change asked for twice must come to the same.
 Change = Callable[[Transaction], Applied[T]]
 

@@ -2,109 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
 
+from cds_service import logs
 from cds_service.errors import BadRequest, CdsError, Conflict
-from cds_service.storage.audit_log import AuditChain, AuditEvent
-from cds_service.storage.change import Applied, Change, JointChange
+from cds_service.storage.audit_log import AuditChain
+from cds_service.storage.change import JointChange
 from cds_service.storage.identity import IdentityRows, Keyring
 from cds_service.storage.link import WriterLink
+from cds_service.storage.pending import Pending, check_text
 from cds_service.storage.prediction_log import (
     FindReply,
     PredictionEntry,
-    StoredReply,
     prediction_event,
     rested_rows,
-    row_from_entry,
 )
 from cds_service.storage.sessions import reason
-from cds_service.storage.statements import InsertRows, Row, driver_cursor
+from cds_service.storage.statements import InsertRows, driver_cursor
 from cds_service.storage.tables import identities, prediction_readings, predictions
-from cds_service.storage.token_log import TokenLog, TokenUse
+from cds_service.storage.token_log import TokenLog
 
-
-class Pending:
-    """Something on its way to be stored: made by the caller's thread, its answer left by the writer's.
-
-    It is a prediction (`entry`), a `change`, or neither: an event to be recorded alone.
-    """
-
-    __slots__ = (
-        "abandoned",
-        "applied",
-        "change",
-        "done",
-        "entry",
-        "error",
-        "events",
-        "fingerprint",
-        "forgotten",
-        "identity",
-        "is_settled",
-        "reply",
-        "row",
-        "token",
-    )
-
-    def __init__(self, events: Sequence[AuditEvent] = (), *, token: TokenUse | None = None) -> None:
-        self.events = events
-        self.token = token
-        self.entry: PredictionEntry | None = None
-        self.change: Change[object] | None = None
-        self.applied: Applied[object] | None = None
-        self.row: Row = ()
-        self.identity: Row | None = None
-        self.fingerprint: tuple[str, bytes] | None = None
-        self.forgotten = 0
-        self.reply: StoredReply | None = None
-        self.error: CdsError | None = None
-        self.abandoned = False
-        self.is_settled = False
-        self.done: Callable[[], object] = bool  # called once it is settled; raises nothing
-
-
-def pending_prediction(entry: PredictionEntry, identity_rows: IdentityRows) -> Pending:
-    """The entry with its rows and its audit event, checked for text no database takes."""
-    named = (entry.service, entry.tenant, entry.environment, entry.hook, entry.hook_instance or "", entry.language)
-    pending = pending_event(prediction_event(entry, "predict", entry.id), "".join(named), token=entry.token)
-    pending.entry = entry
-    pending.reply = StoredReply(entry.id, entry.reply, entry.request_hash, replayed=False)
-    patient_key = None
-    pending.forgotten = identity_rows.forgotten
-    if entry.patient is not None and entry.patient.patient_id:
-        try:
-            patient_key, pending.identity, fingerprint = identity_rows.row_for(
-                entry.tenant, entry.patient, entry.created_at
-            )
-        except UnicodeEncodeError as error:
-            raise BadRequest("text is not valid Unicode", where="patient") from error
-        pending.fingerprint = (patient_key, fingerprint)
-    pending.row = row_from_entry(entry, patient_key)
-    return pending
-
-
-def pending_event(event: AuditEvent, more_text: str = "", *, token: TokenUse | None = None) -> Pending:
-    """The event, checked (with `more_text`) for NUL and lone surrogates, which databases refuse."""
-    text = more_text + event.tenant + event.actor + event.action + event.object_type + event.object_id + event.detail
-    if "\0" in text:
-        raise BadRequest("text holds a NUL character", where="entry")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise BadRequest("text is not valid Unicode", where="entry") from error
-    return Pending((event,), token=token)
-
-
-def pending_change(change: Change[object], token: TokenUse | None) -> Pending:
-    """The change; its events are known once it is applied."""
-    pending = Pending(token=token)
-    pending.change = change
-    return pending
+log = logs.get_logger(__name__)
 
 
 class GroupCommit:
@@ -117,6 +40,7 @@ class GroupCommit:
         # What one entry's values can cause; everything else is the database's own trouble and fails the group.
         self._taken = driver.IntegrityError
         self._refused = (driver.IntegrityError, driver.DataError)
+        self._failed = driver.Error
         self._predictions = InsertRows(predictions, dialect, key=["tenant", "service", "hook_instance"])
         self._identities = InsertRows(identities, dialect, key=["patient_key"], replace=True)
         self._rested = InsertRows(prediction_readings, dialect)
@@ -187,7 +111,12 @@ class GroupCommit:
             pending.error = self._named(error.orig)
         except self._refused as error:
             pending.error = self._named(error)
+        except self._failed:
+            raise
         except CdsError as error:
+            pending.error = error
+        except Exception as error:  # nobody foresaw it: the change is undone alone, and its caller is told
+            log.error("change_failed", exception=type(error).__name__, frames=logs.frames(error))
             pending.error = error
         if pending.error is not None:
             cursor.execute("ROLLBACK TO SAVEPOINT one")
@@ -200,6 +129,7 @@ class GroupCommit:
         if pending.change is not None:
             pending.applied = pending.change(connection)
             pending.events = pending.applied.events
+            check_text(pending.events)
         elif pending.entry is not None:
             self._write_prediction(cursor, pending, pending.entry)
 

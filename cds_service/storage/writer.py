@@ -13,9 +13,10 @@ from sqlalchemy import Engine, text, update
 from cds_service.errors import Unavailable
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.change import Change
-from cds_service.storage.group import GroupCommit, Pending, pending_change, pending_event, pending_prediction
+from cds_service.storage.group import GroupCommit
 from cds_service.storage.identity import IdentityRows, Keyring
 from cds_service.storage.link import WriterLink
+from cds_service.storage.pending import Pending, pending_change, pending_event, pending_prediction
 from cds_service.storage.prediction_log import PredictionEntry, StoredReply
 from cds_service.storage.tables import audit_head
 from cds_service.storage.token_log import TokenUse

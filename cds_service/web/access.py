@@ -130,7 +130,7 @@ def authenticate(process: Runtime) -> Actor:
     admits, TooManyRequests when it is over what a client may ask a minute.
     """
     if process.settings.client_auth == "off":
-        return process.settings.clients.local
+        return process.clients.local
     actor = actor_of_request(process)
     allowance = process.budgets.use(actor.tenant, actor.name)
     keep_allowance(allowance)

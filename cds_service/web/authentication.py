@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from flask import Request, request
 
-from cds_service.cdshooks.client_token import read_unverified, verified_claims
+from cds_service.cdshooks.client_token import ids_of_refused, read_unverified, verified_claims
 from cds_service.domain.actor import Actor
 from cds_service.errors import TooManyRequests, Unauthorized
 from cds_service.runtime import Runtime
@@ -40,9 +40,13 @@ def actor_of_request(process: Runtime) -> Actor:
 
 def _client(process: Runtime, token: str, now: datetime) -> Actor:
     """The client system whose token this is; its use is left in the request, and stored with what that stores."""
-    stated = read_unverified(token)
+    try:
+        stated = read_unverified(token)
+    except Unauthorized:
+        claim(**ids_of_refused(token))
+        raise
     claim(iss=stated.issuer, jti=stated.jti)
-    client = process.settings.clients.http.get(stated.issuer)
+    client = process.clients.http.get(stated.issuer)
     if client is None:
         raise Unauthorized("iss")
     if stated.key_address is not None and stated.key_address != client.keys.address:

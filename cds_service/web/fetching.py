@@ -78,7 +78,7 @@ def _with_required(missing: tuple[str, ...], sent: Prefetch, remedy: str) -> Pre
 def _fetch(call: Envelope, queries: dict[str, str], actor: Actor) -> dict[str, bytes | FetchFailed]:
     process = runtime()
     token = None if call.fhir_authorization is None else call.fhir_authorization["access_token"]
-    access = granted_access(call.fhir_server or "", token, process.settings.clients.fhir_rule(actor))
+    access = granted_access(call.fhir_server or "", token, process.clients.fhir_rule(actor))
     found = {key: _strict(answer) for key, answer in process.fhir.read(access, queries).items()}
     for key, answer in found.items():
         reason = answer.reason if isinstance(answer, FetchFailed) else "ok"

@@ -75,3 +75,19 @@ def test_the_domain_needs_nothing_but_itself(module: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+def test_loading_and_asking_the_models_leaves_nothing_and_calls_nobody(tmp_path: Path) -> None:
+    """ONNX Runtime keeps an id of the machine and a store of what it will report, unless it is told not to."""
+    code = (
+        "import socket\n"
+        "def nobody(*_): raise AssertionError('called out')\n"
+        "socket.socket.connect = nobody\n"
+        "from pathlib import Path\n"
+        "import training.state\n"
+        "from cds_service.inference.predictor import load_predictor\n"
+        "load_predictor(Path('models'))\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, env={"HOME": str(tmp_path)}, timeout=60, check=True)
+
+    assert list(tmp_path.iterdir()) == []

@@ -7,11 +7,12 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 from uuid import UUID
 
 import pytest
 
+from tests.chaos.asking import is_in_time
 from tests.databases import Database
 
 KILLS = 50
@@ -24,16 +25,18 @@ LEFT: dict[str, tuple[int, Counter[str]]] = {
 }
 
 
-def acknowledged_until_killed(url: str, mode: str, run: int, after_s: float) -> set[UUID]:
-    """Cards acknowledged by a process that was killed this long after its first acknowledgment."""
+def acknowledged_until_killed(url: str, mode: str, run: int, after_s: float) -> tuple[set[UUID], float]:
+    """Cards acknowledged by a process that was killed this long after its first acknowledgment, and when that came."""
+    begun = monotonic()
     command = [sys.executable, "-m", "tests.chaos.label_process", url, mode, str(run)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
+        seconds = monotonic() - begun
         sleep(after_s)
         process.kill()
         lines = (first + process.stdout.read()).decode().splitlines(keepends=True)
-    return {UUID(line.split()[1]) for line in lines if line.endswith("\n")}
+    return {UUID(line.split()[1]) for line in lines if line.endswith("\n")}, seconds
 
 
 @pytest.mark.slow
@@ -41,8 +44,11 @@ def acknowledged_until_killed(url: str, mode: str, run: int, after_s: float) -> 
 def test_82_no_feedback_or_label_acknowledged_is_lost_or_doubled_by_kills(database: Database, mode: str) -> None:
     chance = random.Random(f"20260314 {mode}")
     acknowledged: set[UUID] = set()
+    times: list[float] = []
     for run in range(KILLS):
-        acknowledged |= acknowledged_until_killed(database.url, mode, run, chance.uniform(0.0, 0.08))
+        cards, seconds = acknowledged_until_killed(database.url, mode, run, chance.uniform(0.0, 0.08))
+        acknowledged |= cards
+        times.append(seconds)
 
     reports = Counter(UUID(str(card)) for (card,) in database.rows("SELECT card FROM feedback"))
     events: dict[UUID, Counter[str]] = {}
@@ -52,6 +58,7 @@ def test_82_no_feedback_or_label_acknowledged_is_lost_or_doubled_by_kills(databa
     expected, labels = LEFT[mode]
 
     assert len(acknowledged) > KILLS
+    assert is_in_time(max(times)), sorted(times)
     assert {reports[card] for card in acknowledged} == {expected}
     assert {card: events.get(card) for card in acknowledged} == dict.fromkeys(acknowledged, labels)
     assert set(reports.values()) <= {expected}

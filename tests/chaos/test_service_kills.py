@@ -14,6 +14,7 @@ import pytest
 
 from bench.processes import tree, wait_for
 from bench.servers import Running, served
+from tests.chaos.asking import is_in_time, not_ready
 from tests.chaos.ledger import Ledger, Load, assert_sound, lost_or_changed, repeat_all
 from tests.databases import Database
 from tests.storage.builders import eventually
@@ -39,6 +40,16 @@ def kill_workers(service: Running) -> None:
 
 
 @contextmanager
+def started_again(database: Database, times: list[float]) -> Iterator[Running]:
+    """The service on what the kill before left, and how long it took to say that it is ready."""
+    begun = time.monotonic()
+    with served(database.directory, **database.settings) as service:
+        assert eventually(lambda: not not_ready(service.port), within_s=30)
+        times.append(time.monotonic() - begun)
+        yield service
+
+
+@contextmanager
 def loaded(service: Running, ledger: Ledger, repeats: list[int]) -> Iterator[None]:
     """Clients at work once the first answer came, until the block has ended the service."""
     before = sum(ledger.statuses.values())
@@ -54,25 +65,27 @@ def loaded(service: Running, ledger: Ledger, repeats: list[int]) -> Iterator[Non
 
 @pytest.mark.slow
 def test_82_nothing_acknowledged_is_lost_or_doubled_by_killing_the_whole_service(database: Database) -> None:
-    """In every ninth round while starting, else a random moment after the first answer."""
+    """In every ninth round while starting, else a random moment after the first answer; ready again each time."""
     chance = random.Random(20260314)
     ledger = Ledger()
+    times: list[float] = []
     for number in range(KILLS):
         known = sorted(ledger.acknowledged)
         repeats = ledger.unanswered() + chance.sample(known, min(REPEATED, len(known)))
         chance.shuffle(repeats)
-        with served(database.directory, **database.settings) as service:
-            if number % 9 == 8:
+        if number % 9 == 8:
+            with served(database.directory, **database.settings) as service:
                 time.sleep(chance.uniform(0.0, 0.5))
                 kill_tree(service)
-                continue
-            with loaded(service, ledger, repeats):
-                time.sleep(chance.uniform(0.0, 0.4))
-                kill_tree(service)
+            continue
+        with started_again(database, times) as service, loaded(service, ledger, repeats):
+            time.sleep(chance.uniform(0.0, 0.4))
+            kill_tree(service)
         assert lost_or_changed(database, ledger) == [], f"round {number}"
 
     assert len(ledger.acknowledged) > KILLS  # the kills met work, however busy the machine was
     assert set(ledger.statuses) == {200}
+    assert is_in_time(max(times)), sorted(times)
     assert_sound(database, ledger)
     with served(database.directory, **database.settings) as service:
         repeat_all(database, ledger, service.port)

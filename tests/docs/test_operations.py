@@ -15,6 +15,8 @@ import yaml
 
 from cds_service.cli import _parser, commands
 from cds_service.domain import early_warning as news2
+from cds_service.settings.secret import PREVIOUS_SETTING, SECRET_SETTING
+from cds_service.settings.variables import VARIABLES
 from deploy.sbom import bill_of_materials, locked_packages
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +52,23 @@ def test_86_no_secret_is_in_the_compose_file_and_none_has_a_default() -> None:
     assert COMPOSE["services"]["database"]["environment"]["POSTGRES_PASSWORD"].startswith("${CDS_DATABASE_PASSWORD:?")
     assert "ports" not in COMPOSE["services"]["database"]
     assert "ports" not in COMPOSE["services"]["service"]
+
+
+def test_the_service_reaches_what_it_is_configured_to_and_the_database_reaches_nothing() -> None:
+    """Without a way out no FHIR server could be read, and without its directory no client would be known."""
+    service, database = COMPOSE["services"]["service"], COMPOSE["services"]["database"]
+    inside = {name for name, network in COMPOSE["networks"].items() if network and network.get("internal")}
+
+    assert set(database["networks"]) <= inside
+    assert set(service["networks"]) - inside
+    assert service["environment"]["CDS_CLIENTS_FILE"].startswith("/etc/cds/")
+    assert [volume.rpartition(":/")[2] for volume in service["volumes"]] == ["etc/cds:ro"]
+
+
+def test_every_setting_of_the_compose_file_is_one() -> None:
+    known = {variable.name for variable in VARIABLES} | {SECRET_SETTING, PREVIOUS_SETTING}
+
+    assert set(COMPOSE["services"]["service"]["environment"]) <= known
 
 
 def test_10_the_proxy_takes_requests_whole_and_keeps_operations_inside() -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from cds_service.errors import BadRequest, CdsError, Conflict, NotFound, Unauthorized
 from cds_service.storage.audit_log import verify_chain
-from cds_service.storage.change import Applied, add_missing
+from cds_service.storage.change import Applied, Change, add_missing
 from cds_service.storage.tables import audit, audit_head, predictions, tokens
 from cds_service.storage.token_log import TokenUse
 from cds_service.storage.writer import GroupWriter
@@ -47,6 +47,36 @@ def test_a_change_that_refuses_leaves_nothing(engine: Engine, writer: GroupWrite
         writer.submit_change(refuse)
 
     assert (rows(engine, tokens), rows(engine, audit)) == (0, 0)
+
+
+def slip(connection: Connection) -> Applied[None]:
+    connection.execute(insert(tokens).values(issuer="x", jti="z", request_hash=b"", expires_at=NOW))
+    raise ZeroDivisionError
+
+
+def say_nul(connection: Connection) -> Applied[None]:
+    connection.execute(insert(tokens).values(issuer="x", jti="z", request_hash=b"", expires_at=NOW))
+    return Applied(None, [an_event(object_id="a\0b")])
+
+
+@pytest.mark.parametrize(("poisoned", "told"), [(slip, ZeroDivisionError), (say_nul, BadRequest)])
+def test_a_change_that_fails_as_nobody_foresaw_fails_alone(
+    engine: Engine, writer: GroupWriter, poisoned: Change[None], told: type[Exception]
+) -> None:
+    def submit(number: int) -> object:
+        if number % 5 == 0:
+            with pytest.raises(told):
+                writer.submit_change(poisoned)
+            return None
+        return writer.submit(an_entry(hook_instance=str(number))).replayed
+
+    with ThreadPoolExecutor(20) as threads:
+        answered = list(threads.map(submit, range(60)))
+
+    assert answered == [None if number % 5 == 0 else False for number in range(60)]
+    assert (rows(engine, predictions), rows(engine, tokens)) == (48, 0)
+    assert (writer.restarts, writer.healthy()) == (0, True)
+    assert verify_chain(engine, keyring()) is None
 
 
 def test_a_constraint_that_forbids_a_change_is_a_conflict(writer: GroupWriter) -> None:

@@ -10,9 +10,10 @@ from sqlalchemy import Engine, func, select
 from cds_service.errors import BadRequest, CdsError, Conflict, Unavailable
 from cds_service.storage import writer as writer_module
 from cds_service.storage.audit_log import verify_chain
-from cds_service.storage.group import GroupCommit, Pending, pending_prediction
+from cds_service.storage.group import GroupCommit
 from cds_service.storage.identity import IdentityRows
 from cds_service.storage.link import WriterLink
+from cds_service.storage.pending import Pending, pending_prediction
 from cds_service.storage.prediction_log import (
     PredictionEntry,
     StoredReply,
