@@ -75,7 +75,7 @@ FETCHES = Counter(
 )
 
 REFUSALS = Counter(
-    "cds_authentication_refused", "Calls answered 401, by what their token lacked.", ["reason"], registry=REGISTRY
+    "cds_authentication_refused", "Calls refused for who made them or whose prediction they asked for, by reason.", ["reason"], registry=REGISTRY
 )
 
 FEEDBACK = Counter(
@@ -149,7 +149,7 @@ def count_fetch(part: str, *, is_found: bool) -> None:
 
 
 def count_refusal(reason: str) -> None:
-    """One call whose caller is not known."""
+    """One call that was refused for who made it, or for whose prediction it asked."""
     REFUSALS.labels(reason).inc()
 
 

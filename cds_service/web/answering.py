@@ -17,6 +17,7 @@ from cds_service.domain.mode import Mode
 from cds_service.domain.patient import PatientSnapshot
 from cds_service.domain.phenotype import Heard, RareAssessment
 from cds_service.domain.prediction import Prediction
+from cds_service.errors import NotFound
 from cds_service.fhir.conformance import require_valid
 from cds_service.fhir.findings import findings_from_resources
 from cds_service.fhir.reader import Resources, read_resources, snapshot_from_resources
@@ -29,6 +30,7 @@ from cds_service.services.received import Received
 from cds_service.services.watch import Key
 from cds_service.storage.prediction_log import StoredReply, new_prediction_id
 from cds_service.web.context import json_response, runtime, token_use
+from cds_service.web.refusals import claim, record_refusal
 
 log = logs.get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
@@ -117,16 +119,21 @@ def rank_from(snapshot: PatientSnapshot, heard: Heard, limit: int, *, actor: Act
 
 
 def stored_prediction(prediction_id: str, actor: Actor) -> Prediction | RareAssessment:
-    """A prediction of the caller's tenant as it was answered; the read is audited first."""
+    """A prediction of the caller's tenant as it was answered; the read is audited first, and so is one of nothing."""
     process = runtime()
-    return read_stored_prediction(
-        prediction_id,
-        actor,
-        engine=process.engine,
-        keyring=process.keyring,
-        record=partial(process.writer.submit_audit, token=token_use()),
-        at=process.now(),
-    )
+    try:
+        return read_stored_prediction(
+            prediction_id,
+            actor,
+            engine=process.engine,
+            keyring=process.keyring,
+            record=partial(process.writer.submit_audit, token=token_use()),
+            at=process.now(),
+        )
+    except NotFound:
+        claim(actor=actor.name, tenant=actor.tenant)
+        record_refusal("no-such-prediction")
+        raise
 
 
 def mode_of(actor: Actor) -> Mode:

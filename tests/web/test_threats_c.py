@@ -339,3 +339,5 @@ def test_another_tenants_prediction_is_not_there(guarded: Service) -> None:
     token = a_token(aud=f"{PUBLIC_URL}{path}", tenant="T-SOUTH")
 
     assert guarded.client.get(path, headers={"Authorization": f"Bearer {token}"}).status_code == 404
+    action, actor, detail = audited(guarded)[-1]
+    assert (action, actor, detail["reason"]) == ("refuse", "ehr", "no-such-prediction")
