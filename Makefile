@@ -11,7 +11,7 @@ run: $(VENV)/.serving
 	@CDS_CLIENT_AUTH=$${CDS_CLIENT_AUTH:-off} CDS_MLLP_BIND=$${CDS_MLLP_BIND-127.0.0.1:2575} $(BIN)/cds serve --try fixtures/hooks/try.json
 
 test: $(VENV)/.development
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 install: $(VENV)/.development
 

@@ -75,7 +75,10 @@ FETCHES = Counter(
 )
 
 REFUSALS = Counter(
-    "cds_authentication_refused", "Calls refused for who made them or whose prediction they asked for, by reason.", ["reason"], registry=REGISTRY
+    "cds_authentication_refused",
+    "Calls refused, by reason.",
+    ["reason"],
+    registry=REGISTRY,
 )
 
 FEEDBACK = Counter(

@@ -193,7 +193,7 @@ OPERATIONS = (
     ),
     Operation("get", "/models/{task}/{version}/card", "Its card", None, media="text/markdown", refusals=(404, 503)),
     Operation("get", "/livez", "Whether the process is alive", schemas.HealthSchema),
-    Operation("get", "/readyz", "Whether calls are answered now", schemas.HealthSchema, refusals=(503,), failure=JSON),
+    Operation("get", "/readyz", "Whether calls are answered now", schemas.ReadySchema, refusals=(503,), failure=JSON),
     Operation("get", "/metrics", "Counters and histograms", None, media="text/plain", refusals=(*_CALLER, 503)),
     Operation("get", "/openapi.json", "This document", None),
 )

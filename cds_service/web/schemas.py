@@ -162,3 +162,10 @@ class HealthSchema(Schema):
 
     status = fields.String(required=True)
     problems = fields.Dict(keys=fields.String(), values=fields.String())
+
+
+class ReadySchema(HealthSchema):
+    """Whether calls are answered now; by task the version that answers, and the one that should and was refused."""
+
+    models = fields.Dict(keys=fields.String(), values=fields.String(allow_none=True), required=True)
+    refused = fields.Dict(keys=fields.String(), values=fields.String(), required=True)

@@ -9,13 +9,16 @@ from cds_service.monitoring import metrics
 from cds_service.settings.clients import Clients
 from cds_service.web import health
 
-SETTINGS = SimpleNamespace(client_auth="off", clients=Clients())
+CLIENTS = Clients()
+SETTINGS = SimpleNamespace(client_auth="off", clients=CLIENTS)
 
 
 def client_of(problems: dict[str, str]) -> FlaskClient:
     app = Flask("health", static_folder=None)
     models = SimpleNamespace(versions=lambda: {"risk": "1.1.0", "state": None}, refused=lambda: {"risk": "1.2.0"})
-    app.extensions["cds"] = SimpleNamespace(problems=lambda: problems, settings=SETTINGS, models=models)
+    app.extensions["cds"] = SimpleNamespace(
+        problems=lambda: problems, settings=SETTINGS, clients=CLIENTS, models=models
+    )
     app.register_blueprint(health.blueprint)
     return app.test_client()
 
