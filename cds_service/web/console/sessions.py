@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest
 
-from flask import Flask, request, session
+from flask import Flask, Request, request, session
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from cds_service.domain.actor import Actor
 from cds_service.errors import CdsError, Forbidden
@@ -22,6 +23,7 @@ IDLE = timedelta(minutes=15)
 # NIST SP 800-63B-4, 2.2.3: at AAL2 a session is proven anew after 24 hours at most; a shift is 12.
 LONGEST = timedelta(hours=12)
 
+_PAGES = ("/login", "/logout", "/triage", "/console/")
 _TOKEN = "form_token"  # noqa: S105 -- the name of a field
 
 
@@ -32,10 +34,20 @@ class SignedOut(CdsError):
     issue = "login"
 
 
+class PageSessions(SecureCookieSessionInterface):
+    """Reads and writes the cookie for pages only: calls of programs have none, and are not slowed by one."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """The session of a page's browser; None for every other address, which keeps none."""
+        path = request.environ["PATH_INFO"]
+        return super().open_session(app, request) if path == "/" or path.startswith(_PAGES) else None
+
+
 def prepare_cookie(app: Flask, process: Runtime) -> None:
     """Sign the cookie with keys of the service's secret, and send it only to ourselves."""
     key, *before = process.keyring.session_keys()
     is_tls = process.settings.public_url.startswith("https:")
+    app.session_interface = PageSessions()
     app.secret_key = key
     app.config.update(
         SECRET_KEY_FALLBACKS=before,
