@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -21,6 +22,9 @@ from cds_service.errors import ConfigurationError, Unavailable
 
 # Chosen by us: under half of the writer's default deadline, so that a caller is told in time.
 BUSY_TIMEOUT_S = 0.9
+
+# Chosen by us: switching a new file to its log takes about a millisecond.
+_ASK_AGAIN_S = 0.005
 
 _FILE = "cds_database_file"
 
@@ -109,17 +113,36 @@ def _open_sqlite(url: URL, *, create: bool, busy_timeout_s: float) -> Engine:
         execution_options={_FILE: str(path)},
         hide_parameters=True,
     )
-    event.listen(engine, "connect", partial(_prepare_sqlite, path))
+    event.listen(engine, "connect", partial(_prepare_sqlite, path, busy_timeout_s))
     event.listen(engine, "checkout", partial(_refuse_stale, path))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _prepare_sqlite(path: Path, connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
+def _prepare_sqlite(
+    path: Path, busy_timeout_s: float, connection: sqlite3.Connection, entry: ConnectionPoolEntry
+) -> None:
     entry.info[_FILE] = file_identity(path)
     connection.isolation_level = None  # SQLAlchemy says when a transaction begins, not the driver
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    _write_ahead(connection, busy_timeout_s)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _write_ahead(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
+    """Switch the file to its write-ahead log, asking again while another who opened the new file does the same.
+
+    SQLite answers "locked" to this switch without the wait it grants every other lock.
+    """
+    deadline = time.monotonic() + busy_timeout_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(_ASK_AGAIN_S)
 
 
 def _refuse_stale(path: Path, _connection: object, entry: ConnectionPoolEntry, _proxy: object) -> None:

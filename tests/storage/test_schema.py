@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -104,6 +105,20 @@ def test_two_migrations_at_once_wait_for_each_other(url: str) -> None:
         list(pool.map(schema.migrate, [url] * 3))
 
     assert schema.compare(url) == []
+
+
+def test_many_who_open_a_new_sqlite_file_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    together = threading.Barrier(4)
+
+    def touch(path: Path) -> None:
+        engine = open_engine(f"sqlite:///{path}", create=True)
+        together.wait()
+        engine.connect().close()
+        engine.dispose()
+
+    with ThreadPoolExecutor(4) as pool:
+        for attempt in range(100):
+            list(pool.map(touch, [tmp_path / f"{attempt}.db"] * 4))
 
 
 def test_a_database_never_migrated_is_refused_with_the_remedy(tmp_path: Path) -> None:
