@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 # Newest revision in migrations/versions, oldest first; a test compares it with the scripts.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013")
+REVISIONS = tuple(f"{number:04}" for number in range(1, 15))
 HEAD_REVISION = REVISIONS[-1]
 
 # How long one `cds migrate` waits for another. On PostgreSQL a step that waits for a table blocks whoever comes

@@ -26,6 +26,7 @@ IMPERSONAL = {
     "api_tokens",
     "audit",
     "audit_head",
+    "ended_sessions",
     "model_decisions",
     "modes",
     "rare_overlays",

@@ -75,6 +75,27 @@ def test_signing_in_and_out_are_in_the_audit_log(guarded: Service, browser: Flas
     assert browser.get("/triage").status_code == 303
 
 
+def test_a_cookie_that_was_copied_counts_no_more_once_its_session_was_signed_out_of(
+    guarded: Service, browser: FlaskClient, clock: Clock
+) -> None:
+    sign_in(browser, "ada")
+    cookie = browser.get_cookie("__Host-cds")
+    assert cookie is not None
+    thief, elsewhere = guarded.app.test_client(), guarded.app.test_client()
+    thief.set_cookie("__Host-cds", cookie.value)
+    sign_in(elsewhere, "ada")
+    assert thief.get("/triage").status_code == 200
+
+    send(browser, "/logout", "/triage")
+
+    assert thief.get("/triage").status_code == 303
+    assert elsewhere.get("/triage").status_code == 200  # her other tablet
+    clock.moment += timedelta(hours=13)
+    sign_in(browser, "ada")
+    send(browser, "/logout", "/triage")
+    assert guarded.stored.rows("SELECT count(*) FROM ended_sessions") == [(1,)]
+
+
 @pytest.mark.parametrize(
     ("apart", "times", "status"), [(14, 20, 200), (16, 1, 303), (14, 52, 303)], ids=["busy", "idle", "a shift"]
 )

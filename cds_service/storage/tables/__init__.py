@@ -6,7 +6,7 @@ from cds_service.storage.tables.feedback import feedback, hook_calls, labels, mo
 from cds_service.storage.tables.messages import messages
 from cds_service.storage.tables.models import model_decisions, shadow_scores
 from cds_service.storage.tables.overlay import rare_cases, rare_overlays
-from cds_service.storage.tables.people import api_tokens, users
+from cds_service.storage.tables.people import api_tokens, ended_sessions, users
 from cds_service.storage.tables.predictions import identities, predictions
 from cds_service.storage.tables.readings import patient_events, prediction_events, prediction_readings, readings
 from cds_service.storage.tables.schema_floor import schema_floor
@@ -18,6 +18,7 @@ __all__ = [
     "api_tokens",
     "audit",
     "audit_head",
+    "ended_sessions",
     "feedback",
     "hook_calls",
     "identities",

@@ -1,4 +1,4 @@
-"""Who may call without a client's token: people, and tokens made for people or for systems."""
+"""Who may call without a client's token: people, their sessions, and tokens made for people or for systems."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ users = Table(
     Column("created_at", UtcDateTime(), nullable=False),
     Column("created_by", String(128), nullable=False),
     Column("disabled_at", UtcDateTime()),
+)
+
+# A session at a browser that was signed out of, until it would be over anyway.
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("until", UtcDateTime(), nullable=False),
 )
 
 # `user_name` is the person the token was made for, null for a system.

@@ -1,6 +1,7 @@
 """Who sits at the browser: a signed cookie that ends by itself, and a secret of the session in every form.
 
-The cookie holds a name and times, no patient. It is worth nothing once the person's password or account has changed.
+The cookie holds a name and times, no patient. It is worth nothing once its session was signed out of, or the person's
+password or account has changed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from cds_service.domain.actor import Actor
 from cds_service.errors import CdsError, Forbidden
 from cds_service.runtime import Runtime
+from cds_service.storage.audit_log import AuditEvent
+from cds_service.storage.ended_sessions import end_session, is_ended
 from cds_service.storage.people import UserRow, read_user
 
 # Chosen by us: a tablet left on a ward is signed out before the next shift finds it, a form of many fields is not.
@@ -62,18 +65,23 @@ def prepare_cookie(app: Flask, process: Runtime) -> None:
 def sign_in(user: UserRow, now: datetime) -> None:
     """Begin a session; nothing of one before is left in it."""
     session.clear()
-    session.update(name=user.name, proof=_proof(user), since=now.timestamp(), seen=now.timestamp())
+    at = now.timestamp()
+    session.update(id=secrets.token_urlsafe(16), name=user.name, proof=_proof(user), since=at, seen=at)
     form_token()
 
 
-def signed_name() -> str:
-    """The name in the cookie, whether or not the session still counts; empty where there is none."""
-    return str(session.get("name", ""))
-
-
-def sign_out() -> None:
-    """End the session in this browser."""
+def sign_out(process: Runtime) -> None:
+    """End the session, in this browser and wherever its cookie was copied to."""
+    now = process.now()
+    user = read_user(process.engine, str(session.get("name", "")))
+    session_id = str(session.get("id", ""))
     session.clear()
+    if user is None or not session_id:
+        return
+    event = AuditEvent(
+        at=now, tenant=user.tenant, actor=user.name, action="logout", object_type="user", object_id=user.name
+    )
+    process.writer.submit_change(end_session(session_id, until=now + LONGEST, event=event))
 
 
 def signed_in(process: Runtime) -> Actor:
@@ -82,12 +90,14 @@ def signed_in(process: Runtime) -> Actor:
         local = process.settings.clients.local
         return Actor("local", "user", "clinician", local.tenant, local.environment, local.language)
     now = process.now()
-    user = read_user(process.engine, signed_name()) if signed_name() else None
+    user = read_user(process.engine, session["name"]) if "id" in session else None
     if user is None or user.disabled_at is not None or not compare_digest(_proof(user), str(session.get("proof"))):
         raise SignedOut("sign in")
+    if is_ended(process.engine, session["id"]):
+        raise SignedOut("signed out")
     idle, total = (now.timestamp() - float(session[name]) for name in ("seen", "since"))
     if idle > IDLE.total_seconds() or total > LONGEST.total_seconds():
-        sign_out()
+        session.clear()
         raise SignedOut("the session is over")
     session["seen"] = now.timestamp()
     return Actor(user.name, "user", user.role, user.tenant, user.environment)

@@ -7,10 +7,10 @@ from flask import Response, request
 from cds_service.errors import TooManyRequests, Unauthorized
 from cds_service.runtime import Runtime
 from cds_service.storage.audit_log import AuditEvent
-from cds_service.storage.people import UserRow, read_user
+from cds_service.storage.people import UserRow
 from cds_service.web.authentication import user_with_password
 from cds_service.web.console.pages import console, link, own_address, page
-from cds_service.web.console.sessions import require_own_form, sign_in, sign_out, signed_name
+from cds_service.web.console.sessions import require_own_form, sign_in, sign_out
 from cds_service.web.context import runtime, see_other
 from cds_service.web.refusals import record_refusal
 
@@ -37,31 +37,27 @@ def take_login() -> Response:
         response = page("login.html", status=429, next=next_page, name=name, wait_s=error.retry_after_s)
         response.headers["Retry-After"] = str(error.retry_after_s)
         return response
-    _record(process, user, "login")
+    _record(process, user)
     sign_in(user, process.now())
     return see_other(next_page)
 
 
 @console.post("/logout")
 def logout() -> Response:
-    """Out, in this browser."""
+    """Out: no cookie of this session counts any more."""
     require_own_form()
-    process = runtime()
-    user = read_user(process.engine, signed_name()) if signed_name() else None
-    if user is not None:
-        _record(process, user, "logout")
-    sign_out()
+    sign_out(runtime())
     return see_other(link("console.login"))
 
 
-def _record(process: Runtime, user: UserRow, action: str) -> None:
-    """Have it in the audit log before the page goes on."""
+def _record(process: Runtime, user: UserRow) -> None:
+    """Have the sign-in in the audit log before the page goes on."""
     process.writer.submit_audit(
         AuditEvent(
             at=process.now(),
             tenant=user.tenant,
             actor=user.name,
-            action=action,
+            action="login",
             object_type="user",
             object_id=user.name,
         )
