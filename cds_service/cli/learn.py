@@ -152,6 +152,7 @@ def _chosen(arguments: argparse.Namespace, settings: Settings, now: datetime) ->
         rules=dataset_rules(settings.dataset_file),
         keyring=Keyring(settings.secret_key, settings.secret_key_previous),
         since=_moment("--since", arguments.since, now),
+        synthetic=arguments.synthetic,
     )
 
 
@@ -188,6 +189,7 @@ def _moment(name: str, text: str | None, now: datetime) -> datetime | None:
 _CHOICE = (
     argument("--as-of", metavar="T", help="labels received by then; now unless given"),
     argument("--since", metavar="T", help="predictions made from then on; all unless given"),
+    argument("--synthetic", action="store_true", help="made-up patients instead of real ones"),
     argument("--policy", default="latest", choices=POLICIES, help="who is believed where labels differ (latest)"),
 )
 _HOW = (

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from cds_service.cli.command import Command, argument, command_writer, say
-from cds_service.domain.actor import ENVIRONMENTS
+from cds_service.domain.actor import ENVIRONMENTS, SYNTHETIC
 from cds_service.domain.decision import TASKS, Decision, standing
 from cds_service.errors import BadRequest, NotFound
 from cds_service.services.registry import Asked, Registry
@@ -133,7 +133,9 @@ _OVERRIDE = argument(
     "--override", action="append", default=[], metavar="CHECK", help="a failed check you take on; may be repeated"
 )
 
-_ENVIRONMENT = argument("--environment", choices=ENVIRONMENTS, default="production", help="production unless given")
+_ENVIRONMENT = argument(
+    "--environment", choices=(*ENVIRONMENTS, SYNTHETIC), default="production", help="production unless given"
+)
 
 COMMANDS = (
     Command(("promote",), promote, (*_deciding(_VERSION, _OVERRIDE),)),

@@ -12,6 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from cds_service.domain.actor import counted_as
 from cds_service.domain.label import Label
 from cds_service.domain.phenotype import RareAssessment
 from cds_service.domain.prediction import Prediction
@@ -143,7 +144,8 @@ def count_prediction(prediction: Prediction | RareAssessment, environment: str) 
 
 def count_label(label: Label) -> None:
     """One event of the label ledger acknowledged."""
-    LABELS.labels(label.environment, label.source.value, label.kind.value, label.quarantine or "none").inc()
+    environment = counted_as(label.tenant, label.environment)
+    LABELS.labels(environment, label.source.value, label.kind.value, label.quarantine or "none").inc()
 
 
 def count_fetch(part: str, *, is_found: bool) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cds_service.domain.actor import SYNTHETIC, is_synthetic
 from cds_service.domain.consensus import Agreement, settle, votes_on
 from cds_service.domain.dataset import COLUMNS, OLDEST_AGE, TASKS, DatasetRules, class_of
 from cds_service.domain.features import FEATURES, matrix_from_snapshots
@@ -21,8 +22,8 @@ from cds_service.services.stored import Said, said_from_bytes, snapshot_from_byt
 from cds_service.storage.identity import Keyring
 from cds_service.storage.labelled_log import LabelledPrediction
 
-# The service whose predictions are a hospital's own history, and the hook of a file that says it is made up.
-HISTORY_SERVICE, SYNTHETIC = "import-history", "synthetic"
+# The service whose predictions are a hospital's own history; a file that says it is made up has a hook of that name.
+HISTORY_SERVICE = "import-history"
 
 _AGE = FEATURES.index("age")
 _VITALS = slice(2, 8)
@@ -35,7 +36,10 @@ _FROM_ROWS = tuple(name for name in (*COLUMNS, *BESIDE) if name not in FEATURES 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """How rows are chosen, the same for every row of a dataset; predictions before `since` are left aside."""
+    """How rows are chosen, the same for every row of a dataset; predictions before `since` are left aside.
+
+    `synthetic` says whether made-up patients are meant, instead of real ones: never both.
+    """
 
     task: str
     policy: str
@@ -43,6 +47,7 @@ class Chosen:
     rules: DatasetRules
     keyring: Keyring
     since: datetime | None = None
+    synthetic: bool = False
 
     @property
     def fact(self) -> str:
@@ -98,6 +103,8 @@ def _is_kept(row: dict[str, Any], inputs: NDArray[np.float32], tally: Tally) -> 
 
 def _row(prediction: LabelledPrediction, events: Sequence[Label], chosen: Chosen, tally: Tally) -> dict[str, Any] | str:
     """Everything of the row but its inputs, or why it is left out."""
+    if _is_made_up(prediction) is not chosen.synthetic:
+        return "real" if chosen.synthetic else SYNTHETIC
     concluded = said_from_bytes(prediction.outcome)
     if concluded is None:
         return "rare-diseases"
@@ -148,13 +155,17 @@ def _facts(
         "holdout": is_held_out(whose, chosen.rules.holdout_share),
         "site": keyring.pseudonym("site", prediction.tenant),
         "source": believed.source.value,
-        "synthetic": prediction.hook == SYNTHETIC,
+        "synthetic": chosen.synthetic,
         "sight": sight(shown=prediction.shown, saw_prediction=believed.saw_prediction, is_history=is_history),
         "said": said or "",
         "at": int(prediction.created_at.timestamp() * 1_000_000),
         "day": prediction.created_at.date(),
         "class": class_of(fact),
     }
+
+
+def _is_made_up(prediction: LabelledPrediction) -> bool:
+    return is_synthetic(prediction.tenant) or prediction.hook == SYNTHETIC
 
 
 def is_held_out(patient: str, share: float) -> bool:

@@ -16,6 +16,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import Engine
 
+from cds_service.domain.actor import SYNTHETIC
 from cds_service.domain.codes import CodeTables
 from cds_service.domain.label import Kind, Label, Source
 from cds_service.domain.patient import NotUsed, PatientSnapshot
@@ -24,7 +25,7 @@ from cds_service.errors import BadRequest
 from cds_service.records.history import Dropped, HistoryRow
 from cds_service.records.reader import snapshot_from_record
 from cds_service.services.assess import Models, assess
-from cds_service.services.dataset_rows import HISTORY_SERVICE, SYNTHETIC
+from cds_service.services.dataset_rows import HISTORY_SERVICE
 from cds_service.services.enter_label import enter_label, label_id
 from cds_service.services.log_prediction import Asked, entry_from_prediction
 from cds_service.services.received import Received

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from cds_service import logs
-from cds_service.domain.actor import Actor
+from cds_service.domain.actor import Actor, counted_as
 from cds_service.domain.label import Label
 from cds_service.errors import InvalidMessage, Suspended, Unavailable
 from cds_service.hl7.ack import Reply, acknowledge, acknowledge_refusal, acknowledge_trouble
@@ -50,7 +50,7 @@ class Prepared(NamedTuple):
         self.note()
         if not stored.repeated:
             for one in self.made:
-                count_prediction(one.prediction, one.entry.environment)
+                count_prediction(one.prediction, counted_as(one.entry.tenant, one.entry.environment))
         for label in self.entered:
             count_label(label)
         log.info("message_stored", message_id=str(stored.id), status=stored.status, replayed=stored.repeated)

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from cds_service import logs
-from cds_service.domain.actor import Actor
+from cds_service.domain.actor import Actor, counted_as
 from cds_service.domain.policy import AssessmentPolicy
 from cds_service.domain.prediction import Prediction
 from cds_service.errors import Unavailable
@@ -93,7 +93,7 @@ class Shadow:
             task=task,
             version=model.version,
             tenant=actor.tenant,
-            environment=actor.environment,
+            environment=counted_as(actor.tenant, actor.environment),
             at=prediction.snapshot.at,
             answer=said[0],
             probability=said[1],

@@ -12,7 +12,7 @@ import msgspec
 from flask import Response
 
 from cds_service import logs
-from cds_service.domain.actor import Actor
+from cds_service.domain.actor import Actor, counted_as
 from cds_service.domain.mode import Mode
 from cds_service.domain.patient import PatientSnapshot
 from cds_service.domain.phenotype import Heard, RareAssessment
@@ -181,7 +181,7 @@ def commit(
     )
     stored = runtime().writer.submit(entry)
     if not stored.replayed:
-        metrics.count_prediction(prediction, asked.actor.environment)
+        metrics.count_prediction(prediction, counted_as(asked.actor.tenant, asked.actor.environment))
         if isinstance(prediction, Prediction):
             runtime().shadow.offer(prediction, asked.actor)
     log.info(

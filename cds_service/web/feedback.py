@@ -8,6 +8,7 @@ from cds_service import logs
 from cds_service.cdshooks.catalogue import SERVICES
 from cds_service.cdshooks.feedback import read_feedback
 from cds_service.cdshooks.override_reasons import reason_name
+from cds_service.domain.actor import counted_as
 from cds_service.errors import NotFound
 from cds_service.monitoring import metrics
 from cds_service.services.record_feedback import record_feedback
@@ -28,7 +29,8 @@ def take_feedback(service_id: str) -> Response:
         raise NotFound("no such service: see GET /cds-services")
     reports = read_feedback(read_json().document, now=process.now())
     new = record_feedback(reports, service_id, received(actor), writer=process.writer)
+    environment = counted_as(actor.tenant, actor.environment)
     for report in new:
-        metrics.count_feedback(actor.environment, service_id, report.outcome, reason_name(report.reason))
+        metrics.count_feedback(environment, service_id, report.outcome, reason_name(report.reason))
     log.info("feedback_stored", service=service_id, count=len(new))
     return json_response({"received": len(reports)})

@@ -14,6 +14,7 @@ from cds_service.cdshooks.catalogue import DIAGNOSIS_LABEL, RARE_DISEASE, SERVIC
 from cds_service.cdshooks.prefetch import Prefetch, read_prefetch
 from cds_service.cdshooks.rare_cards import MOST_CANDIDATES, rare_cards
 from cds_service.cdshooks.schemas import Envelope, envelope
+from cds_service.domain.actor import counted_as
 from cds_service.domain.mode import Mode
 from cds_service.domain.phenotype import Heard, RareAssessment
 from cds_service.domain.prediction import Prediction
@@ -81,7 +82,7 @@ def call_service(service_id: str) -> Response:
     shown = concluded.cards if mode is Mode.LIVE else []
     stored = commit(concluded.prediction, asked, {"cards": shown}, shown=bool(shown), built_on=concluded.built_on)
     if shown and not stored.replayed:
-        count_card(actor.environment, service.id, shown[0]["indicator"])
+        count_card(counted_as(actor.tenant, actor.environment), service.id, shown[0]["indicator"])
     return json_response(stored.reply)
 
 

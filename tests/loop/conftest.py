@@ -18,7 +18,7 @@ from tests.published import models_dir
 from tests.storage.builders import eventually
 
 PASSWORD = "correct horse battery"
-TENANT = "invented-hospital"
+TENANT = "synthetic-hospital"
 ADA = ("--user", "ada", "--reason", "validated on the invented hospital")
 
 

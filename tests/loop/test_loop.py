@@ -53,7 +53,17 @@ def quick(directory: Path) -> Path:
 
 def retrained(running: Hospital, directory: Path) -> tuple[str, str]:
     """Version and verdict of a challenger trained on what the hospital's clinicians said."""
-    how = ("--reason", "monthly", "--window", "2026-03", "--params", str(quick(directory)), "--trials", "1")
+    how = (
+        "--reason",
+        "monthly",
+        "--window",
+        "2026-03",
+        "--params",
+        str(quick(directory)),
+        "--trials",
+        "1",
+        "--synthetic",
+    )
     found = running.cds("retrain", "risk", *how)
     return found["version"], found["verdict"]
 

@@ -58,8 +58,8 @@ def a_label_of(
 ) -> Label:
     """A label of the prediction by a clinician, a day after AT."""
     received = at or AT + timedelta(days=1)
-    role = members.pop("role", "client")
-    call = Received(replace(EHR, role=role), received, FeedbackPolicy(burst_labels=10_000), keyring())
+    actor = replace(members.pop("actor", EHR), role=members.pop("role", "client"))
+    call = Received(actor, received, FeedbackPolicy(burst_labels=10_000), keyring())
     request = LabelRequest(**{"kind": Kind.LABEL, "author": f"Practitioner/{by}", **members})
     return record_label(prediction, request, call, writer=writer)[0]
 

@@ -78,6 +78,23 @@ def test_a_row_holds_the_inputs_the_facts_and_how_they_came(
     assert (manifest["format"], manifest["policy"], manifest["synthetic"]) == (1, "latest", False)
 
 
+@pytest.mark.parametrize(
+    ("meant", "heart_rate", "left_out"), [(False, 61.0, {"synthetic": 1}), (True, 62.0, {"real": 1})]
+)
+def test_made_up_patients_never_stand_among_real_ones(
+    export: Export, predict: Callable[..., UUID], writer: GroupWriter, meant: bool, heart_rate: float,
+    left_out: dict[str, int],
+) -> None:  # fmt: skip
+    invented = replace(EHR, tenant="synthetic-hospital")
+    a_label_of(writer, predict("p-1", heart_rate=61.0), category="mild")
+    a_label_of(writer, predict("p-1", heart_rate=62.0, actor=invented), actor=invented, category="mild")
+
+    columns, manifest = export(synthetic=meant)
+
+    assert [columns[name][0] for name in ("heart_rate", "synthetic")] == [heart_rate, meant]
+    assert (manifest["counts"]["rows"], manifest["excluded"], manifest["synthetic"]) == (1, left_out, meant)
+
+
 def test_the_same_moment_gives_the_same_bytes_after_later_labels_and_corrections(
     engine: Engine, tmp_path: Path, predict: Callable[..., UUID], writer: GroupWriter
 ) -> None:

@@ -66,7 +66,7 @@ def take(engine: Engine, writer: GroupWriter, predictor: Predictor, tables: Code
 
 
 def dataset(engine: Engine, tmp_path: Path, *, weeks: int = 9, task: str = "state") -> dict[str, list[Any]]:
-    chosen = Chosen(task, "latest", NOW + timedelta(weeks=weeks), dataset_rules(None), keyring())
+    chosen = Chosen(task, "latest", NOW + timedelta(weeks=weeks), dataset_rules(None), keyring(), synthetic=True)
     out = tmp_path / f"{task}-{weeks}"
     export_labels(chosen, out, engine=engine, record=lambda _: None)
     return read_rows(out / "rows.parquet")
@@ -181,7 +181,7 @@ def test_the_command_takes_the_fixture_and_reports_every_row_it_drops(service: S
     }
     assert "SIM-" not in report.read_text(encoding="utf-8")
     out = tmp_path / "state"
-    exported = cds_in(service, "export-labels", "--task", "state", "--out", str(out), "--json")
+    exported = cds_in(service, "export-labels", "--task", "state", "--synthetic", "--out", str(out), "--json")
     manifest = json.loads(exported.stdout)["manifest"]
     assert (manifest["counts"]["by_class"]["terminal"], manifest["synthetic"]) == (15, True)
     audited = service.runtime.engine.connect().exec_driver_sql(
