@@ -11,7 +11,7 @@ from flask import Blueprint, Response, render_template, request, session, url_fo
 
 from cds_service.domain.actor import Actor
 from cds_service.errors import CdsError, Forbidden
-from cds_service.i18n import LANGUAGES, negotiate, translator
+from cds_service.i18n import LANGUAGES, msgid, negotiate, translator
 from cds_service.runtime import Runtime
 from cds_service.web.access import ACCESS
 from cds_service.web.console.sessions import SignedOut, form_token, signed_in
@@ -20,13 +20,18 @@ from cds_service.web.refusals import record_refusal
 
 console = Blueprint("console", __name__, template_folder="../templates", static_folder="../static")
 
-# Everything comes from this service; no script runs, no other site frames a page or is sent its address.
+# Everything comes from this service, scripts only as files; no other site frames a page or is sent its address.
 HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; "
+    "img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+# The pages one goes to by oneself, in the order of their use; each is shown to those it admits.
+PAGES: Mapping[str, str] = {
+    "console.triage": msgid("Triage"),
 }
 
 
@@ -57,6 +62,7 @@ def page(template: str, *, actor: Actor | None = None, status: int = 200, **valu
         link=link,
         language=language,
         actor=actor,
+        pages=[(link(name), title, name == request.endpoint) for name, title in PAGES.items() if _is_for(actor, name)],
         form_token=form_token(),
         **values,
     )
@@ -75,6 +81,10 @@ def own_address(address: str) -> str:
     parts = urlsplit(address)
     is_ours = address.startswith(f"{_base()}/") and not address.startswith(("//", "/\\"))
     return address if is_ours and not parts.scheme and not parts.netloc else link("console.first_page")
+
+
+def _is_for(actor: Actor | None, endpoint: str) -> bool:
+    return actor is not None and ACCESS[endpoint].admits(actor)
 
 
 def _base() -> str:

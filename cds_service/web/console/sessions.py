@@ -26,7 +26,7 @@ IDLE = timedelta(minutes=15)
 # NIST SP 800-63B-4, 2.2.3: at AAL2 a session is proven anew after 24 hours at most; a shift is 12.
 LONGEST = timedelta(hours=12)
 
-_PAGES = ("/login", "/logout", "/triage", "/console/")
+_PAGES = ("/login", "/logout", "/triage", "/console/", "/review", "/dashboard", "/models", "/launch", "/redirect")
 _TOKEN = "form_token"  # noqa: S105 -- the name of a field
 
 
