@@ -15,6 +15,7 @@ from cds_service.runtime import Runtime
 from cds_service.settings import Settings
 from cds_service.web import cors, edge, health, problems, refusals
 from cds_service.web.console import console
+from cds_service.web.console.launch import prepare_launches
 from cds_service.web.console.sessions import prepare_cookie
 from cds_service.web.feedback import feedback
 from cds_service.web.fhir import fhir
@@ -49,6 +50,7 @@ def create_app(runtime: Runtime) -> Flask:
     edge.watch_requests(app)
     cors.allow_origins(app, runtime.settings.cors_origins)
     prepare_cookie(app, runtime)
+    prepare_launches(app, runtime)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app

@@ -5,7 +5,7 @@ The same prediction in the same language always gives the same bytes. docs/refer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 from urllib.parse import quote
@@ -64,6 +64,17 @@ def cards_from_prediction(
             "overrideReasons": list(override_reasons(language)),
         }
     ]
+
+
+def launching(cards: Sequence[Mapping[str, Any]], public_url: str) -> list[dict[str, Any]]:
+    """The same cards, their predictions opened by a SMART launch: the EHR gives the card's id back as `appContext`."""
+    return [{**card, "links": [_launching(link, card["uuid"], public_url) for link in card["links"]]} for card in cards]
+
+
+def _launching(link: dict[str, str], card_id: str, public_url: str) -> dict[str, str]:
+    if link["url"] != f"{public_url}/predictions/{card_id}":
+        return link
+    return {"label": link["label"], "url": f"{public_url}/launch", "type": "smart", "appContext": card_id}
 
 
 def _state_card(prediction: Prediction, public_url: str, w: Words) -> list[dict[str, Any]]:

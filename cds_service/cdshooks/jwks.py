@@ -14,6 +14,8 @@ from jwt.exceptions import InvalidKeyError
 
 # The two CDS Hooks 2.0.1 recommends; a key of one kind never checks a signature of the other.
 ES384, RS384 = "ES384", "RS384"
+# What an id_token is signed with unless agreed otherwise (OpenID Connect Core 1.0, 3.1.3.7).
+RS256 = "RS256"
 
 KEYS_LIMIT = 32  # chosen by us: a client rotates between two or three
 _RSA_BITS_MIN = 2048  # NIST SP 800-131A, table 2
@@ -32,8 +34,11 @@ class UnusableKeys(Exception):
     """The document is no key set that can be used; the text says why, and holds no key."""
 
 
-def keys_from_document(body: bytes) -> Mapping[str, Key]:
-    """Keys by `kid`. Those for other uses are passed over; UnusableKeys when none is left, or one is private."""
+def keys_from_document(body: bytes, *, rsa: str = RS384) -> Mapping[str, Key]:
+    """Keys by `kid`, RSA keys for the algorithm `rsa`.
+
+    Those for other uses are passed over; UnusableKeys when none is left, or one is private.
+    """
     try:
         document = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -43,7 +48,7 @@ def keys_from_document(body: bytes) -> Mapping[str, Key]:
         raise UnusableKeys(f"must be an object with a list `keys` of at most {KEYS_LIMIT}")
     keys: dict[str, Key] = {}
     for entry in entries:
-        found = _key(entry)
+        found = _key(entry, rsa)
         if found is None:
             continue
         key_id, key = found
@@ -51,11 +56,11 @@ def keys_from_document(body: bytes) -> Mapping[str, Key]:
             raise UnusableKeys("two keys have the same kid")
         keys[key_id] = key
     if not keys:
-        raise UnusableKeys("holds no key for ES384 or RS384 with a kid")
+        raise UnusableKeys(f"holds no key for ES384 or {rsa} with a kid")
     return keys
 
 
-def _key(entry: Any) -> tuple[str, Key] | None:
+def _key(entry: Any, rsa: str) -> tuple[str, Key] | None:
     """The key and its id; None for one that is not for signatures of these two kinds."""
     if not isinstance(entry, dict):
         raise UnusableKeys("a key must be an object")
@@ -64,7 +69,7 @@ def _key(entry: Any) -> tuple[str, Key] | None:
     key_id = entry.get("kid")
     if entry.get("use", "sig") != "sig" or not isinstance(key_id, str) or not 0 < len(key_id) <= _KEY_ID_LIMIT:
         return None
-    key = _elliptic(entry) if entry.get("kty") == "EC" else _rsa(entry) if entry.get("kty") == "RSA" else None
+    key = _elliptic(entry) if entry.get("kty") == "EC" else _rsa(entry, rsa) if entry.get("kty") == "RSA" else None
     return None if key is None or entry.get("alg", key.algorithm) != key.algorithm else (key_id, key)
 
 
@@ -79,11 +84,11 @@ def _elliptic(entry: dict[str, Any]) -> Key | None:
     return Key(ES384, public) if is_sound else None  # type: ignore[arg-type]
 
 
-def _rsa(entry: dict[str, Any]) -> Key | None:
+def _rsa(entry: dict[str, Any], algorithm: str) -> Key | None:
     try:
         public = RSAAlgorithm.from_jwk(entry)
     except (InvalidKeyError, ValueError, TypeError):
         raise UnusableKeys("an RSA key cannot be read") from None
     if not isinstance(public, RSAPublicKey) or public.key_size < _RSA_BITS_MIN:
         raise UnusableKeys(f"an RSA key has fewer than {_RSA_BITS_MIN} bits")
-    return Key(RS384, public)
+    return Key(algorithm, public)

@@ -40,5 +40,8 @@ class Actor:
     scopes: frozenset[str] | None = None
 
 
+# What whoever comes from an EHR's record may see here: pages of the one patient who is open there.
+LAUNCHED = frozenset({"patient-page"})
+
 # The caller when client authentication is off, which start allows on loopback only: nothing it sends is production.
 LOCAL = Actor(name="local", kind="client", role="client", tenant="local", environment="test")

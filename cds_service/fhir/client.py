@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import TimeoutError as FutureTimeout
 from threading import BoundedSemaphore, Lock, Thread
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
 
 from cds_service.errors import Unavailable
 from cds_service.fhir.access import FhirAccess, may_connect
+from cds_service.fhir.paging import Link, Page, next_page, page_from_bytes
+
+T = TypeVar("T")
 
 # Chosen by us: a hook is answered in the order of 500 ms (CDS Hooks 2.0.1), and a person waits no longer than this.
 DEADLINE_S = 2.0
@@ -35,20 +39,7 @@ class FetchFailed(msgspec.Struct, frozen=True):
     reason: str
 
 
-class _Link(msgspec.Struct):
-    relation: str | None = None
-    url: str | None = None
-
-
-class _Bundle(msgspec.Struct):
-    """The little of a search result that paging needs."""
-
-    resourceType: str | None = None  # noqa: N815 -- FHIR's own spelling
-    link: list[_Link] | None = None
-    entry: list[msgspec.Raw] | None = None
-
-
-_BUNDLE = msgspec.json.Decoder(_Bundle)
+_LATE = FetchFailed("no answer in time")
 
 
 class _Refused(Exception):
@@ -72,21 +63,17 @@ class FhirClient:
 
         All within one deadline. Unavailable when too many calls wait for FHIR servers already.
         """
-        if not self._calls.acquire(blocking=False):
-            raise Unavailable("too many calls wait for FHIR servers", where="fhirServer")
-        try:
-            future = asyncio.run_coroutine_threadsafe(self._read_all(access, queries), self._running())
-            try:
-                return future.result(self._deadline_s + 1.0)
-            except FutureTimeout:
-                future.cancel()
-                return dict.fromkeys(queries, FetchFailed("no answer in time"))
-        finally:
-            self._calls.release()
+        found = self._done(lambda: self._read_all(access, queries))
+        return dict.fromkeys(queries, _LATE) if found is None else found
 
     def read_document(self, access: FhirAccess) -> bytes | FetchFailed:
         """The JSON document at the base address itself, such as a client's key set; within the same limits."""
         return self.read(access, {"": ""})[""]
+
+    def send_form(self, access: FhirAccess, form: Mapping[str, str], authorization: str | None) -> bytes | FetchFailed:
+        """The JSON answer of the base address itself to a form; within the same limits, never sent twice."""
+        found = self._done(lambda: self._in_time(self._posted(access, form, authorization)))
+        return _LATE if found is None else found
 
     def close(self) -> None:
         """End the thread and close its connections."""
@@ -98,6 +85,20 @@ class FhirClient:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(2.0)
         loop.close()
+
+    def _done(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
+        """What the work on the loop came to; None when it took too long, Unavailable when too many wait already."""
+        if not self._calls.acquire(blocking=False):
+            raise Unavailable("too many calls wait for FHIR servers", where="fhirServer")
+        try:
+            future = asyncio.run_coroutine_threadsafe(work(), self._running())
+            try:
+                return future.result(self._deadline_s + 1.0)
+            except FutureTimeout:
+                future.cancel()
+                return None
+        finally:
+            self._calls.release()
 
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._starting:
@@ -113,16 +114,21 @@ class FhirClient:
         self._clients.clear()
 
     async def _read_all(self, access: FhirAccess, queries: Mapping[str, str]) -> dict[str, bytes | FetchFailed]:
-        tasks = {key: asyncio.create_task(self._read_one(access, query)) for key, query in queries.items()}
+        tasks = {
+            key: asyncio.create_task(
+                self._in_time(self._pages(access, f"{access.base}/{query}" if query else access.base))
+            )
+            for key, query in queries.items()
+        }
         await asyncio.wait(tasks.values())
         return {key: task.result() for key, task in tasks.items()}
 
-    async def _read_one(self, access: FhirAccess, query: str) -> bytes | FetchFailed:
+    async def _in_time(self, work: Coroutine[Any, Any, bytes]) -> bytes | FetchFailed:
         try:
             async with asyncio.timeout(self._deadline_s):
-                return await self._pages(access, f"{access.base}/{query}" if query else access.base)
+                return await work
         except TimeoutError:
-            return FetchFailed("no answer in time")
+            return _LATE
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             return FetchFailed(f"no answer: {type(error).__name__}")
         except _Refused as error:
@@ -132,8 +138,8 @@ class FhirClient:
         """The resource, or the Bundle with its further pages joined as far as they lie on the same server."""
         address = await _resolve(access)
         body = await self._get(access, url, address, BYTES_LIMIT)
-        first = _bundle(body)
-        following = _next_page(first, access)
+        first = _page(body)
+        following = next_page(first, access.base)
         if first.entry is None or following is None:
             return body
         entries = list(first.entry)
@@ -143,22 +149,25 @@ class FhirClient:
                 break
             page_body = await self._get(access, following, address, room)
             room -= len(page_body)
-            page = _bundle(page_body)
+            page = _page(page_body)
             entries += page.entry or []
-            following = _next_page(page, access)
+            following = next_page(page, access.base)
         # What was left unread is said by keeping the link: the prefetch's reader knows a paged Bundle by it.
-        links = [] if following is None else [_Link("next", following)]
-        return msgspec.json.encode(_Bundle("Bundle", links, entries))
+        links = [] if following is None else [Link("next", following)]
+        return msgspec.json.encode(Page("Bundle", links, entries))
 
     async def _get(self, access: FhirAccess, url: str, address: str, limit: int) -> bytes:
-        target = httpx.URL(url)
-        headers = {**_HEADERS, "Host": target.netloc.decode("ascii")}
-        if access.token is not None:
-            headers["Authorization"] = f"Bearer {access.token}"
-        # The address that was checked is the one connected to; the certificate is still checked against the name.
-        request = httpx.Request(
-            "GET", target.copy_with(host=address), headers=headers, extensions={"sni_hostname": target.host}
-        )
+        headers = {} if access.token is None else {"Authorization": f"Bearer {access.token}"}
+        return await self._send(access, _request("GET", url, address, headers), limit)
+
+    async def _posted(self, access: FhirAccess, form: Mapping[str, str], authorization: str | None) -> bytes:
+        headers = {"Accept": "application/json"}
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        request = _request("POST", access.base, await _resolve(access), headers, form)
+        return await self._send(access, request, BYTES_LIMIT)
+
+    async def _send(self, access: FhirAccess, request: httpx.Request, limit: int) -> bytes:
         response = await self._client(access.base).send(request, stream=True)
         try:
             return await _body(response, limit)
@@ -174,6 +183,20 @@ class FhirClient:
                 verify=self._tls, trust_env=False, follow_redirects=False, timeout=self._deadline_s
             )
         return client
+
+
+def _request(
+    method: str, url: str, address: str, headers: Mapping[str, str], form: Mapping[str, str] | None = None
+) -> httpx.Request:
+    """A request to the address that was checked; the certificate is still checked against the name."""
+    target = httpx.URL(url)
+    return httpx.Request(
+        method,
+        target.copy_with(host=address),
+        headers={**_HEADERS, **headers, "Host": target.netloc.decode("ascii")},
+        data=form,
+        extensions={"sni_hostname": target.host},
+    )
 
 
 async def _resolve(access: FhirAccess) -> str:
@@ -203,17 +226,8 @@ async def _body(response: httpx.Response, limit: int) -> bytes:
     return bytes(body)
 
 
-def _bundle(body: bytes) -> _Bundle:
-    try:
-        return _BUNDLE.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        raise _Refused("answered with something else than FHIR JSON") from None
-
-
-def _next_page(bundle: _Bundle, access: FhirAccess) -> str | None:
-    """The next page if it lies under the same base; one that lies elsewhere is as good as none."""
-    for link in bundle.link or []:
-        url = link.url or ""
-        if link.relation == "next" and url.startswith((f"{access.base}/", f"{access.base}?")) and ".." not in url:
-            return url
-    return None
+def _page(body: bytes) -> Page:
+    found = page_from_bytes(body)
+    if found is None:
+        raise _Refused("answered with something else than FHIR JSON")
+    return found

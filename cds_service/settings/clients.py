@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -61,6 +61,19 @@ class Clients:
         rules = (client.fhir for client in self.http.values() if client.name == actor.name and actor.kind == "client")
         return next(rules, ServerRule())
 
+    def named(self, name: str) -> HttpClient | None:
+        """The client system of this name."""
+        return next((one for one in self.http.values() if one.name == name), None)
+
+    def launched_from(self, iss: str) -> HttpClient | None:
+        """The client whose EHR this is, where its users may open cards here; compared as text."""
+        return next((one for one in self.http.values() if one.smart is not None and one.smart.iss == iss), None)
+
+    def launches(self, actor: Actor) -> bool:
+        """Whether this caller's cards are opened by a launch from its EHR."""
+        apps = (one.smart for one in self.http.values() if one.name == actor.name and actor.kind == "client")
+        return any(app is not None and app.tenant == actor.tenant for app in apps)
+
     def key_rule(self, address: str) -> ServerRule:
         """The rule for fetching the key set at this address: its client's, else that of any public address."""
         rules = (client.fhir for client in self.http.values() if client.keys.address == address)
@@ -92,8 +105,14 @@ def _http_clients(document: Any, where: str, *, allow_http: bool) -> tuple[Clien
         client = client_from_table(text(name, where), entry, f"{where}.{name}", allow_http=allow_http)
         if client.issuer in by_issuer:
             raise ValueError(f"{where}.{name}.issuer: {by_issuer[client.issuer].name} has the same")
+        if client.smart is not None and (other := _with_iss(by_issuer.values(), client.smart.iss)):
+            raise ValueError(f"{where}.{name}.smart.iss: {other} has the same")
         by_issuer[client.issuer] = client
     return local, by_issuer
+
+
+def _with_iss(clients: Iterable[HttpClient], iss: str) -> str | None:
+    return next((one.name for one in clients if one.smart is not None and one.smart.iss == iss), None)
 
 
 def _local(document: Any, where: str, *, allow_http: bool) -> Clients:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from cds_service.cdshooks.key_store import KeySource
-from cds_service.domain.actor import ENVIRONMENTS, Actor
+from cds_service.domain.actor import ENVIRONMENTS, LAUNCHED, Actor
 from cds_service.fhir.access import Network, ServerRule, base_problem
 from cds_service.i18n import LANGUAGES
-from cds_service.settings.toml import one_of, table, text
-
-_URL_LIMIT = 2048
+from cds_service.settings.smart import SmartApp, smart_from_table
+from cds_service.settings.toml import address, file_path, one_of, table, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +28,7 @@ class HttpClient:
     tenants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     language: str | None = None
     fhir: ServerRule = field(default_factory=ServerRule)
+    smart: SmartApp | None = None
 
     def actor(self, tenant_claim: str | None) -> Actor | None:
         """The caller a token of this client stands for; None when its tenant is not one of this client's."""
@@ -43,6 +42,20 @@ class HttpClient:
             tenant=tenant,
             environment=self.environment,
             language=self.language,
+        )
+
+    def user(self, name: str) -> Actor | None:
+        """A clinician at work in the client's record who opens a card; None where nobody may from there."""
+        if self.smart is None:
+            return None
+        return Actor(
+            name=name,
+            kind="user",
+            role="clinician",
+            tenant=self.smart.tenant,
+            environment=self.environment,
+            language=self.language,
+            scopes=LAUNCHED,
         )
 
 
@@ -67,7 +80,17 @@ def client_from_table(name: str, document: Any, where: str, *, allow_http: bool)
         tenants=MappingProxyType(found.get("tenants", {})),
         language=found.get("language"),
         fhir=server_rule(found, where, allow_http=allow_http),
+        smart=_smart(found, where, allow_http=allow_http),
     )
+
+
+def _smart(found: Mapping[str, Any], where: str, *, allow_http: bool) -> SmartApp | None:
+    if "smart" not in found:
+        return None
+    app = smart_from_table(found["smart"], f"{where}.smart", tenant=found.get("tenant"), allow_http=allow_http)
+    if app.tenant not in {found.get("tenant"), *found.get("tenants", {}).values()}:
+        raise ValueError(f"{where}.smart.tenant: is not one of this client's")
+    return app
 
 
 def server_rule(found: Mapping[str, Any], where: str, *, allow_http: bool) -> ServerRule:
@@ -84,7 +107,7 @@ def urls(value: Any, where: str) -> tuple[str, ...]:
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, list):
         raise ValueError(f"{where}: must be an address or a list of them")
-    return tuple(_url(item, where) for item in items)
+    return tuple(address(item, where) for item in items)
 
 
 def networks(value: Any, where: str) -> tuple[Network, ...]:
@@ -100,18 +123,6 @@ def _refuse() -> bool:
     raise ValueError
 
 
-def _url(value: Any, where: str) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= _URL_LIMIT or not value.isprintable() or " " in value:
-        raise ValueError(f"{where}: must be an address of at most {_URL_LIMIT} characters")
-    return value
-
-
-def _path(value: Any, where: str) -> Path:
-    if not isinstance(value, str) or not value or not value.isprintable():
-        raise ValueError(f"{where}: must be the path of a file")
-    return Path(value)
-
-
 def _tenants(value: Any, where: str) -> dict[str, str]:
     if not isinstance(value, dict) or not value:
         raise ValueError(f"{where}: must be a table of tenants by the tenant a token names")
@@ -119,13 +130,14 @@ def _tenants(value: Any, where: str) -> dict[str, str]:
 
 
 _KEYS = {
-    "issuer": _url,
+    "issuer": address,
     "environment": one_of(*ENVIRONMENTS),
     "tenant": text,
     "tenants": _tenants,
     "language": one_of(*LANGUAGES),
-    "jwks": _path,
-    "jku": _url,
+    "jwks": file_path,
+    "jku": address,
     "fhir": urls,
     "fhir_networks": networks,
+    "smart": lambda value, where: value,  # read beside the client's tenant
 }

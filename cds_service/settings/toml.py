@@ -12,6 +12,8 @@ from cds_service.errors import ConfigurationError
 
 T = TypeVar("T")
 
+_ADDRESS_LIMIT = 2048
+
 
 def from_file(path: Path, read: Callable[[Mapping[str, Any]], T]) -> T:
     """What `read` makes of a TOML file; ConfigurationError names the key that is unknown or will not do."""
@@ -47,6 +49,20 @@ def text(value: Any, where: str) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= 64 or not value.isprintable():
         raise ValueError(f"{where}: must be a text of 1 to 64 printable characters")
     return value
+
+
+def address(value: Any, where: str) -> str:
+    """An address as written."""
+    if not isinstance(value, str) or not 0 < len(value) <= _ADDRESS_LIMIT or not value.isprintable() or " " in value:
+        raise ValueError(f"{where}: must be an address of at most {_ADDRESS_LIMIT} characters")
+    return value
+
+
+def file_path(value: Any, where: str) -> Path:
+    """The path of a file, which need not be there yet."""
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError(f"{where}: must be the path of a file")
+    return Path(value)
 
 
 def zone_name(value: Any, where: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from flask import request
 
-from cds_service.domain.actor import ROLES, USER_ROLES, Actor
+from cds_service.domain.actor import LAUNCHED, ROLES, USER_ROLES, Actor
 from cds_service.errors import Forbidden, TooManyRequests
 from cds_service.runtime import Runtime
 from cds_service.web.authentication import actor_of_request
@@ -50,6 +50,11 @@ def _page(*roles: str) -> Access:
     return Access("page", frozenset(roles))
 
 
+def _patient_page(*roles: str) -> Access:
+    """A page of one patient: for those people, and for whoever comes from that patient in an EHR's record."""
+    return Access(next(iter(LAUNCHED)), frozenset(roles))
+
+
 _OPEN = Access(None)
 
 # Addresses by Flask endpoint, then commands by their words. Discovery and health tell nothing of any patient; counts of
@@ -80,11 +85,13 @@ ACCESS: dict[str, Access] = {
     "console.login": _OPEN,
     "console.take_login": _OPEN,
     "console.logout": _OPEN,
+    "console.launch": _OPEN,
+    "console.come_back": _OPEN,
     "console.first_page": _page("clinician", "admin"),
     "console.triage": _page("clinician", "admin"),
     "console.assess_form": _page("clinician", "admin"),
-    "console.show_prediction": _page(*USER_ROLES),
-    "console.take_label": _page("clinician", "admin"),
+    "console.show_prediction": _patient_page(*USER_ROLES),
+    "console.take_label": _patient_page("clinician", "admin"),
     "cds serve": _run(),
     "cds serve-mllp": _run(),
     "cds migrate": _run(),

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from flask import Blueprint, Response
 
-from cds_service.cdshooks.cards import cards_from_prediction
+from cds_service.cdshooks.cards import cards_from_prediction, launching
 from cds_service.cdshooks.catalogue import DIAGNOSIS_LABEL, RARE_DISEASE, SERVICES, VITALS_RISK, discovery
 from cds_service.cdshooks.prefetch import Prefetch, read_prefetch
 from cds_service.cdshooks.rare_cards import MOST_CANDIDATES, rare_cards
@@ -80,6 +80,8 @@ def call_service(service_id: str) -> Response:
     )
     concluded = _CONCLUDE[service.id](call, prefetch, asked)
     shown = concluded.cards if mode is Mode.LIVE else []
+    if process.clients.launches(actor):
+        shown = launching(shown, process.settings.public_url)
     stored = commit(concluded.prediction, asked, {"cards": shown}, shown=bool(shown), built_on=concluded.built_on)
     if shown and not stored.replayed:
         count_card(counted_as(actor.tenant, actor.environment), service.id, shown[0]["indicator"])

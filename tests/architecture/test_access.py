@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from cds_service.domain.actor import ROLES, USER_ROLES
+from cds_service.domain.actor import LAUNCHED, ROLES, USER_ROLES
 from cds_service.domain.codes import CodeTables
 from cds_service.inference.predictor import Predictor
 from cds_service.services.credentials import SCOPES, hash_password, make_token
@@ -32,7 +32,9 @@ ARGUMENTS = {
 }
 PASSWORD = "correct horse battery staple"
 ADDRESSES = {name for name in ACCESS if not name.startswith("cds ")}
-PAGES = sorted(name for name in ADDRESSES if ACCESS[name].scope == "page")
+PAGES = sorted(name for name in ADDRESSES if ACCESS[name].scope in ("page", *LAUNCHED))
+# Open to a browser an EHR sends; tests/web/test_launch.py.
+LAUNCHING = {"console.launch", "console.come_back"}
 CLOSED = sorted(name for name in ADDRESSES if not ACCESS[name].is_open and name not in PAGES)
 
 
@@ -198,7 +200,7 @@ def form_token(browser: FlaskClient) -> str:
 
 # Signing in and out needs a form of ours; its own tests are in tests/web/test_sign_in.py.
 @pytest.mark.parametrize(
-    "endpoint", sorted(ADDRESSES - set(CLOSED) - set(PAGES) - {"console.take_login", "console.logout"})
+    "endpoint", sorted(ADDRESSES - set(CLOSED) - set(PAGES) - LAUNCHING - {"console.take_login", "console.logout"})
 )
 def test_what_is_open_is_answered_to_anyone(guarded: Service, endpoint: str) -> None:
     assert statuses(guarded, endpoint, None) <= {200, 503}

@@ -18,6 +18,8 @@ tenant = 'a'
 jwks = 'k.json'
 """
 
+SMART = "smart = {{ iss = '{}', client_id = 'cds'{} }}\n"
+
 REFUSED = [
     pytest.param("[client.local]\nlanguage = 'fr'", "client.local.language: must be one of en, es", id="language"),
     pytest.param("[client.epic]\ntenant = 'a'", "client.epic.issuer: required", id="no issuer"),
@@ -51,6 +53,31 @@ REFUSED = [
     ),
     pytest.param("[client.local]\nrole = 'admin'", "client.local.role: unknown", id="key"),
     pytest.param("[client.local]\ntenant = ''", "client.local.tenant: must be a text", id="empty tenant"),
+    pytest.param(EPIC + "smart = { client_id = 'x' }", "client.epic.smart.iss: required", id="launched by nobody"),
+    pytest.param(EPIC + "smart = { iss = 'https://e' }", "client.epic.smart.client_id: required", id="no app"),
+    pytest.param(EPIC + SMART.format("http://e", ""), "client.epic.smart.iss: must be https", id="launch over http"),
+    pytest.param(
+        EPIC + SMART.format("https://e", ", token = 'https://e/t'"), "smart.token: give all of", id="half the endpoints"
+    ),
+    pytest.param(
+        EPIC + SMART.format("https://e", ", scopes = 'launch openid'"), "smart.scopes: must hold", id="nobody asked for"
+    ),
+    pytest.param(
+        EPIC + SMART.format("https://e", ", tenant = 'b'"), "smart.tenant: is not one of", id="another's patients"
+    ),
+    pytest.param(
+        EPIC.replace("tenant = 'a'", "tenants = { T = 'a' }") + SMART.format("https://e", ""),
+        "smart.tenant: say whose",
+        id="one of several tenants",
+    ),
+    pytest.param(
+        EPIC
+        + SMART.format("https://e", "")
+        + EPIC.replace("epic", "cerner").replace("https://ehr", "https://other")
+        + SMART.format("https://e", ""),
+        "client.cerner.smart.iss: epic has the same",
+        id="one record twice",
+    ),
     pytest.param("client = 3", "client: must be a table", id="no table"),
     pytest.param("[client", "not TOML", id="no TOML"),
 ]
@@ -108,6 +135,17 @@ def test_each_client_has_its_own_fhir_servers(tmp_path: Path) -> None:
     assert list(clients.fhir_rule(actor).bases) == ["https://ehr.example.org/fhir"]
     assert list(clients.fhir_rule(clients.local).bases) == ["https://local.example/fhir"]
     assert list(clients.fhir_rule(replace(actor, name="other")).bases) == []
+
+
+def test_an_ehr_is_known_by_the_address_it_launches_from_as_it_is_written(tmp_path: Path) -> None:
+    clients = clients_from_file(write(tmp_path, EPIC + SMART.format("https://ehr.example.org/fhir", "")))
+    caller = clients.http["https://ehr.example.org"].actor(None)
+    assert caller is not None
+
+    assert clients.launched_from("https://ehr.example.org/fhir") == clients.named("epic")
+    assert clients.launched_from("https://ehr.example.org/fhir/") is None
+    assert (clients.launches(caller), clients.launches(replace(caller, tenant="b"))) == (True, False)
+    assert not clients.launches(clients.local)
 
 
 def test_http_on_loopback_is_for_development(tmp_path: Path) -> None:

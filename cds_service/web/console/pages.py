@@ -14,7 +14,7 @@ from cds_service.errors import CdsError, Forbidden
 from cds_service.i18n import LANGUAGES, msgid, negotiate, translator
 from cds_service.runtime import Runtime
 from cds_service.web.access import ACCESS
-from cds_service.web.console.sessions import SignedOut, form_token, signed_in
+from cds_service.web.console.sessions import SignedOut, form_token, opened_prediction, signed_in
 from cds_service.web.context import runtime, see_other
 from cds_service.web.refusals import record_refusal
 
@@ -103,6 +103,8 @@ def show_error(error: CdsError) -> Response:
 
 @console.get("/")
 def first_page() -> Response:
-    """The form, which is what most people come for."""
+    """The form, which is what most people come for; whoever comes from an EHR's record, what they opened."""
+    if opened := opened_prediction():
+        return see_other(link("console.show_prediction", prediction_id=opened))
     person(runtime())
     return see_other(link("console.triage"))

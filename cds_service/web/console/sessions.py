@@ -14,9 +14,10 @@ from hmac import compare_digest
 from flask import Flask, Request, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
-from cds_service.domain.actor import Actor
+from cds_service.domain.actor import LAUNCHED, Actor
 from cds_service.errors import CdsError, Forbidden
 from cds_service.runtime import Runtime
+from cds_service.settings.http_clients import HttpClient
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.ended_sessions import end_session, is_ended
 from cds_service.storage.people import UserRow, read_user
@@ -70,16 +71,28 @@ def sign_in(user: UserRow, now: datetime) -> None:
     form_token()
 
 
+def sign_in_from(client: HttpClient, actor: Actor, prediction_id: str, now: datetime) -> None:
+    """Begin a session of whoever opened this one prediction from the client's record."""
+    session.clear()
+    at = now.timestamp()
+    session.update(id=secrets.token_urlsafe(16), name=actor.name, proof=_proof_of(client), since=at, seen=at)
+    session.update(client=client.name, prediction=prediction_id)
+    form_token()
+
+
+def opened_prediction() -> str | None:
+    """The one prediction a session from an EHR's record is for; None for a person who signed in by themselves."""
+    return session.get("prediction")
+
+
 def sign_out(process: Runtime) -> None:
     """End the session, in this browser and wherever its cookie was copied to."""
-    now = process.now()
-    user = read_user(process.engine, str(session.get("name", "")))
-    session_id = str(session.get("id", ""))
+    now, actor, session_id = process.now(), _whose(process), session.get("id")
     session.clear()
-    if user is None or not session_id:
+    if actor is None or session_id is None:
         return
     event = AuditEvent(
-        at=now, tenant=user.tenant, actor=user.name, action="logout", object_type="user", object_id=user.name
+        at=now, tenant=actor.tenant, actor=actor.name, action="logout", object_type="user", object_id=actor.name
     )
     process.writer.submit_change(end_session(session_id, until=now + LONGEST, event=event))
 
@@ -89,9 +102,8 @@ def signed_in(process: Runtime) -> Actor:
     if process.settings.client_auth == "off":
         local = process.settings.clients.local
         return Actor("local", "user", "clinician", local.tenant, local.environment, local.language)
-    now = process.now()
-    user = read_user(process.engine, session["name"]) if "id" in session else None
-    if user is None or user.disabled_at is not None or not compare_digest(_proof(user), str(session.get("proof"))):
+    now, actor = process.now(), _whose(process)
+    if actor is None:
         raise SignedOut("sign in")
     if is_ended(process.engine, session["id"]):
         raise SignedOut("signed out")
@@ -100,7 +112,26 @@ def signed_in(process: Runtime) -> Actor:
         session.clear()
         raise SignedOut("the session is over")
     session["seen"] = now.timestamp()
-    return Actor(user.name, "user", user.role, user.tenant, user.environment)
+    if actor.scopes == LAUNCHED and (request.view_args or {}).get("prediction_id") != opened_prediction():
+        raise Forbidden("role")
+    return actor
+
+
+def _whose(process: Runtime) -> Actor | None:
+    """Whose the cookie is, as long as password, account and registration are what they were."""
+    if "id" not in session:
+        return None
+    if "client" in session:
+        client = process.clients.named(session["client"])
+        if client is None:
+            return None
+        actor, proof = client.user(session["name"]), _proof_of(client)
+    else:
+        user = read_user(process.engine, session["name"])
+        if user is None or user.disabled_at is not None:
+            return None
+        actor, proof = Actor(user.name, "user", user.role, user.tenant, user.environment), _proof(user)
+    return actor if compare_digest(proof, str(session.get("proof"))) else None
 
 
 def form_token() -> str:
@@ -119,3 +150,8 @@ def require_own_form() -> None:
 def _proof(user: UserRow) -> str:
     """What changes with the password, and tells nothing of it."""
     return sha256(f"{user.name}\n{user.password_hash}".encode()).hexdigest()[:32]
+
+
+def _proof_of(client: HttpClient) -> str:
+    """What changes with the client's registration as an EHR whose users may open cards."""
+    return sha256(f"{client.name}\n{client.environment}\n{client.smart}".encode()).hexdigest()[:32]
