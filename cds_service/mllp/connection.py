@@ -18,7 +18,8 @@ from typing import TypeAlias
 from cds_service import logs
 from cds_service.domain.actor import Actor
 from cds_service.hl7.framing import Broken, Deframer, framed
-from cds_service.mllp.pool import ThreadPool, settle
+from cds_service.mllp.deadline import Deadline
+from cds_service.mllp.pool import Later, ThreadPool
 from cds_service.monitoring import mllp as metrics
 from cds_service.settings.peers import MllpLimits
 
@@ -55,26 +56,15 @@ class _Ended(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Storing:
-    """Answers that may leave once something is stored; nobody's thread waits for that.
-
-    `begin` hands it over and gives what says the answers; it is asked once `settled` was called, or after `most_s`.
-    """
-
-    begin: Callable[[Callable[[], object]], Callable[[], Answers]]
-    most_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class Receiver:
     """What is done with what arrives, from several threads at once.
 
     `handle` gives the acknowledgments of a message in their order: none, one, or in enhanced mode two. `refuse` may
-    keep bytes that are no message, and gives the answer to them, if any.
+    keep bytes that are no message, and gives the answer to them, if any. Both may give them later, once it is stored.
     """
 
-    handle: Callable[[bytes, Actor], Answers | Storing]
-    refuse: Callable[[Broken, Actor], Answers | Storing]
+    handle: Callable[[bytes, Actor], Answers | Later[Answers]]
+    refuse: Callable[[Broken, Actor], Answers | Later[Answers]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +88,8 @@ class Connection:
         self._clock = asyncio.get_running_loop().time
         self._last_message = self._clock()
         self._frame_begun: float | None = None
-        self._waiting: asyncio.Timeout | None = None
+        self._deadline = Deadline(self._stop_reading)
+        self._is_reading = False
         self._is_draining = False
         self._faults_in_a_row = 0
         self.messages = 0
@@ -113,6 +104,8 @@ class Connection:
             end = End.LEFT
         except _Ended as ended:
             end = ended.reason
+        finally:
+            self._deadline.close()
         with contextlib.suppress(_Ended):
             for broken in self._deframer.close():
                 await self._refuse(broken)
@@ -121,24 +114,28 @@ class Connection:
     def drain(self) -> None:
         """Read nothing more; what was read is still answered."""
         self._is_draining = True
-        if self._waiting is not None and not self._waiting.expired():
-            self._waiting.reschedule(self._clock())
+        if self._is_reading:
+            self._stop_reading()
 
     async def _receive(self) -> bytes:
         """The next bytes; empty when the sender has left."""
         if self._is_draining:
             raise _Ended(End.DRAINED)
-        waiting = asyncio.timeout_at(self._deadline())
+        self._deadline.set(self._latest())
+        self._is_reading = True
         try:
-            async with waiting:
-                self._waiting = waiting
-                return await self._stream.reader.read(_READ_BYTES)
+            return await self._stream.reader.read(_READ_BYTES)
         except OSError:
-            raise _Ended(self._why_late() if waiting.expired() else End.LOST) from None
+            raise _Ended(End.LOST) from None
         finally:
-            self._waiting = None
+            self._is_reading = False
+            self._deadline.lift()
 
-    def _deadline(self) -> float:
+    def _stop_reading(self) -> None:
+        """End the read under way, and with it the conversation."""
+        self._stream.reader.set_exception(_Ended(self._why_late()))
+
+    def _latest(self) -> float:
         """Until when more must have come. Only whole messages move it on: neither drops of a frame nor junk do."""
         if not self._deframer.in_frame:
             self._frame_begun = None
@@ -178,27 +175,14 @@ class Connection:
         if self._faults_in_a_row >= _FAULTS_IN_A_ROW:
             raise _Ended(End.FAULTS)
 
-    async def _run(self, work: Callable[[], Answers | Storing]) -> Answers:
+    async def _run(self, work: Callable[[], Answers | Later[Answers]]) -> Answers:
         try:
-            found = await self._threads.run(work)
-            return await self._stored(found) if isinstance(found, Storing) else found
+            return await self._threads.run(work)
         except Exception as error:  # whatever failed: this sender is not answered and sends again, others go on
             metrics.MESSAGES.labels("failed").inc()
             name = type(error).__name__
             log.error("mllp_handler_failed", peer=self._stream.sender.name, exception=name, frames=logs.frames(error))
             raise _Ended(End.FAILED) from None
-
-    async def _stored(self, storing: Storing) -> Answers:
-        """The answers, once what they wait for is stored, or its time is over."""
-        loop = asyncio.get_running_loop()
-        settled: asyncio.Future[None] = loop.create_future()
-        answers = storing.begin(partial(self._threads.bell.ring, partial(settle, settled, None)))
-        late = loop.call_later(storing.most_s, settle, settled, None)
-        try:
-            await settled
-        finally:
-            late.cancel()
-        return answers()
 
     async def _send(self, answers: Answers) -> None:
         if not answers:

@@ -7,10 +7,11 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -18,9 +19,27 @@ T = TypeVar("T")
 PATIENCE_S = 0.02
 
 
-class _Job(NamedTuple):
-    work: Callable[[], Any]
-    done: asyncio.Future[Callable[[], Any]]  # gives the result or raises
+@dataclass(frozen=True, slots=True)
+class Later(Generic[T]):
+    """What a thread only begins, and which ends elsewhere; nobody's thread waits for that.
+
+    `begin` hands it over and gives what says the result; that is asked once `ended` was called, or after `most_s`.
+    """
+
+    begin: Callable[[Callable[[], object]], Callable[[], T]]
+    most_s: float
+
+
+class _Job:
+    """Work, and what gives its result or raises: there is an outcome, and it has ended, in whichever order."""
+
+    __slots__ = ("done", "has_ended", "outcome", "work")
+
+    def __init__(self, work: Callable[[], Any], done: asyncio.Future[None]) -> None:
+        self.work = work
+        self.done = done
+        self.outcome: Callable[[], Any] | None = None
+        self.has_ended = False
 
 
 class Bell:
@@ -60,19 +79,29 @@ class ThreadPool:
 
     def __init__(self, threads: int, *, name: str) -> None:
         self._loop = asyncio.get_running_loop()
-        self.bell = Bell()
+        self._bell = Bell()
         self._most = threads
         self._name = name
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._since: dict[threading.Thread, float | None] = {}  # when each began what it is at
+        self._begun: deque[tuple[float, _Job]] = deque()  # what ends elsewhere, and when it is given up
+        self._open = 0
         self._watch: asyncio.TimerHandle | None = None
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """What `work` returns or raises, from a thread."""
+    async def run(self, work: Callable[[], T | Later[T]]) -> T:
+        """What `work` returns or raises, from a thread; where it was only begun there, what it came to."""
         job = _Job(work, self._loop.create_future())
+        self._open += 1
         self._jobs.put(job)
         self._look()
-        found: T = (await job.done)()
+        try:
+            await job.done
+        finally:
+            self._open -= 1
+            outcome, job.outcome = job.outcome, None
+        if outcome is None:
+            raise RuntimeError("work ended without saying how")
+        found: T = outcome()
         return found
 
     def close(self) -> None:
@@ -81,7 +110,7 @@ class ThreadPool:
             self._jobs.put(None)
 
     def _look(self) -> None:
-        """Start another thread where all are held up, and look again while work waits."""
+        """Start another thread where all are held up, and look again while any work is open."""
         if len(self._since) < self._most and self._are_held_up():
             self._start()
         if self._watch is None:
@@ -89,8 +118,16 @@ class ThreadPool:
 
     def _look_again(self) -> None:
         self._watch = None
+        self._give_up_late()
         if not self._jobs.empty():
             self._look()
+        elif self._open:
+            self._watch = self._loop.call_later(PATIENCE_S, self._look_again)
+
+    def _give_up_late(self) -> None:
+        """Have those asked whose time is over; they come in the order they were begun, so the first are late first."""
+        while self._begun and (self._begun[0][1].done.done() or self._begun[0][0] <= monotonic()):
+            settle(self._begun.popleft()[1].done, None)
 
     def _are_held_up(self) -> bool:
         late = monotonic() - PATIENCE_S
@@ -120,20 +157,34 @@ class ThreadPool:
     def _do(self, job: _Job) -> None:
         thread = threading.current_thread()
         self._since[thread] = monotonic()
-        outcome = _outcome(job.work)
+        self._begin(job)
         self._since[thread] = None
-        self.bell.ring(partial(settle, job.done, outcome))
+        if job.has_ended:
+            self._tell(job)
 
+    def _begin(self, job: _Job) -> None:
+        """Do the work, or what of it is done here; what would end the loop raises less."""
+        try:
+            found = job.work()
+            if isinstance(found, Later):
+                job.outcome = found.begin(partial(self._end, job))
+                self._begun.append((monotonic() + found.most_s, job))
+                return
+            job.outcome = lambda: found
+        except Exception as error:
+            job.outcome = _raiser(error)
+        except BaseException as error:
+            job.outcome = _raiser(RuntimeError(f"{type(error).__name__} in a thread"))
+        job.has_ended = True
 
-def _outcome(work: Callable[[], Any]) -> Callable[[], Any]:
-    """A function that gives what `work` gave, or raises what it raised; what would end the loop raises less."""
-    try:
-        result = work()
-    except Exception as error:
-        return _raiser(error)
-    except BaseException as error:
-        return _raiser(RuntimeError(f"{type(error).__name__} in a thread"))
-    return lambda: result
+    def _end(self, job: _Job) -> None:
+        """It has ended elsewhere, perhaps before the thread that began it knows what gives its result."""
+        job.has_ended = True
+        if job.outcome is not None:
+            self._tell(job)
+
+    def _tell(self, job: _Job) -> None:
+        self._bell.ring(partial(settle, job.done, None))
 
 
 def _raiser(error: Exception) -> Callable[[], Any]:

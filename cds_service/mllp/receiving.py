@@ -11,8 +11,9 @@ from cds_service.domain.actor import Actor
 from cds_service.errors import Unavailable
 from cds_service.hl7.ack import Reply
 from cds_service.hl7.framing import Broken, Fault
-from cds_service.mllp.connection import Answers, Receiver, Storing
+from cds_service.mllp.connection import Answers, Receiver
 from cds_service.mllp.listener import MllpListener
+from cds_service.mllp.pool import Later
 from cds_service.runtime import Runtime, collect_rarely
 from cds_service.services.receive_message import (
     Prepared,
@@ -56,12 +57,12 @@ def serve_alone(settings: Settings) -> int:
 def receiver(runtime: Runtime) -> Receiver:
     """Messages into this runtime."""
 
-    def handle(message: bytes, sender: Actor) -> Answers | Storing:
+    def handle(message: bytes, sender: Actor) -> Answers | Later[Answers]:
         at = runtime.now()
         prepared = prepare_message(message, sender, runtime.intake, at=at)
         return _storing(prepared, runtime.writer, lambda: trouble(message, at=at))
 
-    def refuse(broken: Broken, sender: Actor) -> Answers | Storing:
+    def refuse(broken: Broken, sender: Actor) -> Answers | Later[Answers]:
         at, content = runtime.now(), broken.content
         if broken.fault is Fault.TOO_LARGE:
             prepared = prepare_too_large(content, sender, runtime.intake, at=at)
@@ -72,13 +73,13 @@ def receiver(runtime: Runtime) -> Receiver:
     return Receiver(handle, refuse)
 
 
-def _storing(prepared: Prepared | None, writer: GroupWriter, away: Callable[[], Reply]) -> Answers | Storing:
+def _storing(prepared: Prepared | None, writer: GroupWriter, away: Callable[[], Reply]) -> Answers | Later[Answers]:
     """What waits for the writer; `away` is what is said while it takes nothing."""
     if prepared is None:
         return ()
 
-    def begin(settled: Callable[[], object]) -> Callable[[], Answers]:
-        outcome = writer.begin_change(prepared.change, settled)
+    def begin(ended: Callable[[], object]) -> Callable[[], Answers]:
+        outcome = writer.begin_change(prepared.change, ended)
 
         def answers() -> Answers:
             try:
@@ -90,4 +91,4 @@ def _storing(prepared: Prepared | None, writer: GroupWriter, away: Callable[[], 
 
         return answers
 
-    return Storing(begin, writer.deadline_s)
+    return Later(begin, writer.deadline_s)

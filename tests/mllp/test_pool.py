@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from cds_service.mllp.pool import ThreadPool
+from cds_service.mllp.pool import Later, ThreadPool
 from tests.mllp.conversing import PATIENCE_S
 
 
@@ -80,6 +80,58 @@ def test_work_whose_caller_has_left_harms_nobody() -> None:
         await asyncio.to_thread(begun.wait, PATIENCE_S)
         left.cancel()
         free.set()
+        return await pool.run(lambda: "after")
+
+    assert in_pool(talk) == "after"
+
+
+def test_work_that_ends_elsewhere_gives_its_result_once_it_has_ended() -> None:
+    elsewhere: list[threading.Thread] = []
+
+    def begin(ended: Callable[[], object]) -> Callable[[], str]:
+        elsewhere.append(threading.Thread(target=ended))
+        return lambda: "stored"
+
+    async def talk(pool: ThreadPool) -> object:
+        waiting = asyncio.ensure_future(pool.run(lambda: Later(begin, PATIENCE_S)))
+        others = [await pool.run(lambda number=number: number) for number in range(20)]  # type: ignore[misc]
+        was_done = waiting.done()
+        elsewhere[0].start()
+        return others, was_done, await waiting
+
+    assert in_pool(talk) == (list(range(20)), False, "stored")
+
+
+def test_work_that_has_ended_before_it_was_handed_over_gives_its_result() -> None:
+    def begin(ended: Callable[[], object]) -> Callable[[], str]:
+        ended()
+        return lambda: "stored"
+
+    async def talk(pool: ThreadPool) -> object:
+        return await pool.run(lambda: Later(begin, PATIENCE_S))
+
+    assert in_pool(talk) == "stored"
+
+
+def test_work_that_never_ends_is_asked_when_its_time_is_over() -> None:
+    def late() -> str:
+        raise TimeoutError("given up")
+
+    async def talk(pool: ThreadPool) -> object:
+        with pytest.raises(TimeoutError, match="given up"):
+            await pool.run(lambda: Later(lambda _ended: late, 0.05))
+        return await pool.run(lambda: "after")
+
+    assert in_pool(talk) == "after"
+
+
+def test_a_handing_over_that_fails_is_raised_where_it_is_awaited() -> None:
+    def begin(_ended: Callable[[], object]) -> Callable[[], str]:
+        raise ValueError("no")
+
+    async def talk(pool: ThreadPool) -> object:
+        with pytest.raises(ValueError, match="no"):
+            await pool.run(lambda: Later(begin, PATIENCE_S))
         return await pool.run(lambda: "after")
 
     assert in_pool(talk) == "after"
