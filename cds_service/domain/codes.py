@@ -31,7 +31,7 @@ _LONGEST_PHRASE = 6
 _LONGEST_TEXT = 400
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CodeTables:
     """Compiled tables of `models/codes/<version>/`; every look-up answers None for what it does not know.
 

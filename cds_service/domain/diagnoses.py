@@ -83,9 +83,15 @@ def diagnosis_of(codings: Sequence[tuple[str, str]], tables: CodeTables) -> Diag
     That is the one that says pregnant, which changes what may be scored, else the first the tables know, else the
     first of a system they are about, else the first.
     """
-    pairs = [(system, code) for system, code in codings if system and code and len(code) <= MAX_CODE]
+    pairs = tuple([(system, code) for system, code in codings if system and code and len(code) <= MAX_CODE])
     if not pairs:
         return None
+    is_short = len(pairs) <= 2 and all(len(system) <= MAX_CODE for system, _ in pairs)
+    return (_diagnosis if is_short else _diagnosis.__wrapped__)(pairs, tables)
+
+
+@lru_cache(maxsize=2048)
+def _diagnosis(pairs: tuple[tuple[str, str], ...], tables: CodeTables) -> Diagnosis:
     chronic = {pair: said for pair in pairs if (said := is_chronic(tables, *pair)) is not None}
     pregnant = [pair for pair in pairs if pair[0] in _SYSTEMS and _is_pregnancy(*pair)]
     familiar = [pair for pair in pairs if pair[0] in _SYSTEMS]

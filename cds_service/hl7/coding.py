@@ -51,6 +51,23 @@ def words_of(sent: str, syntax: Syntax) -> str:
     return next((parts[place - 1] for place in (9, 2, 5, 1, 4) if parts[place - 1]), "")
 
 
+class Coded(NamedTuple):
+    """A coded element: its codes with their systems, and what a person would see of it."""
+
+    keys: tuple[Key, ...]
+    words: str
+
+
+def coded_of(sent: str, syntax: Syntax) -> Coded:
+    """What `codings_of` and `words_of` say of a coded element, read once for all messages that hold it."""
+    return (_coded if len(sent) <= _LONGEST_REMEMBERED else _coded.__wrapped__)(sent, syntax)
+
+
+@lru_cache(maxsize=2048)
+def _coded(sent: str, syntax: Syntax) -> Coded:
+    return Coded(tuple(coding.key for coding in codings_of(sent, syntax)), words_of(sent, syntax))
+
+
 class Code(NamedTuple):
     """What OBX-3 names: `key` is code and system as they were sent; under a pair both pressures come in one value."""
 

@@ -105,12 +105,16 @@ def _first_error(element: Any) -> str:
 def _er7(segments: list[Segment]) -> str:
     """The message as the library wants it: ends alike, no blank lines, in a version it knows."""
     head, *rest = segments
-    fields = [*head.fields]
+    fields = _stripped(head)
     if len(fields) > 12:
         fields[12] = _READ_AS.get(head.part(12), fields[12])
     field = head.syntax.field
-    lines = [head.id + field + field.join(fields[2:]), *(field.join(segment.fields) for segment in rest)]
+    lines = [head.id + field + field.join(fields[2:]), *(field.join(_stripped(segment)) for segment in rest)]
     return "\r".join(lines)
+
+
+def _stripped(segment: Segment) -> list[str]:
+    return [sent.strip() for sent in segment.fields]
 
 
 def _segments_in(element: Any) -> Iterator[Any]:

@@ -13,7 +13,7 @@ from cds_service.hl7.events import Effect
 from cds_service.hl7.header import Header
 
 # The fields of OBX that can spoil an observation.
-CODE, VALUE, UNITS, MARKS, STATUS, TIME = 3, 5, 6, 8, 11, 14
+KIND, CODE, VALUE, UNITS, MARKS, STATUS, TIME = 2, 3, 5, 6, 8, 11, 14
 
 
 class Identifier(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
+from functools import lru_cache
 from typing import NamedTuple
 
 from cds_service.domain.facts import PREGNANCY_ANSWERS
@@ -12,9 +13,10 @@ from cds_service.domain.patient import NotUsed
 from cds_service.domain.statements import Given, Refusal
 from cds_service.domain.text import MAX_SOURCE, bounded
 from cds_service.domain.vital_codes import LOINC
-from cds_service.hl7.coding import code_of, codings_of
-from cds_service.hl7.message import CODE, MARKS, STATUS, TIME, UNITS, VALUE, Change, Fact, Key, Observation
+from cds_service.hl7.coding import Code, code_of, codings_of
+from cds_service.hl7.message import CODE, KIND, MARKS, STATUS, TIME, UNITS, VALUE, Change, Fact, Key, Observation
 from cds_service.hl7.site import SiteMap
+from cds_service.hl7.syntax import Syntax
 from cds_service.hl7.times import Moment, moment_of
 from cds_service.hl7.tokens import NULL, Segment
 from cds_service.hl7.values import PAIR, original_of, read_pair, read_value
@@ -39,6 +41,8 @@ NOT_MEASURED = frozenset(
 )
 _VITAL_SIGNS_PANEL = (LOINC, "85353-1")
 _UNIT_REASONS = frozenset({NotUsed.UNKNOWN_UNIT, NotUsed.MISSING_UNIT})
+# Chosen by us: an OBX of a vital sign is half as long, and what is remembered stays at a few megabytes.
+_LONGEST_REMEMBERED = 300
 _NO_TIME = Refusal(NotUsed.NO_TIME, "no time")
 _BAD_TIME = Refusal(NotUsed.NO_TIME, "not an HL7 time, or one the clocks of its zone skip")
 
@@ -73,19 +77,42 @@ class Standing(NamedTuple):
     at_fault: int = VALUE
 
 
+class Said(NamedTuple):
+    """What the type, code, value and unit of an OBX say, whosever it is: values by vital sign, and how it was sent."""
+
+    code: Code
+    values: tuple[tuple[str, Given | Refusal], ...] = ()
+    original: str = ""
+
+
 def read_observation(obx: Segment, context: Context) -> Iterator[Observation]:
     """The statements of vital signs of one OBX: none, one, or the two of a pair of pressures."""
-    code = code_of(obx.field(CODE), obx.syntax, context.site)
-    meaning = code.meaning
-    if meaning.vital is not None:
-        standing = _standing_of(obx, meaning, context)
-        value = standing.refusal or read_value(meaning.vital, meaning, obx, context.site)
-        yield _observation(meaning.vital, value, standing, obx, Key(context.order_id, code.key, _sub_id(obx)))
-    elif code.is_pair and obx.field(VALUE):
-        standing = _standing_of(obx, meaning, context)
+    code, values, original = _said_of(obx, context.site)
+    if values:
+        standing = _standing_of(obx, code.meaning, context)
         key = Key(context.order_id, code.key, _sub_id(obx))
-        for name, value in zip(PAIR, read_pair(obx, context.site), strict=True):
-            yield _observation(name, standing.refusal or value, standing, obx, key)
+        for name, value in values:
+            yield _observation(name, standing.refusal or value, standing, obx, key, original)
+
+
+def _said_of(obx: Segment, site: SiteMap) -> Said:
+    """Read once for all OBX that say the same: monitors send few codes, and their numbers repeat."""
+    sent = obx.field(KIND), obx.field(CODE), obx.field(VALUE), obx.field(UNITS)
+    read = _said if sum(map(len, sent)) <= _LONGEST_REMEMBERED else _said.__wrapped__
+    return read(sent, obx.syntax, site)
+
+
+@lru_cache(maxsize=4096)
+def _said(sent: tuple[str, str, str, str], syntax: Syntax, site: SiteMap) -> Said:
+    kind, code_sent, value, units = sent
+    code = code_of(code_sent, syntax, site)
+    obx = Segment("OBX", ["OBX", "", kind, code_sent, "", value, units], 1, syntax)
+    if code.meaning.vital is not None:
+        read = read_value(code.meaning.vital, code.meaning, obx, site)
+        return Said(code, ((code.meaning.vital, read),), original_of(obx))
+    if code.is_pair and value:
+        return Said(code, tuple(zip(PAIR, read_pair(obx, site), strict=True)), original_of(obx))
+    return Said(code)
 
 
 def read_fact(obx: Segment, context: Context) -> Fact | None:
@@ -176,7 +203,9 @@ def _is_of_panel(order: Segment | None) -> bool:
     )
 
 
-def _observation(name: str, value: Given | Refusal, standing: Standing, obx: Segment, key: Key) -> Observation:
+def _observation(
+    name: str, value: Given | Refusal, standing: Standing, obx: Segment, key: Key, original: str
+) -> Observation:
     flags = standing.flags
     at_fault = standing.at_fault
     change = _CHANGES.get(standing.status, Change.NONE)
@@ -195,6 +224,6 @@ def _observation(name: str, value: Given | Refusal, standing: Standing, obx: Seg
         change,
         obx.place,
         at_fault,
-        original_of(obx),
+        original,
         flags,
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from cds_service.domain.text import MAX_NAME, bounded
-from cds_service.hl7.coding import SYSTEMS, codings_of, words_of
+from cds_service.hl7.coding import SYSTEMS, coded_of, codings_of, words_of
 from cds_service.hl7.events import Effect
 from cds_service.hl7.message import Identifier, Merge, Patient, SentDiagnosis, Visit, VisitStatus
 from cds_service.hl7.site import Sender, SiteMap
@@ -109,14 +109,12 @@ def with_details(visit: Visit, pv2: Segment) -> Visit:
 def read_diagnosis(dg1: Segment) -> SentDiagnosis:
     """One DG1; its codes are of the system DG1-2 names where DG1-3 names none."""
     method = dg1.part(2)
-    codings = tuple(
-        (system or SYSTEMS.get(method.upper(), method), code)
-        for (system, code), _ in codings_of(dg1.field(3), dg1.syntax)
-    )
+    coded = coded_of(dg1.field(3), dg1.syntax)
+    codings = tuple((system or SYSTEMS.get(method.upper(), method), code) for system, code in coded.keys)
     day = day_of(dg1.part(5))
     return SentDiagnosis(
         codings=codings,
-        text=words_of(dg1.field(3), dg1.syntax) or dg1.part(4),
+        text=coded.words or dg1.part(4),
         day=None if day is None else day.first,
         type=dg1.part(6).upper(),
         is_deleted=dg1.part(21).upper() == "D",

@@ -26,12 +26,15 @@ _STRAY_SEGMENT = re.compile(r"\n[A-Z][A-Z0-9]{2}[^\sA-Za-z0-9]")
 
 
 class Segment:
-    """One segment; `number` counts those of its kind from 1. Fields count from 1, as the standard numbers them."""
+    """One segment; `number` counts those of its kind from 1. Fields count from 1, as the standard numbers them.
+
+    `fields` are as they were sent: most are never asked for, so blanks around one are taken off when it is.
+    """
 
     __slots__ = ("fields", "id", "number", "syntax")
 
-    def __init__(self, fields: list[str], number: int, syntax: Syntax) -> None:
-        self.id = fields[0]
+    def __init__(self, kind: str, fields: list[str], number: int, syntax: Syntax) -> None:
+        self.id = kind
         self.fields = fields
         self.number = number
         self.syntax = syntax
@@ -44,7 +47,7 @@ class Segment:
     def field(self, number: int) -> str:
         """The whole field as it was sent without the blanks around it, empty when it was not."""
         try:
-            return self.fields[number]
+            return self.fields[number].strip()
         except IndexError:
             return ""
 
@@ -113,11 +116,11 @@ def _segments(lines: list[str], syntax: Syntax, remarks: set[str]) -> Tokens:
     for line in lines:
         if not line or line.isspace():
             continue
-        fields = [sent.strip() for sent in line.split(syntax.field)]
-        kind = fields[0]
+        fields = line.split(syntax.field)
+        kind = fields[0].strip()
         if kind in seen or _SEGMENT_ID.fullmatch(kind):
             number = seen[kind] = seen.get(kind, 0) + 1
-            segments.append(Segment(fields, number, syntax))
+            segments.append(Segment(kind, fields, number, syntax))
         else:
             unreadable += 1
             remarks.add("segment-unreadable")

@@ -155,7 +155,7 @@ class Connection:
             answers = await self._run(partial(self._receiver.handle, message, self._stream.sender))
             await self._send(answers)
         metrics.MESSAGE_SECONDS.observe(time.perf_counter() - begun)
-        metrics.MESSAGES.labels("answered" if answers else "not_answered").inc()
+        metrics.messages("answered" if answers else "not_answered").inc()
         self.messages += 1
         self._faults_in_a_row = 0
         self._last_message, self._frame_begun = self._clock(), None
@@ -179,7 +179,7 @@ class Connection:
         try:
             return await self._threads.run(work)
         except Exception as error:  # whatever failed: this sender is not answered and sends again, others go on
-            metrics.MESSAGES.labels("failed").inc()
+            metrics.messages("failed").inc()
             name = type(error).__name__
             log.error("mllp_handler_failed", peer=self._stream.sender.name, exception=name, frames=logs.frames(error))
             raise _Ended(End.FAILED) from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from prometheus_client import Counter, Gauge
 
 from cds_service.monitoring.metrics import REGISTRY
@@ -18,5 +20,9 @@ ANSWERS = Counter(
     ["code"],
     registry=REGISTRY,
 )
+# Finding the child of a label takes longer than counting; these are asked for with every message.
+received = lru_cache(maxsize=64)(RECEIVED.labels)
+answered = lru_cache(maxsize=16)(ANSWERS.labels)
+
 PENDING = Gauge("cds_hl7_pending", "Messages acknowledged and not scored yet, at the last look.", registry=REGISTRY)
 ALARMS = Gauge("cds_hl7_alarms", "Senders about which something is wrong now.", ["alarm"], registry=REGISTRY)

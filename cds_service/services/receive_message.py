@@ -54,7 +54,7 @@ class Prepared(NamedTuple):
         for label in self.entered:
             count_label(label)
         log.info("message_stored", message_id=str(stored.id), status=stored.status, replayed=stored.repeated)
-        metrics.RECEIVED.labels(stored.status, "yes" if stored.repeated else "no").inc()
+        metrics.received(str(stored.status), "yes" if stored.repeated else "no").inc()
         return _counted(Reply(stored.accept, stored.application))
 
 
@@ -109,7 +109,7 @@ _NOBODY = Actor(name="", kind="client", role="client", tenant="", environment="t
 
 def _refuse(arrival: Arrival, error: InvalidMessage, intake: Intake) -> Prepared | None:
     if not error.is_answered:
-        metrics.RECEIVED.labels("acknowledgment", "no").inc()
+        metrics.received("acknowledgment", "no").inc()
         return None
     reply = acknowledge_refusal(arrival.raw, error, at=arrival.at, control_id=arrival.control_id)
     header = peek(arrival.raw)
@@ -208,7 +208,7 @@ def _prepared(
 def _counted(reply: Reply) -> Reply:
     for answer in reply:
         if answer is not None:
-            metrics.ANSWERS.labels(_code(answer)).inc()
+            metrics.answered(_code(answer)).inc()
     return reply
 
 
