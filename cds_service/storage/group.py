@@ -96,7 +96,8 @@ class GroupCommit:
             self._identities.run(cursor, list(sealed.values()))
         if rows and self._predictions.run(cursor, rows) != len(rows):
             return False
-        self._rested.run(cursor, [row for one in group if one.entry is not None for row in rested_rows(one.entry)])
+        rested = [one.entry for one in group if one.entry is not None and one.entry.built_on]
+        self._rested.run(cursor, [row for entry in rested for row in rested_rows(entry)])
         return True
 
     def _write_alone(self, connection: Connection, pending: Pending) -> None:

@@ -8,7 +8,14 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine
 
 from cds_service.errors import Unavailable
-from cds_service.storage.sessions import database_errors, database_file, file_identity, for_writing, reason
+from cds_service.storage.sessions import (
+    connect_writer,
+    database_errors,
+    database_file,
+    file_identity,
+    for_writing,
+    reason,
+)
 
 
 class WriterLink:
@@ -58,7 +65,7 @@ class WriterLink:
         found = self._identify()
         if self._connection is None or found != self._opened:
             self.close()
-            self._connection, self._opened = self._engine.connect(), found
+            self._connection, self._opened = connect_writer(self._engine), found
         return self._connection
 
     def _identify(self) -> tuple[int, int] | None:

@@ -26,7 +26,7 @@ T = TypeVar("T")
 # Chosen by us: two busy timeouts fit into the deadline; a full queue is cleared well within it.
 DEADLINE_S = 2.0
 QUEUE_LIMIT = 1024
-GROUP_LIMIT = 128
+GROUP_LIMIT = 512
 PROBE_EVERY_S = 0.5
 # A pause before the thread is replaced, so that a lasting fault does not spin.
 RESTART_S = 0.1

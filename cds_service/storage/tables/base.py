@@ -19,7 +19,7 @@ metadata = MetaData(
 )
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)  # as many as may wait to be stored: asked for once by the caller and once by the writer
 def utc_text(moment: datetime) -> str:
     """The moment in UTC as fixed-width ISO 8601, which both databases take and which sorts by time."""
     if moment.tzinfo is None:
