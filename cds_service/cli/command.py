@@ -12,13 +12,13 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from cds_service.access import ACCESS
 from cds_service.domain.actor import Actor
 from cds_service.settings import Settings
 from cds_service.storage.audit_log import check_seal
 from cds_service.storage.identity import Keyring
 from cds_service.storage.schema import open_current
 from cds_service.storage.writer import DEADLINE_S, GroupWriter
-from cds_service.web.access import ACCESS
 
 Run = Callable[[argparse.Namespace, Settings], int]
 

@@ -12,12 +12,12 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from cds_service.access import ACCESS
 from cds_service.domain.actor import LAUNCHED, ROLES, USER_ROLES
 from cds_service.domain.codes import CodeTables
 from cds_service.inference.predictor import Predictor
 from cds_service.services.credentials import SCOPES, hash_password, make_token
 from cds_service.storage.people import TokenRow, UserRow, add_token, add_user
-from cds_service.web.access import ACCESS
 from tests.conftest import NOW, PUBLIC_URL, Service, started
 from tests.web.tokens import a_token, clients_file
 

@@ -13,12 +13,12 @@ from uuid import UUID
 
 import pytest
 
+from cds_service.access import ACCESS
 from cds_service.cli import commands, main, operate
 from cds_service.domain.codes import CodeTables
 from cds_service.inference.predictor import Predictor
 from cds_service.storage.people import add_token, add_user
 from cds_service.storage.prediction_log import new_prediction_id
-from cds_service.web.access import ACCESS
 from tests.conftest import REPOSITORY, environment, started
 from tests.databases import SECRET, Database
 from tests.storage.builders import NOW, a_token_row, a_user_row, an_entry

@@ -77,6 +77,20 @@ def test_the_domain_needs_nothing_but_itself(module: str) -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_only_commands_that_serve_load_the_web_application() -> None:
+    code = (
+        "import sys\n"
+        "from importlib import import_module\n"
+        "from cds_service.cli import MODULES\n"
+        "for name in {*MODULES.values()} - {'operate'}:\n"
+        "    import_module(f'cds_service.cli.{name}')\n"
+        "print([name for name in ('flask', 'granian', 'cds_service.web') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
 def test_loading_and_asking_the_models_leaves_nothing_and_calls_nobody(tmp_path: Path) -> None:
     """ONNX Runtime keeps an id of the machine and a store of what it will report, unless it is told not to."""
     code = (

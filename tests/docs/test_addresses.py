@@ -4,9 +4,9 @@ from pathlib import Path
 
 from flask import Flask
 
+from cds_service.access import ACCESS
 from cds_service.app import BLUEPRINTS
 from cds_service.domain.actor import ROLES
-from cds_service.web.access import ACCESS
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "addresses.md"
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from cds_service.access import ACCESS
 from cds_service.cli import MODULES, commands
-from cds_service.web.access import ACCESS
 
 ROOT = Path(__file__).parents[2]
 

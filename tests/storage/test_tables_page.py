@@ -3,10 +3,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from cds_service.access import ACCESS
 from cds_service.domain.label import Kind
 from cds_service.storage.decisions import AUDITED
 from cds_service.storage.tables import metadata
-from cds_service.web.access import ACCESS
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "tables.md"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from werkzeug.test import TestResponse
 
+from cds_service.access import ACCESS
 from cds_service.domain.codes import CodeTables
 from cds_service.inference.predictor import Predictor
-from cds_service.web.access import ACCESS
 from tests.conftest import NOW, PUBLIC_URL, REPOSITORY, Service, started
 from tests.web.calls import PATH, Json, fixture
 from tests.web.feedback_calls import accepted

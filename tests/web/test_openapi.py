@@ -1,7 +1,7 @@
 from flask import Flask
 
+from cds_service.access import ACCESS
 from cds_service.app import BLUEPRINTS
-from cds_service.web.access import ACCESS
 from cds_service.web.openapi import OPERATIONS, describe
 
 

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, render_template, request, session, url_for
 
+from cds_service.access import ACCESS
 from cds_service.domain.actor import Actor
 from cds_service.errors import CdsError, Forbidden
 from cds_service.i18n import LANGUAGES, msgid, negotiate, translator
 from cds_service.runtime import Runtime
-from cds_service.web.access import ACCESS
 from cds_service.web.console.sessions import SignedOut, form_token, opened_prediction, signed_in
 from cds_service.web.context import runtime, see_other
 from cds_service.web.refusals import record_refusal
