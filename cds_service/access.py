@@ -83,6 +83,8 @@ ACCESS: dict[str, Access] = {
     "console.first_page": _page("clinician", "admin"),
     "console.triage": _page("clinician", "admin"),
     "console.assess_form": _page("clinician", "admin"),
+    "console.check_field": _page("clinician", "admin"),
+    "console.change_symptoms": _page("clinician", "admin"),
     "console.show_prediction": _patient_page(*USER_ROLES),
     "console.take_label": _patient_page("clinician", "admin"),
     "cds serve": _run(),

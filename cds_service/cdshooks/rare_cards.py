@@ -20,7 +20,7 @@ from cds_service.vocabulary import LEARNED_FROM, LEARNED_FROM_ONE
 MOST_CANDIDATES = 5
 """A card has room for three to five; the address of the prediction has them all."""
 
-_BANDS = {"low": msgid("low"), "medium": msgid("medium"), "high": msgid("high")}
+BANDS = {"low": msgid("low"), "medium": msgid("medium"), "high": msgid("high")}
 _CONFIDENCE = {
     "low": msgid("low confidence"),
     "medium": msgid("medium confidence"),
@@ -42,7 +42,7 @@ def rare_cards(
     return [
         {
             "uuid": card_id,
-            "summary": plain(_summary(ranking, t), 139),
+            "summary": plain(rare_summary(ranking, t), 139),
             "detail": "\n\n".join(part for part in _parts(assessment, notes, w) if part),
             "indicator": "info",
             "source": {"label": f"Human Phenotype Ontology {plain(ranking.release)}", "url": about},
@@ -66,7 +66,8 @@ def _diagnosed(candidate: Candidate, t: Translate) -> Iterator[dict[str, Any]]:
         yield {"code": code, "system": RARE_SYSTEMS[source], "display": text}
 
 
-def _summary(ranking: Ranking, t: Translate) -> str:
+def rare_summary(ranking: Ranking, t: Translate) -> str:
+    """How many candidates there are and how far to trust them, or that there are too few findings for any."""
     if ranking.omitted is not None:
         return t("Rare diseases: not enough findings (%(count)d of at least 3)") % {"count": ranking.n_findings}
     text = t("Rare diseases to consider (not a diagnosis): %(count)d, from %(findings)d findings; %(confidence)s")
@@ -105,7 +106,7 @@ def _candidate(candidate: Candidate, t: Translate) -> str:
     """One disease: its ids and band, what speaks for it, what is missing, what speaks against it."""
     name = quoted(candidate.name, 120) if candidate.learned_from else _name(candidate.name)
     ids = ", ".join(map(plain, (candidate.id, *candidate.also)))
-    lines = [f"**{name}** ({ids}) · {t(_BANDS[candidate.band])}"]
+    lines = [f"**{name}** ({ids}) · {t(BANDS[candidate.band])}"]
     if candidate.learned_from:
         count = candidate.learned_from
         lines.append(t(LEARNED_FROM_ONE if count == 1 else LEARNED_FROM) % {"count": count})
@@ -113,22 +114,27 @@ def _candidate(candidate: Candidate, t: Translate) -> str:
     if candidate.expected:
         lines.append(f"{t('Expected, not recorded')}: {_listed(expected.name for expected in candidate.expected)}")
     if candidate.against:
-        against = "; ".join(_contrary(one, t) for one in candidate.against[:_MOST_NAMED])
+        against = "; ".join(contrary(one._replace(name=_name(one.name)), t) for one in candidate.against[:_MOST_NAMED])
         lines.append(f"{t('Against')}: {against}")
     return "\n   - ".join(lines)
 
 
 def _supporting(support: Support) -> str:
-    mark = next(mark for least, mark in _MARKS if support.share >= least)
-    return f"{support.name} {mark}"
+    return f"{support.name} {weight_mark(support.share)}"
 
 
-def _contrary(against: Against, t: Translate) -> str:
+def weight_mark(share: float) -> str:
+    """One to three marks for how much a finding weighs among all that speak for a disease."""
+    return next(mark for least, mark in _MARKS if share >= least)
+
+
+def contrary(against: Against, t: Translate) -> str:
+    """What speaks against a disease, as a phrase."""
     if against.reason == "onset":
         return t("usually begins later in life (%(age)s years or more)") % {"age": against.name}
     if against.reason == "sex":
         return t("X-linked recessive: mostly males fall ill")
-    return t("%(finding)s excluded") % {"finding": _name(against.name)}
+    return t("%(finding)s excluded") % {"finding": against.name}
 
 
 def _excluded(phenotype: Phenotype, t: Translate) -> str:

@@ -63,7 +63,7 @@ def snapshot_from_record(
         pregnant=flag("pregnant", fields),
         spo2_scale=scale,
         encounter_class=encounter_class,
-        complaint_group=_complaint_group(text("complaint", fields), tables),
+        complaint_group=complaint_group_of(text("complaint", fields), tables),
         arrived_by_ambulance=flag("ambulance", fields),
         remarks=scale_remarks,
     )
@@ -113,7 +113,7 @@ def _condition(code: str, tables: CodeTables) -> Condition:
     )
 
 
-def _complaint_group(complaint: str | None, tables: CodeTables) -> str | None:
+def complaint_group_of(complaint: str | None, tables: CodeTables) -> str | None:
     """The group of a complaint sent as an ICD-10-CM or SNOMED CT code, else as words."""
     if complaint is None:
         return None

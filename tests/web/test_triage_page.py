@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
+from cds_service.errors import Unavailable
 from tests.conftest import Service
 from tests.web.pages import FILLED, form_token, send, text_of
 
@@ -64,28 +65,35 @@ def test_fahrenheit_is_the_same_patient(service: Service, browser: FlaskClient) 
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("fields", "said"),
     [
-        ("temperature", "warm"),
-        ("age", "-3"),
-        ("birth_date", "2031-01-01"),
-        ("birth_date", "yesterday"),
-        ("consciousness", "Z"),
-        ("temperature_unit", "K"),
-        ("patient_id", "x" * 300),
+        ({"temperature": "warm"}, "temperature : cannot be read"),
+        ({"age": "old"}, "age : cannot be read"),
+        ({"age": "-3"}, "age : must be between 0 and 130"),
+        ({"age": "17"}, "age : does not fit the birth date"),
+        ({"birth_date": "2031-01-01"}, "birth date : cannot be read"),
+        ({"birth_date": "yesterday"}, "birth date : cannot be read"),
+        ({"consciousness": "Z"}, "consciousness : cannot be read"),
+        ({"temperature_unit": "K"}, "temperature : cannot be read"),
+        ({"patient_id": "x" * 300}, "record number : cannot be read"),
+        ({"spo2_scale": "2"}, "scale 2 decided by : scale 2 needs who decided it"),
     ],
 )
 def test_what_cannot_be_read_is_marked_and_nothing_is_stored_or_lost(
-    service: Service, browser: FlaskClient, name: str, value: str
+    service: Service, browser: FlaskClient, fields: dict[str, str], said: str
 ) -> None:
-    refused = send(browser, "/triage", **FILLED | {name: value})
-    page = refused.get_data(as_text=True)
+    refused = send(browser, "/triage", **FILLED | fields)
 
     assert refused.status_code == 400
-    assert "one value cannot be read" in text_of(refused)
-    assert page.count("cannot be read: check it") == 1
-    assert 'value="132"' in page
+    assert "these fields must be mended" in text_of(refused)
+    assert said in text_of(refused)
+    assert 'value="132"' in refused.get_data(as_text=True)
     assert rows(service) == []
+
+
+def test_everything_that_is_wrong_is_said_at_once(browser: FlaskClient) -> None:
+    said = text_of(send(browser, "/triage", **FILLED | {"spo2": "good", "birth_date": "x", "pulse_rate": "215"}))
+    assert "birth date : cannot be read: check it SpO2 : cannot be read: check it pulse : unusual" in said
 
 
 def test_an_impossible_value_is_kept_with_a_reason_only_and_never_scored(
@@ -95,17 +103,84 @@ def test_an_impossible_value_is_kept_with_a_reason_only_and_never_scored(
     asked = send(browser, "/triage", **impossible)
     assert (asked.status_code, rows(service)) == (422, [])
     assert "between 25 and 45 °C a value can be true" in text_of(asked)
-    assert send(browser, "/triage", **impossible, kept="I like it").status_code == 422
+    assert send(browser, "/triage", **impossible, kept_temperature="I like it").status_code == 422
+    assert send(browser, "/triage", **impossible, kept_spo2="device").status_code == 422
 
-    said = text_of(send(browser, "/triage", **impossible, kept="device"))
+    said = text_of(send(browser, "/triage", **impossible, kept_temperature="device"))
 
     assert "temperature 98.6 Cel: impossible in that unit, check" in said
     assert "An impossible value was kept: the device shows it." in said
     assert "temperature" not in used(service)
 
 
+def test_the_range_is_said_in_the_unit_that_was_typed(browser: FlaskClient) -> None:
+    asked = send(browser, "/triage", **FILLED | {"temperature": "38,4", "temperature_unit": "[degF]"})
+    assert "Check the patient. Between 77 and 113 °F a value can be true. Or is it °C?" in text_of(asked)
+
+
+def test_a_diastolic_pressure_not_below_the_systolic_is_kept_with_a_reason_and_neither_is_scored(
+    service: Service, browser: FlaskClient
+) -> None:
+    clashing = FILLED | {"systolic_bp": "90", "diastolic_bp": "140"}
+    asked = send(browser, "/triage", **clashing)
+    assert (asked.status_code, rows(service)) == (422, [])
+    assert "The diastolic pressure must be below the systolic." in text_of(asked)
+
+    assert send(browser, "/triage", **clashing, kept_diastolic_bp="repeated").status_code == 200
+    assert not {"systolic_bp", "diastolic_bp"} & set(used(service))
+
+
 def test_what_may_be_the_emergency_itself_says_so_before_anything_is_stored(browser: FlaskClient) -> None:
     assert "Check the patient" in text_of(send(browser, "/triage", **FILLED | {"respiratory_rate": "0"}))
+
+
+@pytest.mark.parametrize(
+    ("field", "fields", "said"),
+    [
+        ("pulse_rate", {"pulse_rate": "215"}, "unusual: is it right? yes, 215 is right"),
+        ("pulse_rate", {"pulse_rate": "80"}, "NEWS2 0 points: 51–90"),
+        ("temperature", {"temperature": "3,84", "temperature_unit": "Cel"}, "Check the patient. Between 25 and 45 °C"),
+        ("temperature", {"temperature": "38,4", "temperature_unit": "Cel"}, "36.1–38 °C (97–100.4 °F)"),
+        ("spo2", {"spo2": "104"}, "Impossible: between 30 and 100 % a value can be true"),
+        ("systolic_bp", {"systolic_bp": "80", "diastolic_bp": "90"}, "must be below the systolic"),
+        ("age", {"age": "131"}, "must be between 0 and 130"),
+        ("complaint", {"complaint": "dolor de pecho"}, "read as: chest pain"),
+        ("complaint", {"complaint": "qwertz"}, "no complaint we know"),
+    ],
+)
+def test_a_field_is_checked_while_the_form_is_filled(
+    service: Service, browser: FlaskClient, field: str, fields: dict[str, str], said: str
+) -> None:
+    part = send(browser, "/triage/check", "/triage", field=field, **fields)
+    assert (part.status_code, rows(service)) == (200, [])
+    assert said in text_of(part)
+    assert "<html" not in part.get_data(as_text=True)
+
+
+def test_a_field_that_is_not_of_the_form_is_not_checked(browser: FlaskClient) -> None:
+    assert send(browser, "/triage/check", "/triage", field="shoe_size").status_code == 400
+
+
+def test_while_nothing_can_be_stored_what_was_typed_stays(
+    service: Service, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*arguments: object, **more: object) -> None:
+        raise Unavailable("the writer is away", where="storage")
+
+    monkeypatch.setattr(service.runtime.writer, "submit", away)
+    page = send(browser, "/triage", **FILLED)
+    assert page.status_code == 503
+    assert "No result is not low risk" in text_of(page)
+    assert 'value="38,4"' in page.get_data(as_text=True)
+
+
+def test_pain_blood_group_and_exercise_are_stored_and_change_no_score(service: Service, browser: FlaskClient) -> None:
+    send(browser, "/triage", **FILLED)
+    send(browser, "/triage", **FILLED, pain="7", blood_group="AB-", exercise_days="12")
+    first, second = (json.loads(row.outcome) for row in rows(service))
+    assert (first["risk"]["probability"], first["news2"]) == (second["risk"]["probability"], second["news2"])
+    readings = json.loads(rows(service)[1].snapshot)["readings"]
+    assert {"pain", "blood_group", "exercise_days"} <= set(readings)
 
 
 def test_an_unusual_value_is_taken_once_it_is_confirmed_as_it_stands(service: Service, browser: FlaskClient) -> None:
@@ -129,8 +204,17 @@ def test_a_form_sent_twice_is_stored_once(service: Service, browser: FlaskClient
     assert "NEWS2 9" in text_of(second)
 
 
-def test_scale_2_needs_who_decided_it(browser: FlaskClient) -> None:
-    assert send(browser, "/triage", **FILLED, spo2_scale="2").status_code == 400
+def test_the_same_page_sent_again_with_another_value_is_another_prediction(
+    service: Service, browser: FlaskClient
+) -> None:
+    page = browser.get("/triage").get_data(as_text=True)
+    fields = {**FILLED, "form_token": form_token(page), "key": "one form"}
+    browser.post("/triage", data=fields)
+    assert browser.post("/triage", data=fields | {"pulse_rate": "80"}).status_code == 200
+    assert len(rows(service)) == 2
+
+
+def test_scale_2_is_taken_with_who_decided_it(browser: FlaskClient) -> None:
     assert send(browser, "/triage", **FILLED, spo2_scale="2", spo2_scale_by="Dr. Ruiz").status_code == 200
 
 

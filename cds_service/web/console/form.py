@@ -1,4 +1,4 @@
-"""The triage form as a table: what is asked, in which order, and which numbers are asked about twice."""
+"""The triage form as a table: what is asked, in which order, and the record it becomes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from datetime import date
 from typing import Any
 
 from cds_service.domain.patient import Identity
-from cds_service.domain.statements import Given, quantity
-from cds_service.domain.vitals import USUAL, VITAL_SIGNS
 from cds_service.errors import BadRequest
 from cds_service.i18n import msgid
-from cds_service.records.fields import number, text
+from cds_service.records.fields import text
 
 # Units a person may choose; the first is the form's own.
 UNITS: Mapping[str, tuple[str, ...]] = {"temperature": ("Cel", "[degF]")}
@@ -39,7 +37,7 @@ CHOICES: Mapping[str, tuple[tuple[str, str], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One question of the form; `kind` is text, date, number or choice."""
+    """One question of the form; `kind` is text, date, number, choice (buttons) or list (a menu)."""
 
     name: str
     label: str
@@ -60,63 +58,41 @@ VITALS = (
     Field("spo2", "SpO2"),
     Field("on_oxygen", msgid("oxygen"), "choice"),
     Field("systolic_bp", msgid("systolic pressure")),
-    Field("diastolic_bp", msgid("diastolic pressure")),
+    Field("diastolic_bp", msgid("diastolic pressure"), hint=msgid("below the systolic; no point of NEWS2")),
     Field("pulse_rate", msgid("pulse")),
     Field("consciousness", msgid("consciousness"), "choice", msgid("ask about new confusion")),
     Field("temperature", msgid("temperature")),
-    Field("pain", msgid("pain")),
 )
 VISIT = (
     Field("complaint", msgid("chief complaint"), "text", msgid("in a few words, English or Spanish")),
     Field("ambulance", msgid("arrived by ambulance"), "choice"),
-    Field("blood_group", msgid("blood group"), "choice"),
-    Field("exercise_days", msgid("days of exercise a month")),
     Field("spo2_scale", msgid("SpO2 scale"), "choice", msgid("scale 2 only by a recorded decision")),
     Field("spo2_scale_by", msgid("scale 2 decided by"), "text"),
 )
-SECTIONS = ((msgid("Patient"), PATIENT), (msgid("Vital signs"), VITALS), (msgid("Visit"), VISIT))
-NAMES = frozenset(field.name for _, fields in SECTIONS for field in fields) | {f"{name}_unit" for name in UNITS}
+# Facts of the record that NEWS2 and the risk model do not read (domain/early_warning.py, domain/features.py).
+UNSCORED = (
+    Field("pain", msgid("pain"), hint=msgid("0 none, 10 the worst")),
+    Field("blood_group", msgid("blood group"), "list"),
+    Field("exercise_days", msgid("days of exercise a month")),
+)
+SECTIONS = (
+    (msgid("Patient"), PATIENT),
+    (msgid("Vital signs"), VITALS),
+    (msgid("Visit"), VISIT),
+    (msgid("Stored, used by no score"), UNSCORED),
+)
+FIELDS: Mapping[str, Field] = {field.name: field for _, fields in SECTIONS for field in fields}
+NAMES = frozenset(FIELDS) | {f"{name}_unit" for name in UNITS}
 
 _IDENTITY = ("patient_name", "birth_date")
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """A number that is asked about before it is taken.
-
-    An impossible one is never scored; an alarming one may be the emergency itself.
-    """
-
-    name: str
-    is_impossible: bool
-    is_alarming: bool = False
-
-
-def doubts(given: Mapping[str, str]) -> tuple[Doubt, ...]:
-    """The numbers outside what is plausible, or usual; BadRequest for what is no number."""
-    found = []
-    for name, value in given.items():
-        sign = VITAL_SIGNS.get(name)
-        if sign is None or sign.kind != "quantity":
-            continue
-        unit = given.get(f"{name}_unit", sign.unit)
-        if unit not in UNITS.get(name, (sign.unit,)):
-            raise BadRequest("send one of the units of the form", where=f"{name}_unit")
-        said = quantity(sign, number(name, value), unit)
-        low, high = USUAL.get("heart_rate" if name == "pulse_rate" else name, (sign.low, sign.high))
-        if not isinstance(said, Given):
-            found.append(Doubt(name, True, said.alarming))
-        elif not low <= float(said.value) <= high:
-            found.append(Doubt(name, False))
-    return tuple(found)
-
-
 def record_of(given: Mapping[str, str], *, today: date) -> tuple[dict[str, Any], Identity]:
     """The flat record the form asks to be scored, and whose it is. An empty age follows from the birth date."""
-    born = _birth_date(given.get("birth_date"), today)
+    born = birth_date(given, today)
     record: dict[str, Any] = {name: value for name, value in given.items() if name not in _IDENTITY}
     if born is not None and "age" not in record:
-        record["age"] = today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+        record["age"] = years_since(born, today)
     for name in UNITS:
         if name not in record:
             record.pop(f"{name}_unit", None)
@@ -126,12 +102,9 @@ def record_of(given: Mapping[str, str], *, today: date) -> tuple[dict[str, Any],
     return record, identity
 
 
-def unit_sign(unit: str) -> str:
-    """A unit as people write it."""
-    return UNIT_SIGNS.get(unit, unit)
-
-
-def _birth_date(value: str | None, today: date) -> date | None:
+def birth_date(given: Mapping[str, str], today: date) -> date | None:
+    """The day the patient was born, None where it is not given; BadRequest for what is no day a patient can have."""
+    value = given.get("birth_date")
     if not value:
         return None
     try:
@@ -141,3 +114,13 @@ def _birth_date(value: str | None, today: date) -> date | None:
     if not date(1890, 1, 1) <= born <= today:
         raise BadRequest("lies in the future, or too far back", where="birth_date")
     return born
+
+
+def years_since(born: date, today: date) -> int:
+    """Completed years."""
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+
+
+def unit_sign(unit: str) -> str:
+    """A unit as people write it."""
+    return UNIT_SIGNS.get(unit, unit)

@@ -19,6 +19,7 @@ from cds_service.services.record_label import record_label
 from cds_service.state_words import CLASSES
 from cds_service.web.answering import received, stored_prediction
 from cds_service.web.console.pages import console, link, page, page_language, person
+from cds_service.web.console.rare_view import rare_view_of
 from cds_service.web.console.sessions import require_own_form
 from cds_service.web.console.view import view_of
 from cds_service.web.context import runtime, see_other
@@ -78,8 +79,7 @@ def _prediction_page(prediction_id: str, actor: Actor, *, status: int = 200, is_
         "states": {name: told.t(text) for name, text in CLASSES.items()},
     }
     if isinstance(found, RareAssessment):
-        at = found.snapshot.at.astimezone(zone)
-        return page("rare.html", actor=actor, status=status, found=found, at=at, **values)
+        return page("rare.html", actor=actor, status=status, rare=rare_view_of(found, told, zone), **values)
     return page("prediction.html", actor=actor, status=status, view=view_of(found, told, zone), **values)
 
 

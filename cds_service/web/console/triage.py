@@ -1,40 +1,46 @@
-"""The triage form: typed vital signs in, the stored and explained prediction beside it."""
+"""The triage form: typed vital signs and symptoms in, the stored and explained prediction beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from hashlib import sha256
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 from uuid import uuid4
 
-import msgspec
 from flask import Response, request
 
+from cds_service.cdshooks.complaint_words import COMPLAINTS
 from cds_service.cdshooks.wording import words
 from cds_service.domain.actor import Actor
-from cds_service.domain.mode import Mode
-from cds_service.domain.phenotype import RareAssessment
 from cds_service.domain.vitals import VITAL_SIGNS
-from cds_service.errors import BadRequest
-from cds_service.records.reader import snapshot_from_record
-from cds_service.services.log_prediction import Asked
-from cds_service.web.answering import commit, mode_of, predict_from, stored_prediction
-from cds_service.web.console import form
+from cds_service.errors import BadRequest, Unavailable
+from cds_service.inference.ranker_service import RareDiseases
+from cds_service.records.reader import complaint_group_of
+from cds_service.web.console import checks, form, symptoms
+from cds_service.web.console.checks import Answers, Doubt, Kind
+from cds_service.web.console.outcome import Filled, outcome_of
 from cds_service.web.console.pages import console, page, page_language, person
 from cds_service.web.console.sessions import require_own_form
-from cds_service.web.console.view import View, view_of
 from cds_service.web.context import runtime
-from cds_service.web.documents import prediction_document
 
-# Why an impossible value is kept: a list, since words of one's own could name the patient.
-_KEPT = ("device", "repeated", "chart")
+_PRESSURES = ("systolic_bp", "diastolic_bp")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The form as it was sent: fields, symptoms, and what was said to doubts."""
+
+    given: Mapping[str, str]
+    sides: symptoms.Sides
+    answers: Answers
 
 
 @console.get("/triage")
 def triage() -> Response:
     """The empty form."""
-    return _form_page(person(runtime()), {})
+    actor = person(runtime())
+    return _form_page(actor, Draft({}, {side: symptoms.Side() for side in symptoms.SIDES}, Answers((), {})))
 
 
 @console.post("/triage")
@@ -42,64 +48,119 @@ def assess_form() -> Response:
     """The form as it was filled, and the prediction; or what must be looked at first, with nothing stored."""
     actor = person(runtime())
     require_own_form()
-    given = {name: value for name in form.NAMES if (value := request.form.get(name, "").strip())}
+    known = _known()
+    draft = _draft(known)
+    if known is not None:
+        draft = replace(draft, sides=symptoms.read(draft.sides, known))
+    asked = checks.doubts(draft.given, today=_today())
+    if any(doubt.is_wrong for doubt in asked.values()):
+        return _form_page(actor, draft, status=400, doubts=asked, known=known)
+    is_open = [doubt for doubt in asked.values() if not draft.answers.settle(doubt, draft.given)]
+    if is_open or any(side.questions for side in draft.sides.values()):
+        return _form_page(actor, draft, status=422, doubts=asked, is_asked=True, known=known)
     try:
-        doubts = form.doubts(given)
-        if not _are_settled(doubts, given):
-            return _form_page(actor, given, status=422, doubts=doubts)
-        shown = _assessed(given, doubts, actor)
+        outcome = outcome_of(_filled(draft, asked), actor, page_language(), known)
     except BadRequest as error:
-        return _form_page(actor, given, status=400, wrong=error.where)
-    return _form_page(actor, given, shown=shown, is_silent=shown is None)
+        asked[error.where] = Doubt(error.where, Kind.UNREADABLE)
+        return _form_page(actor, draft, status=400, doubts=asked, known=known)
+    except Unavailable:
+        return _form_page(actor, draft, status=503, is_away=True, known=known)
+    return _form_page(actor, draft, outcome=outcome, doubts=asked, known=known)
 
 
-def _are_settled(doubts: tuple[form.Doubt, ...], given: Mapping[str, str]) -> bool:
-    """Whether each doubtful number was confirmed as it stands, and each impossible one with a reason."""
-    confirmed = set(request.form.getlist("confirmed"))
-    reason = request.form.get("kept")
-    return all(
-        (reason in _KEPT) if doubt.is_impossible else (f"{doubt.name}={given[doubt.name]}" in confirmed)
-        for doubt in doubts
+@console.post("/triage/check")
+def check_field() -> Response:
+    """What the form says of one field as it stands, for the place below it; both pressures for either."""
+    actor = person(runtime())
+    require_own_form()
+    name = request.form.get("field", "")
+    if name not in form.FIELDS:
+        raise BadRequest("no such field", where="field")
+    draft = _draft(None)
+    names = [name, *(other for other in _PRESSURES if name in _PRESSURES and other != name)]
+    return page(
+        "triage_notes.html", actor=actor, names=names, **_values(draft, checks.doubts(draft.given, today=_today()))
     )
 
 
-def _assessed(given: Mapping[str, str], doubts: tuple[form.Doubt, ...], actor: Actor) -> View | None:
-    """The stored prediction; None where the tenant's predictions are not shown. The same form twice is stored once."""
-    process = runtime()
-    at = process.now()
-    asked = Asked(
-        actor=actor,
-        service="triage",
-        language=page_language(),
-        request_hash=sha256(msgspec.json.encode(sorted(given.items()))).digest(),
-        hook_instance=request.form.get("key", "")[:64] or None,
-        mode=mode_of(actor),
-    )
-    zone = process.settings.site.zone_info
-    record, identity = form.record_of(given, today=at.astimezone(zone).date())
-    if record.get("spo2_scale") == "2":
-        record["spo2_scale_at"] = at.isoformat()
-    snapshot = snapshot_from_record(record, at=at, policy=process.settings.site.reading, tables=process.tables)
-    kept = tuple(f"impossible-kept-{request.form['kept']}" for doubt in doubts if doubt.is_impossible)
-    snapshot = replace(snapshot, identity=identity, remarks=(*snapshot.remarks, *dict.fromkeys(kept)))
-    prediction = predict_from(snapshot)
-    stored = commit(prediction, asked, prediction_document(prediction))
-    if asked.mode is not Mode.LIVE:
+@console.post("/triage/symptoms")
+def change_symptoms() -> Response:
+    """The form after a press of one of its symptoms' buttons, or with findings like what is typed last."""
+    actor = person(runtime())
+    require_own_form()
+    known = _known()
+    draft = _draft(known)
+    action = request.form.get("symptom", "")
+    verb, _, side = action.partition(" ")
+    if known is not None and verb == "find" and side in symptoms.SIDES:
+        draft = replace(draft, sides={**draft.sides, side: symptoms.offer(draft.sides[side], known)})
+    elif known is not None:
+        draft = replace(draft, sides=symptoms.change(draft.sides, action, known))
+    return _form_page(actor, draft, focus=side.partition(" ")[0], known=known)
+
+
+def _known() -> RareDiseases | None:
+    """The knowledge base, None while there is none."""
+    try:
+        return runtime().rare.get()
+    except Unavailable:
         return None
-    found = stored_prediction(str(stored.id), actor) if stored.replayed else prediction
-    if isinstance(found, RareAssessment):
-        raise BadRequest("this form was sent for something else", where="key")
-    return view_of(found, words(page_language()), zone)
 
 
-def _form_page(actor: Actor, given: Mapping[str, str], *, status: int = 200, **values: Any) -> Response:
+def _today() -> date:
+    process = runtime()
+    return process.now().astimezone(process.settings.site.zone_info).date()
+
+
+def _draft(known: RareDiseases | None) -> Draft:
+    sent = request.form
+    kept = {name: reason for name in form.FIELDS if (reason := sent.get(f"kept_{name}", ""))}
+    return Draft(
+        given={name: value for name in form.NAMES if (value := sent.get(name, "").strip())},
+        sides=symptoms.sides_of(sent, known),
+        answers=Answers(frozenset(sent.getlist("confirmed")), kept),
+    )
+
+
+def _filled(draft: Draft, asked: Mapping[str, Doubt]) -> Filled:
+    return Filled(
+        given=draft.given,
+        heard=symptoms.heard(draft.sides),
+        reasons=tuple(draft.answers.kept[name] for name, doubt in asked.items() if doubt.wants_reason),
+        key=request.form.get("key", "")[:64],
+    )
+
+
+def _form_page(
+    actor: Actor,
+    draft: Draft,
+    *,
+    status: int = 200,
+    doubts: Mapping[str, Doubt] | None = None,
+    known: RareDiseases | None = None,
+    **values: Any,
+) -> Response:
     return page(
         "triage.html",
         actor=actor,
         status=status,
-        form=form,
-        given=given,
-        signs=VITAL_SIGNS,
         key=uuid4().hex,
+        is_loading=known is None and any(side.text or side.taken for side in draft.sides.values()),
+        **_values(draft, doubts or {}),
         **values,
     )
+
+
+def _values(draft: Draft, doubts: Mapping[str, Doubt]) -> dict[str, Any]:
+    """What the parts of the form are drawn from."""
+    told = words(page_language())
+    group = complaint_group_of(draft.given.get("complaint"), runtime().tables)
+    return {
+        "form": form,
+        "checks": checks,
+        "signs": VITAL_SIGNS,
+        "draft": draft,
+        "doubts": doubts,
+        "number": told.number,
+        "complaint_group": told.t(COMPLAINTS[group]) if group else "",
+    }
