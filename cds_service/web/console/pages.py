@@ -95,10 +95,22 @@ def _base() -> str:
 def show_error(error: CdsError) -> Response:
     """A failure in words; who is not signed in is asked to."""
     if isinstance(error, SignedOut):
-        return see_other(link("console.login", next=_base() + request.full_path.rstrip("?")))
+        return _to_login()
     if isinstance(error, Forbidden):
         record_refusal(error.reason)
     return page("error.html", status=error.status, title=HTTPStatus(error.status).phrase, error=error)
+
+
+def _to_login() -> Response:
+    """On to the login, then back to the page; from what only takes forms, to the first page.
+
+    A part of a page that is fetched cannot show the login: it says where the whole page must go.
+    """
+    asked = _base() + request.full_path.rstrip("?") if request.method == "GET" else link("console.first_page")
+    address = link("console.login", next=asked)
+    if "HX-Request" not in request.headers:
+        return see_other(address)
+    return Response(status=204, headers={"HX-Redirect": address})
 
 
 @console.get("/")
