@@ -91,6 +91,7 @@ ACCESS: dict[str, Access] = {
     "cds serve-mllp": _run(),
     "cds migrate": _run(),
     "cds check": _run(),
+    "cds rollup": _run(),
     "cds messages list": _run(),
     "cds messages senders": _run(),
     "cds messages show": _run("message-read"),

@@ -6,7 +6,6 @@ import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 
 from sqlalchemy import Engine
 
@@ -24,6 +23,7 @@ from cds_service.monitoring.budget import ClientBudgets, KnownLogins, LoginBacko
 from cds_service.monitoring.feeds import Feeds
 from cds_service.services.assess_message import Assessor
 from cds_service.services.check_database import check_database
+from cds_service.services.counting import Counting
 from cds_service.services.daily import Daily
 from cds_service.services.forget import Retention, forget_what_is_old
 from cds_service.services.intake import Intake
@@ -50,8 +50,8 @@ log = logs.get_logger(__name__)
 REFUSALS_NOTED = 60
 # Chosen by us: a model that is back is used within half a minute.
 PENDING_EVERY_S = 30.0
-# Chosen by us: an alarm is seen within a minute, and a look costs nothing while nobody is silent.
-FEEDS_EVERY_S = 60.0
+# Chosen by us: an alarm is seen within a minute and the dashboard is a minute behind; a look at nothing new is cheap.
+LOOK_EVERY_S = 60.0
 # Chosen by us: when a network is cut every sender falls silent; twenty lines say so.
 FEEDS_LOGGED = 20
 
@@ -81,8 +81,8 @@ class Runtime:
     watch: Watch = field(init=False)
     draining: bool = field(default=False)
     daily: Daily | None = field(default=None)
-    scoring: Daily | None = field(default=None)
-    listening: Daily | None = field(default=None)
+    beside: tuple[Daily, ...] = ()
+    counting: Counting = field(init=False)
     feeds: Feeds = field(init=False)
     rare: RareDiseasesLater = field(init=False)
     overlays: Overlays = field(init=False)
@@ -108,7 +108,8 @@ class Runtime:
         self.overlays = Overlays(self.engine, self.keyring)
         self.readings = ReadingsStore(self.engine, self.keyring, self.settings.site.reading)
         self.findings_sent = FindingsStore(self.engine, self.keyring, self.settings.site.hl7)
-        self.feeds = Feeds(self.settings.site.feeds, self.now(), partial(last_heard, self.engine))
+        self.counting = Counting(self.engine, self.writer.submit_change, self.settings.models_dir, lambda: self.now())
+        self.feeds = Feeds(self.settings.site.feeds, self.now(), lambda key, since: last_heard(self.engine, key, since))
         self.shadow = Shadow(self.models.challengers, self.settings.site.assessment, self.writer.submit_change)
         self.intake = Intake(
             assessor=Assessor(self.settings.site, self.tables, lambda: self.models.serving, self.watch.mode),
@@ -147,8 +148,9 @@ class Runtime:
             log.warning("database_unavailable_at_start", reason=error.text)
         if any(self._retention):
             self.daily = Daily(self._forget_what_is_old)
-        self.scoring = Daily(self._score_pending, first_s=PENDING_EVERY_S, every_s=PENDING_EVERY_S)
-        self.listening = Daily(self._look_at_feeds, first_s=FEEDS_EVERY_S, every_s=FEEDS_EVERY_S)
+        works = dict.fromkeys((self._look_at_feeds, self.counting.count), LOOK_EVERY_S)
+        works[self._score_pending] = PENDING_EVERY_S
+        self.beside = tuple(Daily(work, first_s=every_s, every_s=every_s) for work, every_s in works.items())
         self.rare.start()
         self.watch.start()
         self.models.start()
@@ -158,9 +160,8 @@ class Runtime:
     def drain(self, timeout_s: float = 10.0) -> None:
         """Commit what is queued and let go of the database; answers false on /readyz from now on."""
         self.draining = True
-        for work in (self.daily, self.scoring, self.listening):
-            if work is not None:
-                work.stop()
+        for work in (*self.beside, *([] if self.daily is None else [self.daily])):
+            work.stop()
         self.watch.stop()
         self.models.stop()
         self.shadow.stop()

@@ -16,7 +16,7 @@ from cds_service.settings import Settings
 # The first word of a command and the module it is in. Only that one is imported: a rollback does not wait for the
 # web application.
 MODULES: Mapping[str, str] = {
-    **dict.fromkeys(("serve", "serve-mllp", "migrate", "check"), "operate"),
+    **dict.fromkeys(("serve", "serve-mllp", "migrate", "check", "rollup"), "operate"),
     "messages": "messages",
     **dict.fromkeys(("users", "tokens"), "people"),
     "audit": "audit",

@@ -10,15 +10,18 @@ from pathlib import Path
 from uuid import uuid4
 
 from cds_service.app import create_app
-from cds_service.cli.command import Command, argument, say
+from cds_service.cli.command import Command, argument, command_writer, say
 from cds_service.errors import ConfigurationError, Unavailable
 from cds_service.mllp.receiving import listen, serve_alone
 from cds_service.runtime import Runtime
 from cds_service.services.check_database import check_database
 from cds_service.services.example import moved_to_now
 from cds_service.services.models import load_models_in_force
+from cds_service.services.references import References
+from cds_service.services.roll_up import Roller
 from cds_service.settings import Settings, sqlite_directory
 from cds_service.storage import schema
+from cds_service.storage.schema import open_current
 from cds_service.storage.sessions import open_engine
 from cds_service.web import serving
 
@@ -58,6 +61,17 @@ def check(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0 if ok else 1
 
 
+def rollup(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Count the days that are new or changed for the dashboard; 1 while a service counts them."""
+    with command_writer(settings) as writer:
+        roller = Roller(open_current(settings.database_url), writer.submit_change, References(settings.models_dir))
+        counted = roller.roll_up()
+        roller.engine.dispose()
+    said = ", ".join(f"{part} of {days} days" for part, days in counted.items()) or "nothing new"
+    say(arguments, {"ok": not roller.is_held_up, "counted": dict(counted)}, f"counted: {said}")
+    return 1 if roller.is_held_up else 0
+
+
 def _refuse_to_start(settings: Settings) -> None:
     """Raise ConfigurationError for what no waiting mends; a database that is away is waited for by the service."""
     engine = open_engine(settings.database_url)
@@ -93,4 +107,5 @@ COMMANDS = (
     Command(("serve-mllp",), serve_mllp),
     Command(("migrate",), migrate),
     Command(("check",), check),
+    Command(("rollup",), rollup),
 )

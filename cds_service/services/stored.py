@@ -95,6 +95,11 @@ def outcome_from_bytes(outcome: bytes) -> Outcome | None:
     return None if outcome.startswith(_IS_RARE) else _OUTCOME.decode(outcome)
 
 
+def concluded_from_bytes(outcome: bytes) -> Outcome | RareOutcome:
+    """What was concluded, whether of vital signs or of rare diseases."""
+    return _RARE_OUTCOME.decode(outcome) if outcome.startswith(_IS_RARE) else _OUTCOME.decode(outcome)
+
+
 def phenotype_from_bytes(outcome: bytes) -> Phenotype | None:
     """The findings rare diseases were ranked for; None where vital signs were assessed."""
     return _RARE_OUTCOME.decode(outcome).phenotype if outcome.startswith(_IS_RARE) else None

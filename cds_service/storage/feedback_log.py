@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, select
 from cds_service.domain.feedback import OVERRIDDEN, Feedback
 from cds_service.storage.change import Transaction, add_missing
 from cds_service.storage.identity import Keyring, unsealed
+from cds_service.storage.rollups import Part, count_again
 from cds_service.storage.sessions import reading
 from cds_service.storage.tables import feedback, predictions
 
@@ -88,14 +89,17 @@ def is_stored(transaction: Transaction, entry: FeedbackEntry, keyring: Keyring) 
 
 
 def add_feedback(transaction: Transaction, row: dict[str, Any]) -> bool:
-    """Whether the report was new and is stored now."""
-    return add_missing(transaction, feedback, row)
+    """Whether the report was new and is stored now; then the card's day is counted again."""
+    is_new = add_missing(transaction, feedback, row)
+    if is_new:
+        count_again(transaction, [row["card"]], Part.REPORTS)
+    return is_new
 
 
 def reports_on(connection: Connection, tenant: str, card: UUID) -> list[Feedback]:
     """Every report on the card."""
-    query = select(*_COLUMNS).where(feedback.c.tenant == tenant, feedback.c.card == card)
-    return [_report(row) for row in connection.execute(query)]
+    query = select(*REPORT_COLUMNS).where(feedback.c.tenant == tenant, feedback.c.card == card)
+    return [report_from_row(row) for row in connection.execute(query)]
 
 
 def overridden_cards(engine: Engine, since: datetime, systems: Collection[str]) -> dict[UUID, list[Feedback]]:
@@ -105,8 +109,8 @@ def overridden_cards(engine: Engine, since: datetime, systems: Collection[str]) 
     )
     found: dict[UUID, list[Feedback]] = {}
     with reading(engine) as connection:
-        for row in connection.execute(select(*_COLUMNS).where(feedback.c.card.in_(recent))):
-            found.setdefault(row.card, []).append(_report(row))
+        for row in connection.execute(select(*REPORT_COLUMNS).where(feedback.c.card.in_(recent))):
+            found.setdefault(row.card, []).append(report_from_row(row))
     return found
 
 
@@ -129,12 +133,13 @@ def card_subjects(engine: Engine, cards: Collection[UUID]) -> list[CardSubject]:
         return [CardSubject(*row) for row in connection.execute(select(*columns).where(predictions.c.id.in_(cards)))]
 
 
-_COLUMNS = tuple(
+REPORT_COLUMNS = tuple(
     feedback.c[name]
     for name in ("id", "card", "outcome", "outcome_timestamp", "received_at", "reason_system", "reason_code")
 )
 
 
-def _report(row: Any) -> Feedback:
+def report_from_row(row: Any) -> Feedback:
+    """The report of a row of `REPORT_COLUMNS`."""
     reason = None if row.reason_system is None else (row.reason_system, row.reason_code)
     return Feedback(row.id, row.card, row.outcome, row.outcome_timestamp, row.received_at, reason)

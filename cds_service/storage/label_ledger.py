@@ -15,6 +15,7 @@ from cds_service.errors import Unavailable
 from cds_service.storage.change import Transaction, add_missing
 from cds_service.storage.feedback_log import same_comment, sealed_comment
 from cds_service.storage.identity import Keyring, unsealed
+from cds_service.storage.rollups import Part, count_again
 from cds_service.storage.tables import labels
 
 _NAMES = tuple(field.name for field in fields(Label))
@@ -46,9 +47,10 @@ class Counts:
 
 
 def add_label(transaction: Transaction, label: Label, comment: str, keyring: Keyring) -> Label:
-    """The event as the ledger holds it: this one, or the same that came before."""
+    """The event as the ledger holds it: this one, whose prediction's day is counted again, or the same from before."""
     row = {name: getattr(label, name) for name in _NAMES} | sealed_comment(keyring, "labels", label.id, comment)
     if add_missing(transaction, labels, row):
+        count_again(transaction, [label.prediction_id], Part.TRUTH)
         return label
     found = find_label(transaction, label.tenant, label.id)
     if found is None:

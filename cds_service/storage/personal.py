@@ -30,6 +30,7 @@ from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.change import Applied, Change
 from cds_service.storage.overlay import move_overlays
 from cds_service.storage.prediction_log import first_id_at
+from cds_service.storage.rollups import Part, count_again, keep_counts
 from cds_service.storage.tables import (
     audit_head,
     feedback,
@@ -139,22 +140,41 @@ PERSONAL = (
 
 
 def forget_old(before: datetime, event: AuditEvent, *, batch: int = BATCH) -> Change[Counter[str]]:
-    """Let go of a batch of what is older than the moment: how many rows of each table, none when nothing is left."""
-    return lambda connection: _forget(connection, [(one, one.old(before)) for one in PERSONAL], event, batch)
+    """Let go of a batch of what is older than the moment: how many rows of each table, none when nothing is left.
+
+    What their days came to stays: counts name nobody.
+    """
+    found = [(one, one.old(before)) for one in PERSONAL]
+    return lambda connection: _forget(connection, found, event, batch, keep_counts)
 
 
 def forget_patient(patient_keys: Sequence[str], event: AuditEvent, *, batch: int = BATCH) -> Change[Counter[str]]:
-    """Let go of a batch of what is held of the patient under any of the keys: how many rows of each table."""
-    return lambda connection: _forget(connection, [(one, one.of(patient_keys)) for one in PERSONAL], event, batch)
+    """Let go of a batch of what is held of the patient under any of the keys: how many rows of each table.
+
+    Their days are counted again without them.
+    """
+    found = [(one, one.of(patient_keys)) for one in PERSONAL]
+    return lambda connection: _forget(connection, found, event, batch, _count_again)
+
+
+def _count_again(connection: Connection, prediction_ids: Sequence[UUID]) -> None:
+    count_again(connection, prediction_ids, *Part)
 
 
 def _forget(
-    connection: Connection, found: Sequence[tuple[Personal, Condition]], event: AuditEvent, batch: int
+    connection: Connection,
+    found: Sequence[tuple[Personal, Condition]],
+    event: AuditEvent,
+    batch: int,
+    counted: Callable[[Connection, Sequence[UUID]], None],
 ) -> Applied[Counter[str]]:
     counts: Counter[str] = Counter()
     for one, condition in found:
         if one.table is rare_cases:
             move_overlays(connection, condition)
+        if one.table is predictions:
+            some = select(predictions.c.id).where(condition).order_by(predictions.c.id).limit(batch)
+            counted(connection, connection.execute(some).scalars().all())
         gone = connection.execute(_forgetting(one, condition, batch)).rowcount
         if gone:
             counts[one.table.name] = gone

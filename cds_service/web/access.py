@@ -9,7 +9,7 @@ from cds_service.domain.actor import Actor
 from cds_service.errors import Forbidden, TooManyRequests
 from cds_service.runtime import Runtime
 from cds_service.web.authentication import actor_of_request
-from cds_service.web.context import keep_allowance
+from cds_service.web.context import keep_allowance, keep_caller
 from cds_service.web.refusals import claim
 
 
@@ -20,8 +20,10 @@ def authenticate(process: Runtime) -> Actor:
     admits, TooManyRequests when it is over what a client may ask a minute.
     """
     if process.settings.client_auth == "off":
+        keep_caller(process.clients.local)
         return process.clients.local
     actor = actor_of_request(process)
+    keep_caller(actor)
     allowance = process.budgets.use(actor.tenant, actor.name)
     keep_allowance(allowance)
     if allowance.wait_s:

@@ -21,6 +21,7 @@ FHIR_JSON = "application/fhir+json"
 
 _USE = "cds.token_use"
 _ALLOWANCE = "cds.allowance"
+_CALLER = "cds.caller"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -49,6 +50,16 @@ def keep_token_use(use: TokenUse) -> None:
 def keep_allowance(left: Allowance) -> None:
     """Leave what is left of this client's minute for the answer's headers."""
     request.environ[_ALLOWANCE] = left
+
+
+def keep_caller(actor: Actor) -> None:
+    """Leave who calls, for the count of its answer."""
+    request.environ[_CALLER] = actor
+
+
+def caller() -> Actor | None:
+    """Who calls; None where that is not known, or nobody asked."""
+    return cast(Actor | None, request.environ.get(_CALLER))
 
 
 def allowance() -> Allowance | None:

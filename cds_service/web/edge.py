@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from random import getrandbits
 from time import perf_counter
 
@@ -10,10 +11,12 @@ from flask import Flask, Response, request
 
 from cds_service import logs
 from cds_service.errors import UnsupportedMedia
+from cds_service.monitoring.calls import PAGES
 from cds_service.monitoring.metrics import count_request
-from cds_service.web.context import allowance
+from cds_service.web.context import allowance, caller, runtime
 
 _STARTED = "cds.started"
+_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
@@ -38,7 +41,9 @@ def _begin() -> None:
 def _end(response: Response) -> Response:
     rule = request.url_rule
     route = rule.rule if rule is not None else "(none)"
-    count_request(route, response.status_code, perf_counter() - request.environ[_STARTED])
+    seconds = perf_counter() - request.environ[_STARTED]
+    count_request(route, response.status_code, seconds)
+    _note_call(route, response.status_code, seconds)
     headers = response.headers
     headers["X-Request-ID"] = logs.request_id.get()
     headers["X-Content-Type-Options"] = "nosniff"
@@ -49,6 +54,16 @@ def _end(response: Response) -> Response:
         headers["RateLimit-Remaining"] = str(left.remaining)
         headers["RateLimit-Reset"] = str(left.reset_s)
     return response
+
+
+def _note_call(route: str, status: int, seconds: float) -> None:
+    """Count the call for the dashboard of whoever made it; of calls by nobody known, those that went wrong."""
+    actor = caller()
+    if actor is not None:
+        name = PAGES if request.blueprint == "console" else route
+        runtime().counting.calls.note(actor.tenant, actor.environment, name, status, seconds)
+    elif status in _REFUSED or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        runtime().counting.calls.note("", "", route, status, seconds)
 
 
 def _forget(_error: BaseException | None) -> None:

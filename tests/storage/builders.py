@@ -47,8 +47,8 @@ def an_entry(**changes: Any) -> PredictionEntry:
         "created_at": NOW,
         "language": "en",
         "shown": True,
-        "snapshot": b'{"readings":{}}',
-        "outcome": b'{"news2":null}',
+        "snapshot": b'{"at":"2026-03-14T08:40:00Z","identity":{"patient_id":""}}',
+        "outcome": b'{"news2":null,"news2_omitted":"no","risk":null,"risk_omitted":"no","states":[],"would_help":[]}',
     }
     return PredictionEntry(**{**values, **changes})
 

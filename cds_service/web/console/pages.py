@@ -15,7 +15,7 @@ from cds_service.errors import CdsError, Forbidden
 from cds_service.i18n import LANGUAGES, msgid, negotiate, translator
 from cds_service.runtime import Runtime
 from cds_service.web.console.sessions import SignedOut, form_token, opened_prediction, signed_in
-from cds_service.web.context import runtime, see_other
+from cds_service.web.context import keep_caller, runtime, see_other
 from cds_service.web.refusals import record_refusal
 
 console = Blueprint("console", __name__, template_folder="../templates", static_folder="../static")
@@ -38,6 +38,7 @@ PAGES: Mapping[str, str] = {
 def person(process: Runtime) -> Actor:
     """Who is signed in, if the page is theirs to see; SignedOut or Forbidden otherwise."""
     actor = signed_in(process)
+    keep_caller(actor)
     if not ACCESS[request.endpoint or ""].admits(actor):
         raise Forbidden("role")
     return actor
