@@ -123,4 +123,5 @@ ACCESS: dict[str, Access] = {
     "cds history": _run(),
     "cds replay": _run("prediction-rescore"),
     "cds mode": _run("mode"),
+    "cds demo": _run(),
 }

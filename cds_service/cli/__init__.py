@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -11,7 +10,6 @@ from importlib import import_module
 from cds_service import __version__
 from cds_service.cli.command import Command, say
 from cds_service.errors import CdsError
-from cds_service.settings import Settings
 
 # The first word of a command and the module it is in. Only that one is imported: a rollback does not wait for the
 # web application.
@@ -27,6 +25,7 @@ MODULES: Mapping[str, str] = {
     **dict.fromkeys(("export-labels", "train", "retrain"), "learn"),
     **dict.fromkeys(("promote", "rollback", "shadow", "shadow-report", "history"), "models"),
     "replay": "replay",
+    "demo": "demo",
 }
 
 
@@ -42,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser(commands(words[0] if words else "")).parse_args(words)
     command: Command = arguments.command
     try:
-        return command.run(arguments, Settings.from_environment(os.environ))
+        return command(arguments)
     except CdsError as error:
         say(arguments, {"ok": False, "error": str(error)}, f"cds: {error}", is_error=True)
         return 1

@@ -20,8 +20,6 @@ from cds_service.storage.identity import Keyring
 from cds_service.storage.schema import open_current
 from cds_service.storage.writer import DEADLINE_S, GroupWriter
 
-Run = Callable[[argparse.Namespace, Settings], int]
-
 
 def argument(*names: str, **options: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
     """One argument as argparse takes it."""
@@ -32,12 +30,18 @@ def argument(*names: str, **options: Any) -> tuple[tuple[str, ...], dict[str, An
 class Command:
     """One command by its words, `("users", "add")`; the first line of what it runs is its help.
 
-    Its row in the access table says what it leaves in the audit log, under the account that ran it.
+    Its row in the access table says what it leaves in the audit log, under the account that ran it. What `is_alone`
+    is run without settings: it makes a service of its own.
     """
 
     words: tuple[str, ...]
-    run: Run
+    run: Callable[..., int]
     arguments: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = ()
+    is_alone: bool = False
+
+    def __call__(self, arguments: argparse.Namespace) -> int:
+        """Its exit code; CdsError says what is wrong."""
+        return self.run(arguments) if self.is_alone else self.run(arguments, Settings.from_environment(os.environ))
 
     @property
     def records(self) -> str:

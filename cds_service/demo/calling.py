@@ -27,17 +27,24 @@ class Caller:
 
     def post(self, path: str, body: dict[str, object]) -> dict[str, Any]:
         """The answer as JSON; Unavailable for any that is no success."""
-        self._connection.request("POST", path, json.dumps(body), self._headers)
+        return self._answer("POST", path, json.dumps(body))
+
+    def get(self, path: str) -> dict[str, Any]:
+        """The document at an address as JSON; Unavailable for any answer that is no success."""
+        return self._answer("GET", path, None)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._connection.close()
+
+    def _answer(self, method: str, path: str, body: str | None) -> dict[str, Any]:
+        self._connection.request(method, path, body, self._headers)
         response = self._connection.getresponse()
         content = response.read()
         if response.status >= 300:
             raise Unavailable(f"the service answered {response.status}", where=path)
         document: dict[str, Any] = json.loads(content)
         return document
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        self._connection.close()
 
 
 def ask(caller: Caller, found: Iterable[Visit]) -> list[Asked]:
@@ -49,7 +56,7 @@ def tell(caller: Caller, asked: Sequence[Asked], ward: Ward, seed: int) -> int:
     """Say what became of the patients, long after they were seen; how many labels were sent."""
     count = 0
     for visit, prediction in asked:
-        said_high = prediction["risk"].get("band") == "high"
+        said_high = (prediction["risk"] or {}).get("band") == "high"
         first = ""
         for saying in sayings(visit, ward, said_high=said_high, seed=seed):
             stored = caller.post(f"/predictions/{prediction['id']}/labels", _label(saying, first))

@@ -1,8 +1,8 @@
 """Invented emergency visits with a known truth, and what invented clinicians later say of them. All of it is seeded.
 
 Nothing here is about anybody. Vital signs of those who will need intensive care are shifted against the others. The
-shifts are chosen by us so that this hospital is unlike the survey: what tells most here, diastolic pressure and
-temperature, tells the shipped model and simple scores little, so there is something to learn.
+shifts are chosen by us: either as in the survey, or so that what tells most here, diastolic pressure and temperature,
+tells the shipped model and simple scores little, and there is something to learn.
 """
 
 from __future__ import annotations
@@ -12,15 +12,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Mean, spread, and by how much the mean of those who will need intensive care differs.
+# Mean and spread of those who will not need intensive care.
 _VITALS = {
-    "heart_rate": (86.0, 14.0, 7.0),
-    "systolic_bp": (132.0, 18.0, -6.0),
-    "diastolic_bp": (78.0, 10.0, -19.0),
-    "respiratory_rate": (17.0, 2.5, 1.5),
-    "spo2": (97.0, 1.5, -1.0),
-    "temperature": (36.8, 0.4, 0.8),
+    "heart_rate": (86.0, 14.0),
+    "systolic_bp": (132.0, 18.0),
+    "diastolic_bp": (78.0, 10.0),
+    "respiratory_rate": (17.0, 2.5),
+    "spo2": (97.0, 1.5),
+    "temperature": (36.8, 0.4),
 }
+# By how much the mean of those who will need it differs, in the order of the vital signs.
+UNLIKE_THE_SURVEY = (7.0, -6.0, -19.0, 1.5, -1.0, 0.8)
+LIKE_THE_SURVEY = (22.0, -16.0, -6.0, 5.0, -4.0, 0.2)
 _LIMITS = {"spo2": (70.0, 100.0)}
 
 
@@ -30,7 +33,7 @@ class Ward:
 
     `labelled` of the visits are ever labelled. Of the labels `corrected` are wrong at first and put right by the same
     clinician, `disputed` contradicted by another one, and `swayed` those a clinician who saw a high risk takes from
-    the card. `poisoned` are turned round by whoever wants the model to fail.
+    the card. `mistaken` are wrong and stay so; `poisoned` are turned round by whoever wants the model to fail.
     """
 
     prevalence: float = 0.2
@@ -38,8 +41,10 @@ class Ward:
     corrected: float = 0.05
     disputed: float = 0.03
     swayed: float = 0.05
+    mistaken: float = 0.0
     poisoned: float = 0.0
     clinicians: int = 400
+    shifts: tuple[float, ...] = UNLIKE_THE_SURVEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def visits(number: int, ward: Ward, seed: int) -> Iterator[Visit]:
             "sex": "female" if rng.random() < 0.5 else "male",
             "encounter_class": "EMER",
         }
-        for name, (mean, spread, shift) in _VITALS.items():
+        for (name, (mean, spread)), shift in zip(_VITALS.items(), ward.shifts, strict=True):
             low, high = _LIMITS.get(name, (0.0, 300.0))
             form[name] = round(float(np.clip(rng.normal(mean + shift * needs_icu, spread), low, high)), 1)
         yield Visit(str(form["patient_id"]), form, needs_icu)
@@ -86,7 +91,8 @@ def sayings(visit: Visit, ward: Ward, *, said_high: bool, seed: int) -> tuple[Sa
     if not happens["labelled"]:
         return ()
     one, other = (f"Practitioner/invented-{number}" for number in rng.choice(ward.clinicians, 2, replace=False))
-    truth = visit.needs_icu != happens["poisoned"]
+    is_mistaken = bool(rng.random() < ward.mistaken)
+    truth = visit.needs_icu != (happens["poisoned"] or is_mistaken)
     believed = truth or (said_high and happens["swayed"])
     saw = "yes" if said_high else "no"
     first = Saying(one, believed != happens["corrected"], saw)

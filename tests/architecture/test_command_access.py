@@ -55,6 +55,7 @@ ARGUMENTS: dict[str, Sequence[str]] = {
     "cds shadow-report": ("risk",),
     "cds history": ("risk",),
     "cds replay": ("018e3a5c-0000-7000-8000-000000000001",),
+    "cds demo": ("--visits", "40", "--seed", "3"),
     "cds mode": ("north", "silent", "--reason", "a test"),
 }
 ON_A_MESSAGE = ("cds messages show", "cds messages replay")
@@ -94,6 +95,8 @@ def database(tmp_path: Path, prepared: Path) -> Database:
 def arguments(name: str, database: Database) -> Sequence[str]:
     """What follows the words of the command."""
     [(message,)] = database.rows("SELECT id FROM messages")
+    if name == "cds demo":
+        return (*ARGUMENTS[name], "--directory", str(database.directory / "demo"))
     return ARGUMENTS.get(name, (str(UUID(str(message))),) if name in ON_A_MESSAGE else ())
 
 
