@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from cds_service.inference.artifact import manifest_digest
 from training.evidence import Evidence
-from training.gate_statistics import METRICS, Statistics, gather
+from training.gate_statistics import METRICS, STEEPEST, Statistics, gather
 
 FORMAT = 1
 BOUNDS = Path(__file__).with_name("gate.toml")
@@ -88,6 +88,9 @@ def _enough(evidence: Evidence, statistics: Statistics, bounds: Bounds) -> list[
     ]
 
 
+_SEPARATED = "told apart without an error, so no slope can be fitted: look for the answer among the inputs"
+
+
 def _calibration(_: Evidence, statistics: Statistics, bounds: Bounds) -> list[Check]:
     """Floors of calibration; an interval that could not be computed passes nothing."""
     low, high = bounds["calibration"]["expected_over_observed"]
@@ -109,7 +112,7 @@ def _calibration(_: Evidence, statistics: Statistics, bounds: Bounds) -> list[Ch
                 _meets(slope, flat, steep),
                 slope,
                 [flat, steep],
-                "not too extreme, not flat",
+                _SEPARATED if slope["value"] >= STEEPEST else "not too extreme, not flat",
             ),
             _never(f"brier-skill:{name}", gained["high"] > skill, gained, skill, "better than saying the base rate"),
         ]
@@ -137,6 +140,23 @@ def _against_baseline(_: Evidence, statistics: Statistics, bounds: Bounds) -> li
         _open(f"beats-simple-scores:{name}", found["low"] > least, found, least, "against the best simple score")
         for name, found in statistics.against_baseline.items()
     ]
+
+
+def _calling(_: Evidence, statistics: Statistics, bounds: Bounds) -> list[Check]:
+    """Of classes that exclude one another: whether the model finds each of them, and all together, beyond chance."""
+    least = bounds["calling"]["gain"]
+    checks = [
+        _open(f"{_NAMES[metric]}:{name}", found["low"] > least, found, least, "over what chance gives")
+        for name, figures in statistics.calling.items()
+        for metric, found in figures.items()
+    ]
+    gain = statistics.macro_f1
+    if gain is not None:
+        checks.append(_open("macro-f1", gain["low"] > least, gain, least, "over the best simple score"))
+    return checks
+
+
+_NAMES = {"recall": "recall", "average_precision": "average-precision"}
 
 
 def _subgroups(_: Evidence, statistics: Statistics, bounds: Bounds) -> list[Check]:
@@ -176,7 +196,7 @@ _Step = Callable[[Evidence, Statistics, Bounds], list[Check]]
 _STAGES: tuple[tuple[_Step, ...], ...] = (
     (_facts,),
     (_enough,),
-    (_calibration, _against_champion, _against_baseline, _subgroups, _labels, _service),
+    (_calibration, _against_champion, _against_baseline, _calling, _subgroups, _labels, _service),
 )
 
 

@@ -36,9 +36,11 @@ def folds(data: Dataset, n: int, seed: int) -> Iterator[tuple[Numbers, Numbers]]
 
 
 def quality(task: Task, y: NDArray[np.int8], margins: Scores, weight: Scores) -> float:
-    """AUROC and average precision, mean of the judged classes: a rank alone, so no arm wins by shouting louder."""
-    scores = margins - margins.mean(axis=1, keepdims=True)
-    rankings = [Ranking(y == k, scores[:, k]) for k in task.judged]
+    """AUROC and average precision, mean of the judged classes: a rank alone, so no arm wins by shouting louder.
+
+    A class is ranked by its log-odds against the others together, as its probability would.
+    """
+    rankings = [Ranking(y == k, margins[:, k] - np.logaddexp.reduce(np.delete(margins, k, 1), 1)) for k in task.judged]
     return float(np.nanmean([ranking.auroc(weight) + ranking.average_precision(weight) for ranking in rankings]))
 
 

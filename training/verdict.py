@@ -38,6 +38,7 @@ def verdict_of(order: Order, found: Comparison, directory: Path) -> dict[str, An
         "dataset_sha256": found.parts.fit.sha256,
         "trainer": order.trainer,
         "at": order.at,
+        "synthetic": found.parts.test.synthetic,
     }
     return judge(_evidence(found, directory, least=bounds["evidence"][found.task.name]), bounds, about)
 

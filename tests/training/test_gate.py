@@ -12,6 +12,8 @@ import pytest
 from cds_service.inference.artifact import manifest_digest
 from training.evidence import Evidence, Facts
 from training.gate import judge, read_bounds
+from training.gate_statistics import STEEPEST, slopes
+from training.resampling import patient_draws
 
 BOUNDS = read_bounds() | {"draws": 80}
 ABOUT = {
@@ -170,22 +172,77 @@ def test_the_first_model_of_a_task_is_held_to_floors_and_simple_scores_alone() -
     assert not names & {"non-inferior-auroc", "non-inferior-average_precision", "subgroup", "labels-agree"}
 
 
-def test_each_of_five_states_is_judged_alone() -> None:
+def five_states(**changed: Any) -> Evidence:
+    """Patients of five states that exclude one another, told apart in part; the simple score knows less."""
     rng = np.random.default_rng(8)
-    n, classes = 3000, ("not-ill", "mild", "acute", "chronic", "terminal")
+    n = 3000
     logits = rng.normal(size=(n, 5)) * 2
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    truth = (rng.random((n, 1)) > p.cumsum(axis=1)).sum(axis=1)[:, None] == np.arange(5)
-    states = {
+    given = {
         "task": "state",
-        "judged": classes,
-        "truth": truth,
+        "judged": ("not-ill", "mild", "acute", "chronic", "terminal"),
+        "truth": (rng.random((n, 1)) > p.cumsum(axis=1)).sum(axis=1)[:, None] == np.arange(5),
         "challenger": p,
         "champion": None,
         "champion_auroc": {},
+        "baseline": logits + 3 * rng.normal(size=(n, 5)),
+        "patient": np.arange(n),
+        "groups": {},
     }
-    sound = evidence(**states, baseline=None, patient=np.arange(n), weight=np.ones(n), groups={})
+    return evidence(**(given | {"weight": np.ones(n)} | changed))
+
+
+def test_each_of_five_states_is_judged_alone() -> None:
+    sound = five_states()
     assert judge(sound, BOUNDS, ABOUT)["verdict"] == "yes"
-    swapped = p[:, [0, 1, 2, 4, 3]]
+    swapped = sound.challenger[:, [0, 1, 2, 4, 3]]
     verdict = judge(replace(sound, challenger=swapped), BOUNDS, ABOUT)
-    assert {name.partition(":")[2] for name in _failed(verdict)} == {"chronic", "terminal"}
+    assert {name.partition(":")[2] for name in _failed(verdict) if name != "macro-f1"} == {"chronic", "terminal"}
+
+
+def test_a_state_that_is_never_called_has_no_recall_though_it_ranks_well() -> None:
+    sound = five_states()
+    silent = sound.challenger * np.array([1, 1, 1, 1, 1e-3])
+
+    verdict = judge(replace(sound, challenger=silent), BOUNDS, ABOUT)
+
+    assert {"recall:terminal"} <= _failed(verdict)
+    assert "average-precision:terminal" not in _failed(verdict)
+
+
+def test_states_no_better_called_than_by_a_simple_score_are_refused_with_their_macro_f1() -> None:
+    sound = five_states()
+
+    verdict = judge(replace(sound, baseline=sound.challenger), BOUNDS, ABOUT)
+
+    [check] = [check for check in verdict["checks"] if check["name"] == "macro-f1"]
+    assert (check["passed"], check["overridable"], check["value"]["value"]) == (False, True, 0.0)
+    assert 0.5 < check["value"]["of"] < 0.9
+
+
+def test_a_class_told_apart_without_an_error_is_refused_with_the_reason() -> None:
+    truth = evidence().truth
+    verdict = judge(evidence(challenger=np.where(truth, 0.9, 0.05)), BOUNDS, ABOUT)
+
+    [check] = [check for check in verdict["checks"] if check["name"] == "calibration-slope:icu"]
+    assert (check["passed"], check["overridable"], check["value"]["value"]) == (False, False, 20.0)
+    assert "without an error" in check["reason"]
+
+
+def test_a_small_class_that_some_samples_tell_apart_is_judged_by_the_others() -> None:
+    rng = np.random.default_rng(3)
+    logits = np.concatenate([rng.normal(-5.5, 1.4, 3985), rng.normal(2.0, 2.2, 15)])
+    y = np.arange(4000) >= 3985
+    weights = np.array([np.ones(4000), *patient_draws(np.arange(4000), np.ones(4000), draws=200, seed=1)])
+
+    found = slopes(y.astype(float), logits, weights)
+
+    assert not np.isnan(found).any()
+    assert found[0] < STEEPEST
+
+
+def test_the_same_word_for_everybody_has_no_slope_and_is_refused() -> None:
+    verdict = judge(evidence(challenger=np.full((4000, 1), 0.2)), BOUNDS, ABOUT)
+
+    [check] = [check for check in verdict["checks"] if check["name"] == "calibration-slope:icu"]
+    assert (check["passed"], check["value"]["value"]) == (False, None)
