@@ -55,15 +55,16 @@ ARGUMENTS: dict[str, Sequence[str]] = {
     "cds shadow-report": ("risk",),
     "cds history": ("risk",),
     "cds replay": ("018e3a5c-0000-7000-8000-000000000001",),
-    "cds demo": ("--visits", "40", "--seed", "3"),
+    "cds demo": ("--visits", "1"),
     "cds mode": ("north", "silent", "--reason", "a test"),
 }
 ON_A_MESSAGE = ("cds messages show", "cds messages replay")
-# What cannot be done here: serving MLLP needs PostgreSQL, there is no such file of cases or history, nothing is
-# labelled, and who asks for a model is no steward: the refusal is recorded under the name they gave.
+# What cannot be done here: serving MLLP needs PostgreSQL, one visit makes no rehearsal, there is no such file of
+# cases or history, nothing is labelled, and who asks for a model is no steward: the refusal is recorded under the name
+# they gave.
 DECIDING = {f"cds {word}" for word in ("promote", "rollback", "shadow")}
 LEARNING = {"cds import-history", "cds export-labels", "cds train", "cds retrain"}
-SAYING_NO = {"cds serve-mllp", "cds replay", "cds shadow-report", "cds rare bench", *LEARNING, *DECIDING}
+SAYING_NO = {"cds serve-mllp", "cds demo", "cds replay", "cds shadow-report", "cds rare bench", *LEARNING, *DECIDING}
 SETTINGS = {
     "cds retention": {"CDS_RETENTION_DAYS": "1"},
     "cds identity rotate-key": {"CDS_SECRET_KEY": OTHER, "CDS_SECRET_KEY_PREVIOUS": SECRET},
