@@ -14,7 +14,7 @@ TIED, DISPUTED = "tied", "disputed"
 
 # How much a role is believed by the policy `senior`; chosen by us: a steward reviews data, a system only passes it on.
 _SENIORITY = {"clinician": 1, "steward": 2, "admin": 2}
-_ADJUDICATORS = frozenset({"steward", "admin"})
+ADJUDICATORS = frozenset({"steward", "admin"})
 # Pairs of clinicians with fewer predictions in common say nothing of their agreement; chosen by us.
 LEAST_IN_COMMON = 30
 
@@ -56,7 +56,7 @@ def _senior(_fact: str, votes: Votes) -> Label:
 
 def _adjudicate(fact: str, votes: Votes) -> Label | str:
     """A steward's word settles what others dispute; without one only what all say alike is believed."""
-    decided = [vote for vote in votes if vote.role in _ADJUDICATORS]
+    decided = [vote for vote in votes if vote.role in ADJUDICATORS]
     if decided:
         return decided[-1]
     return votes[-1] if len({getattr(vote, fact) for vote in votes}) == 1 else DISPUTED

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -139,6 +139,14 @@ def statuses(labels: Iterable[Label], as_of: datetime) -> dict[UUID, Status]:
 def current_labels(labels: Iterable[Label], as_of: datetime) -> tuple[Label, ...]:
     """The labels that hold as far as was known at `as_of`, oldest first."""
     return tuple(label for label in _holding(labels, as_of) if label.kind is Kind.LABEL)
+
+
+def rehearsed(labels: Iterable[Label]) -> tuple[Label, ...]:
+    """The same events as if they were real: who works in the test environment is told what would hold.
+
+    For what is shown there, never for what counts.
+    """
+    return tuple(replace(label, environment="production") for label in labels)
 
 
 def confirmations(labels: Iterable[Label], as_of: datetime) -> tuple[Label, ...]:

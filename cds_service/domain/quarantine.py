@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from cds_service.domain.consensus import ADJUDICATORS
 from cds_service.domain.early_warning import EMERGENCY
 from cds_service.domain.feedback import AHEAD_TOLERANCE
-from cds_service.domain.label import ACUITY, Kind, Label, Source
+from cds_service.domain.label import ACUITY, Kind, Label, Source, is_disputed
 from cds_service.domain.policy import FeedbackPolicy
 
 # So many others of one opinion make a contrary label doubtful. Chosen by us: two may err together, a third is asked.
@@ -60,6 +61,9 @@ def _is_anothers(label: Label, known: Circumstances, _policy: FeedbackPolicy) ->
 
 
 def _is_outvoted(label: Label, known: Circumstances, _policy: FeedbackPolicy) -> bool:
+    """Whoever settles a dispute takes a side, and may take the smaller one."""
+    if label.role in ADJUDICATORS and is_disputed(known.standing):
+        return False
     others: dict[str, set[str]] = {}
     for other in known.standing:
         if other.category in ACUITY and other.by != label.by:

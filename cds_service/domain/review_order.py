@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from uuid import UUID
 
 # Of each block of five: one drawn at random, one of a rare class, three by what they teach. Chosen by us; a fifth at
@@ -38,10 +39,11 @@ class Unreviewed:
         return first - second
 
 
-def review_order(candidates: Iterable[Unreviewed], *, seed: str) -> tuple[UUID, ...]:
+def review_order(candidates: Iterable[Unreviewed], *, seed: str, answered: int = 0) -> tuple[UUID, ...]:
     """The ids in the order to ask for; the same for the same candidates and seed, however they come.
 
-    Every stretch of the queue from its start is at least a fifth random while candidates last.
+    Every stretch of the queue from its start is at least a fifth random while candidates last. `answered` is how many
+    the reviewer has had: the queue goes on within its block, so that a queue asked for anew each time keeps its shares.
     """
     drawn = sorted(candidates, key=lambda candidate: _draw(seed, candidate.id))
     taught = _by_teaching(drawn)
@@ -51,13 +53,13 @@ def review_order(candidates: Iterable[Unreviewed], *, seed: str) -> tuple[UUID, 
         "rare": iter([candidate for candidate in taught if candidate.is_rare]),
     }
     order: dict[UUID, None] = {}
+    kinds = cycle(BLOCK[answered % len(BLOCK) :] + BLOCK[: answered % len(BLOCK)])
     while len(order) < len(drawn):
-        for kind in BLOCK:
-            for name in (kind, "informative"):
-                found = next((c.id for c in queues[name] if c.id not in order), None)
-                if found is not None:
-                    order[found] = None
-                    break
+        for name in (next(kinds), "informative"):
+            found = next((c.id for c in queues[name] if c.id not in order), None)
+            if found is not None:
+                order[found] = None
+                break
     return tuple(order)
 
 

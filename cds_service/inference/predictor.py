@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cds_service.domain.complaints import COMPLAINT_GROUPS
 from cds_service.domain.features import FEATURES, FEATURES_VERSION, Matrix, matrix_from_snapshots
+from cds_service.domain.likeness import Spread, spread_from_histograms
 from cds_service.domain.patient import PatientSnapshot
 from cds_service.domain.policy import AssessmentPolicy
 from cds_service.domain.prediction import Driver, RiskEstimate
@@ -19,6 +20,8 @@ from cds_service.inference.tiers import load_tiers, tier_of_row, tier_of_rows
 
 ADULT_YEARS = 18
 EMERGENCY = "EMER"
+# Histograms of the training data.
+REFERENCE_FILE = "reference.json"
 # Golden margins may differ by this much of log-odds between processors; a wrong graph differs by far more.
 GOLDEN_TOLERANCE = 1e-4
 
@@ -36,6 +39,7 @@ class Predictor:
         self.digest: str = artifact.manifest["digest"]
         self.base_rate: float = artifact.manifest["base_rate"]
         self.card_path: Path = artifact.directory / "card.md"
+        self.spread: Spread = spread_from_histograms(artifact.json(REFERENCE_FILE))
         self.tiers = load_tiers(artifact)
         self._check_golden_rows(artifact)
 

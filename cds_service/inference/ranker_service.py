@@ -65,6 +65,10 @@ class RareDiseasesLater:
             raise Unavailable(text, where=_WHERE)
         return self._loaded
 
+    def known(self) -> RareDiseases | None:
+        """The knowledge base, None while it is not there: for what goes without it."""
+        return self._loaded
+
     def wait(self, timeout_s: float) -> bool:
         """Whether loading ended, well or not, within the time."""
         return self._done.wait(timeout_s)

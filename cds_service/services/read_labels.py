@@ -22,9 +22,14 @@ from cds_service.storage.subjects import Subject, read_subjects
 
 @dataclass(frozen=True, slots=True)
 class LabelHistory:
-    """The events about one prediction as of a moment, what each counts for, and the report on its card that holds."""
+    """The events about one prediction as of a moment, what each counts for, and the report on its card that holds.
+
+    `service` made the prediction; `shown` says whether anybody was shown it.
+    """
 
     prediction_id: UUID
+    service: str
+    shown: bool
     as_of: datetime
     labels: tuple[Label, ...]
     statuses: Mapping[UUID, Status]
@@ -54,6 +59,8 @@ def read_labels(
     record(received.event("labels-read", "prediction", subject.id))
     return LabelHistory(
         prediction_id=subject.id,
+        service=subject.service,
+        shown=subject.shown,
         as_of=moment,
         labels=tuple(sorted(known, key=lambda label: (label.received_at, label.id))),
         statuses=statuses(known, moment),

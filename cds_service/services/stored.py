@@ -42,6 +42,22 @@ class Said(msgspec.Struct, frozen=True, gc=False):
     states: tuple[StateTag, ...]
 
 
+class Bounds(msgspec.Struct, frozen=True, gc=False):
+    """NEWS2 without its points."""
+
+    lower: int
+    upper: int
+
+
+class Gist(msgspec.Struct, frozen=True, gc=False):
+    """What a reviewer's queue and a list of similar cases need of an outcome."""
+
+    news2: Bounds | None
+    risk: SaidRisk | None
+    states: tuple[StateTag, ...]
+    state_model: StateEstimate | None = None
+
+
 class RareOutcome(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="rare"):
     """The findings of a ranking and the list itself; `kind` comes first and tells it from an `Outcome`."""
 
@@ -59,6 +75,7 @@ _ENCODE = msgspec.json.Encoder(enc_hook=_as_builtin).encode
 _SNAPSHOT = msgspec.json.Decoder(PatientSnapshot)
 _OUTCOME = msgspec.json.Decoder(Outcome)
 _SAID = msgspec.json.Decoder(Said)
+_GIST = msgspec.json.Decoder(Gist)
 _RARE_OUTCOME = msgspec.json.Decoder(RareOutcome)
 _IS_RARE = b'{"kind":"rare",'
 
@@ -108,6 +125,16 @@ def phenotype_from_bytes(outcome: bytes) -> Phenotype | None:
 def said_from_bytes(outcome: bytes) -> Said | None:
     """What the card said, of an outcome of vital signs; None where rare diseases were ranked."""
     return None if outcome.startswith(_IS_RARE) else _SAID.decode(outcome)
+
+
+def gist_from_bytes(outcome: bytes) -> Gist | None:
+    """The gist of an outcome of vital signs; None where rare diseases were ranked."""
+    return None if outcome.startswith(_IS_RARE) else _GIST.decode(outcome)
+
+
+def ranking_from_bytes(outcome: bytes) -> Ranking | None:
+    """The ranking of rare diseases; None where vital signs were assessed."""
+    return _RARE_OUTCOME.decode(outcome).ranking if outcome.startswith(_IS_RARE) else None
 
 
 def prediction_from_bytes(

@@ -61,6 +61,13 @@ def overlay_of(connection: Connection, tenant: str) -> Overlay:
     return Overlay(version, tuple(_row(row).case for row in connection.execute(query)))
 
 
+def newest_cases(connection: Connection, tenant: str, *, limit: int) -> list[ValidatedCase]:
+    """The tenant's confirmed cases that count, newest first."""
+    query = select(rare_cases).where(rare_cases.c.tenant == tenant, rare_cases.c.counts)
+    query = query.order_by(rare_cases.c.received_at.desc(), rare_cases.c.id).limit(limit)
+    return [_row(row).case for row in connection.execute(query)]
+
+
 def cases_about(
     connection: Connection, tenant: str, prediction_id: UUID | None, patient_key: str | None
 ) -> tuple[CaseRow, ...]:

@@ -44,6 +44,7 @@ from cds_service.storage.tables import (
     predictions,
     rare_cases,
     readings,
+    review_marks,
     shadow_scores,
 )
 
@@ -133,6 +134,11 @@ PERSONAL = (
         shadow_scores,
         lambda before: shadow_scores.c.prediction_id < first_id_at(before),
         lambda keys: shadow_scores.c.prediction_id.in_(_predictions_of(keys)),
+    ),
+    Personal(
+        review_marks,
+        lambda before: review_marks.c.prediction_id < first_id_at(before),
+        lambda keys: review_marks.c.prediction_id.in_(_predictions_of(keys)),
     ),
     Personal(predictions, _old_prediction, predictions.c.patient_key.in_),
     Personal(identities, _unused_identity, identities.c.patient_key.in_),

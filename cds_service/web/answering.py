@@ -25,8 +25,9 @@ from cds_service.monitoring import metrics
 from cds_service.services.assess import assess
 from cds_service.services.log_prediction import Asked, entry_from_prediction
 from cds_service.services.rank_rare import rank_rare
-from cds_service.services.read_prediction import read_stored_prediction
+from cds_service.services.read_prediction import Record, read_stored_prediction
 from cds_service.services.received import Received
+from cds_service.services.review import note_sight
 from cds_service.services.watch import Key
 from cds_service.storage.prediction_log import StoredReply, new_prediction_id
 from cds_service.web.context import json_response, runtime, token_use
@@ -118,8 +119,11 @@ def rank_from(snapshot: PatientSnapshot, heard: Heard, limit: int, *, actor: Act
     )
 
 
-def stored_prediction(prediction_id: str, actor: Actor) -> Prediction | RareAssessment:
-    """A prediction of the caller's tenant as it was answered; the read is audited first, and so is one of nothing."""
+def stored_prediction(prediction_id: str, actor: Actor, *, record: Record | None = None) -> Prediction | RareAssessment:
+    """A prediction of the caller's tenant as it was answered; the read is audited first, and so is one of nothing.
+
+    `record` takes the event of the read where more is stored with it.
+    """
     process = runtime()
     try:
         return read_stored_prediction(
@@ -127,7 +131,7 @@ def stored_prediction(prediction_id: str, actor: Actor) -> Prediction | RareAsse
             actor,
             engine=process.engine,
             keyring=process.keyring,
-            record=partial(process.writer.submit_audit, token=token_use()),
+            record=record or partial(process.writer.submit_audit, token=token_use()),
             at=process.now(),
         )
     except NotFound:
@@ -180,6 +184,8 @@ def commit(
         prediction, asked, reply=_encode(reply), shown=shown, token=token_use(), built_on=built_on
     )
     stored = runtime().writer.submit(entry)
+    if asked.actor.kind == "user" and asked.mode is Mode.LIVE:
+        note_sight(stored.id, received(asked.actor), writer=runtime().writer)
     if not stored.replayed:
         metrics.count_prediction(prediction, counted_as(asked.actor.tenant, asked.actor.environment))
         if isinstance(prediction, Prediction):

@@ -26,6 +26,7 @@ ARGUMENTS = {
     "service_id": "vitals-risk",
     "prediction_id": "1",
     "label_id": "1",
+    "part": "labels",
     "task": "risk",
     "version": "1.0.0",
     "filename": "console.css",

@@ -128,7 +128,7 @@ def test_the_prediction_is_opened_from_the_record_of_its_patient(ward: Ward) -> 
     assert shown.status_code == 200
     assert "Practitioner/ana-1" in text_of(shown)
     rows = ward.service.stored.rows("SELECT tenant, actor, action, object_id FROM audit ORDER BY seq")
-    assert [tuple(row) for row in rows][-4:-1] == [
+    assert [tuple(row) for row in rows][-5:-2] == [
         ("north", "ehr", "launch", "ehr"),
         ("north", "Practitioner/ana-1", "login", "Practitioner/ana-1"),
         ("north", "Practitioner/ana-1", "prediction-read", ward.card["uuid"]),

@@ -9,6 +9,7 @@ from cds_service.storage.tables.overlay import rare_cases, rare_overlays
 from cds_service.storage.tables.people import api_tokens, ended_sessions, users
 from cds_service.storage.tables.predictions import identities, predictions
 from cds_service.storage.tables.readings import patient_events, prediction_events, prediction_readings, readings
+from cds_service.storage.tables.review import review_marks
 from cds_service.storage.tables.rollups import daily_calls, daily_rollups, leases, rollup_days
 from cds_service.storage.tables.schema_floor import schema_floor
 from cds_service.storage.tables.tokens import tokens
@@ -39,6 +40,7 @@ __all__ = [
     "rare_overlays",
     "readings",
     "retrain_triggers",
+    "review_marks",
     "rollup_days",
     "schema_floor",
     "shadow_scores",

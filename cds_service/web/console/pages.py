@@ -32,6 +32,7 @@ HEADERS: Mapping[str, str] = {
 # The pages one goes to by oneself, in the order of their use; each is shown to those it admits.
 PAGES: Mapping[str, str] = {
     "console.triage": msgid("Triage"),
+    "console.review": msgid("Review"),
 }
 
 
