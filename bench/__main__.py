@@ -5,10 +5,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from bench import export_labels, full_call, gate, group_commit, hl7_reader, mllp, rare_speed, startup, table_size
+from bench import (
+    dashboard,
+    export_labels,
+    full_call,
+    gate,
+    group_commit,
+    hl7_reader,
+    mllp,
+    rare_speed,
+    startup,
+    table_size,
+)
 from bench.report import Figure, lines
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
+    "dashboard": dashboard.measure,
     "export": export_labels.measure,
     "full-call": full_call.measure,
     "gate": gate.measure,

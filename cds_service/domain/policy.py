@@ -47,12 +47,14 @@ class ReadingPolicy:
 class AssessmentPolicy:
     """Where the bands of risk lie and how tight a NEWS2 set must be.
 
-    A probability at or over `high` is band `high`, at or over `moderate` band `moderate`, else `low`.
+    A probability at or over `high` is band `high`, at or over `moderate` band `moderate`, else `low`. `flags_per_100`
+    is how many of 100 visits may be of band `high`: the workload that was approved with the bands.
     The defaults are chosen by us for their workload (docs/decisions/risk-bands.md), to be approved by a site.
     """
 
     moderate: float = 0.03
     high: float = 0.10
+    flags_per_100: float = 5.0
     news2_spread: timedelta = timedelta(minutes=60)
 
 

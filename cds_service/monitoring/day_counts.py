@@ -55,9 +55,10 @@ class Truth(msgspec.Struct):
     """What labels say of the predictions of a day.
 
     `seen` are those whose label's author had seen the prediction, `disputed` those whose labels exclude one another.
-    `risk` counts, by bin of probability, [visits, ICU admissions, sum of probabilities]; `bands` [visits, admissions]
-    by band. `states` counts by the true state how often each was said, and all of them under `""`; `model` the same
-    with the likeliest state of a hospital's own model. `rare` is [labelled rankings, disease first, in the first ten].
+    `risk` holds three lists by bin of probability: visits, ICU admissions, sums of probabilities; `bands` [visits,
+    admissions] by band. `states` counts by the true state how often each was said, and all of them under `""`; `model`
+    the same with the likeliest state of a hospital's own model. `rare` is [labelled rankings, disease first, in the
+    first ten].
     """
 
     labelled: int = 0
@@ -103,5 +104,7 @@ def _sum(one: Any, other: Any) -> Any:
     if isinstance(one, list):
         if not one or not other:
             return one or other
-        return [_sum(*pair) for pair in zip(one, other, strict=True)]
+        if isinstance(one[0], list):
+            return [_sum(*pair) for pair in zip(one, other, strict=True)]
+        return [a + b for a, b in zip(one, other, strict=True)]
     return one + other

@@ -109,6 +109,11 @@ class Feeds:
             ALARMS.labels(alarm.value).set(standing[alarm])
         return turned
 
+    def standing(self) -> list[tuple[Alarm, FeedKey]]:
+        """The alarms there were at the last look, and whose."""
+        with self._lock:
+            return [(alarm, key) for key, feed in self._feeds.items() for alarm in sorted(feed.alarms)]
+
     def _alarms(self, key: FeedKey, feed: _Feed, at: datetime) -> frozenset[Alarm] | None:
         """What is wrong with a sender now; None once it is forgotten."""
         limits = self._policy.of(key.sender)

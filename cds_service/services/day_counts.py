@@ -194,9 +194,10 @@ def _count_risk(into: Truth, probability: float, band: str, *, admitted: bool) -
         return
     p = min(max(probability, _LOWEST_P), 1 - _LOWEST_P)
     if not into.risk:
-        into.risk = [[0, 0, 0.0] for _ in range(PROBABILITY_BINS)]
-    counted = into.risk[probability_bin(log(p / (1 - p)))]
-    counted[0], counted[1], counted[2] = counted[0] + 1, counted[1] + admitted, counted[2] + probability
+        into.risk = [[0] * PROBABILITY_BINS, [0] * PROBABILITY_BINS, [0.0] * PROBABILITY_BINS]
+    place = probability_bin(log(p / (1 - p)))
+    for column, more in zip(into.risk, (1, admitted, probability), strict=True):
+        column[place] += more
     of_band = into.bands.setdefault(band, [0, 0])
     of_band[0], of_band[1] = of_band[0] + 1, of_band[1] + admitted
 

@@ -56,6 +56,7 @@ class Site:
             "assessment": {
                 "moderate": self.assessment.moderate,
                 "high": self.assessment.high,
+                "flags_per_100": self.assessment.flags_per_100,
                 "news2_spread_min": _minutes(self.assessment.news2_spread),
             },
             "feedback": {
@@ -100,7 +101,8 @@ def _reading(document: Any, where: str) -> ReadingPolicy:
 
 
 def _assessment(document: Any, where: str) -> AssessmentPolicy:
-    values = table(document, where, {"moderate": _probability, "high": _probability, "news2_spread_min": _age})
+    numbers = {"moderate": _probability, "high": _probability, "flags_per_100": _per_100, "news2_spread_min": _age}
+    values = table(document, where, numbers)
     policy = replace(AssessmentPolicy(), **{name.removesuffix("_min"): value for name, value in values.items()})
     if policy.moderate >= policy.high:
         raise ValueError(f"{where}: moderate must be under high")
@@ -134,6 +136,12 @@ def _ages(value: Any, where: str) -> dict[str, timedelta]:
 def _probability(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
         raise ValueError(f"{where}: must be a number between 0 and 1")
+    return float(value)
+
+
+def _per_100(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 100:
+        raise ValueError(f"{where}: must be a number over 0 and up to 100")
     return float(value)
 
 

@@ -1,10 +1,10 @@
-"""What a day's counts are made of, read by the hour or in batches: no statement outlasts its limit."""
+"""What a day's counts are made of; predictions are read in batches, so that no statement outlasts its limit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,6 @@ from cds_service.storage.tables import feedback, labels, predictions
 
 # Rows read at a time; chosen by us: some megabytes, and some hundredths of a second to count.
 BATCH = 500
-_STEP = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +87,13 @@ def count_made(engine: Engine, start: datetime, end: datetime) -> int:
 
 
 def made_between(
-    engine: Engine, start: datetime, end: datetime, *, whose: Whose | None = None, at_most: int | None = None
+    engine: Engine, start: datetime, end: datetime, *, at_most: int | None = None
 ) -> Iterator[list[MadePrediction]]:
-    """The predictions of this time in batches, oldest first; of everybody unless `whose` says of whom."""
+    """The predictions of this time in batches, oldest first, whoever's they are."""
     after, left = first_id_at(start), at_most
     while left is None or left > 0:
         size = BATCH if left is None else min(BATCH, left)
         query = select(*_MADE).where(predictions.c.id > after, predictions.c.id < first_id_at(end))
-        if whose is not None:
-            query = query.filter_by(**whose._asdict())
         with reading(engine) as connection:
             batch = [MadePrediction(*row) for row in connection.execute(query.order_by(predictions.c.id).limit(size))]
         if batch:
@@ -110,11 +107,10 @@ def reports_between(engine: Engine, start: datetime, end: datetime) -> Iterator[
     """Of each card of this time with reports: whose it is, the service that gave it, and the reports."""
     of = and_(feedback.c.card == predictions.c.id, feedback.c.tenant == predictions.c.tenant)
     query = select(*_CARD, *REPORT_COLUMNS).join(feedback, of).order_by(predictions.c.id)
-    for rows in _by_hour(engine, query, start, end):
-        for _, group in groupby(rows, key=lambda row: row.card):
-            whole = list(group)
-            whose = Whose(whole[0].tenant, whole[0].environment)
-            yield whose, whole[0].service, [report_from_row(row) for row in whole]
+    for _, group in groupby(_rows(engine, query, start, end), key=lambda row: row.card):
+        whole = list(group)
+        whose = Whose(whole[0].tenant, whole[0].environment)
+        yield whose, whole[0].service, [report_from_row(row) for row in whole]
 
 
 def labelled_between(engine: Engine, start: datetime, end: datetime) -> Iterator[tuple[Concluded, tuple[Label, ...]]]:
@@ -122,20 +118,14 @@ def labelled_between(engine: Engine, start: datetime, end: datetime) -> Iterator
     of = and_(labels.c.prediction_id == predictions.c.id, labels.c.tenant == predictions.c.tenant)
     query = select(*_CONCLUDED, *LABEL_COLUMNS).join(labels, of).order_by(predictions.c.id)
     width = len(_CONCLUDED)
-    for rows in _by_hour(engine, query, start, end):
-        for _, group in groupby(rows, key=lambda row: row[0]):
-            whole = list(group)
-            yield Concluded(*whole[0][:width]), tuple(label_from_row(row[width:]) for row in whole)
+    for _, group in groupby(_rows(engine, query, start, end), key=lambda row: row[0]):
+        whole = list(group)
+        yield Concluded(*whole[0][:width]), tuple(label_from_row(row[width:]) for row in whole)
 
 
-def _by_hour(engine: Engine, query: Any, start: datetime, end: datetime) -> Iterator[list[Any]]:
-    moment = start.astimezone(UTC)
-    while moment < end:
-        until = min(moment + _STEP, end)
-        with reading(engine) as connection:
-            rows = list(connection.execute(query.where(_made(moment, until))))
-        yield rows
-        moment = until
+def _rows(engine: Engine, query: Any, start: datetime, end: datetime) -> list[Any]:
+    with reading(engine) as connection:
+        return list(connection.execute(query.where(_made(start, end))))
 
 
 def _made(start: datetime, end: datetime) -> ColumnElement[bool]:

@@ -90,6 +90,14 @@ def read_states(engine: Engine) -> dict[tuple[date, Part], DayState]:
     return {(date.fromisoformat(row.day), Part(row.part)): DayState(*row[2:]) for row in rows}
 
 
+def read_upto(engine: Engine, day: date, part: Part) -> datetime | None:
+    """Up to which moment this part of the day was counted; None where nothing was."""
+    query = select(rollup_days.c.upto).filter_by(day=day.isoformat(), part=part.value)
+    with reading(engine) as connection:
+        found: datetime | None = connection.execute(query).scalar_one_or_none()
+    return found
+
+
 def save_counts(day: date, part: Part, contents: Mapping[Whose, bytes], state: DayState) -> Change[bool]:
     """Put a day's counts in place of those before; False where meanwhile another count was later, or the day is kept.
 

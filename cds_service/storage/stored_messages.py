@@ -95,6 +95,13 @@ def last_heard(engine: Engine, key: tuple[str, str], since: datetime) -> datetim
     return found
 
 
+def has_sent(engine: Engine, tenant: str, environment: str, sender: str) -> bool:
+    """Whether the tenant ever had a message of this sender."""
+    query = select(messages.c.id).filter_by(tenant=tenant, environment=environment, sender=sender).limit(1)
+    with reading(engine) as connection:
+        return connection.execute(query).first() is not None
+
+
 class SenderRow(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one sender of late."""
 

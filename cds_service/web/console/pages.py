@@ -34,6 +34,8 @@ PAGES: Mapping[str, str] = {
     "console.triage": msgid("Triage"),
     "console.review": msgid("Review"),
 }
+# Those of people who look after data and service.
+PAGES = {**PAGES, "console.dashboard": msgid("Dashboard"), "console.models": msgid("Models")}
 
 
 def person(process: Runtime) -> Actor:
@@ -117,8 +119,8 @@ def _to_login() -> Response:
 
 @console.get("/")
 def first_page() -> Response:
-    """The form, which is what most people come for; whoever comes from an EHR's record, what they opened."""
+    """The first page that is for the person; whoever comes from an EHR's record, what they opened."""
     if opened := opened_prediction():
         return see_other(link("console.show_prediction", prediction_id=opened))
-    person(runtime())
-    return see_other(link("console.triage"))
+    actor = person(runtime())
+    return see_other(link(next(name for name in PAGES if _is_for(actor, name))))

@@ -1,0 +1,42 @@
+// Charts over days that can be zoomed, drawn over the ones the server drew. Without this the page has all it has.
+const STROKES = ["#0b5394", "#9c1616", "#4a5866"];
+const DASHES = [[], [6, 4], [2, 3]];
+const HEIGHT = 220;
+
+const asked = new Map();
+
+function series(address) {
+  if (!asked.has(address)) {
+    asked.set(address, fetch(address, { headers: { Accept: "application/json" } }).then((answer) => (answer.ok ? answer.json() : null)));
+  }
+  return asked.get(address);
+}
+
+function options(lines, width, day) {
+  const drawn = lines.map(([label], place) => ({ label, stroke: STROKES[place], dash: DASHES[place], width: 2, points: { size: 5 } }));
+  return {
+    width,
+    height: HEIGHT,
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "UTC"),
+    scales: { y: { range: (_, low, high) => [0, Math.max(high, 1e-6)] } },
+    series: [{ label: day, value: "{YYYY}-{MM}-{DD}" }, ...drawn],
+  };
+}
+
+async function draw(holder) {
+  const found = await series(holder.dataset.from);
+  const lines = found?.series[holder.dataset.series];
+  if (!lines || found.days.length < 2) return;
+  const room = document.createElement("div");
+  room.className = "zoom";
+  const hint = document.createElement("p");
+  hint.className = "hint";
+  hint.textContent = holder.dataset.hint;
+  const chart = new uPlot(options(lines, holder.clientWidth, holder.dataset.day), [found.days, ...lines.map(([, values]) => values)], room);
+  room.querySelector("canvas").setAttribute("role", "img");
+  room.querySelector("canvas").setAttribute("aria-label", holder.querySelector("svg").getAttribute("aria-label"));
+  holder.replaceChildren(room, hint);
+  new ResizeObserver(() => chart.setSize({ width: holder.clientWidth, height: HEIGHT })).observe(holder);
+}
+
+document.querySelectorAll("[data-series]").forEach(draw);
