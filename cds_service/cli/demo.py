@@ -12,6 +12,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+from cds_service.access import ACCESS
 from cds_service.cli.command import Command, argument, say
 from cds_service.cli.progress import progress
 from cds_service.demo.hospital import PEOPLE, Hospital, hospital
@@ -20,7 +21,7 @@ from cds_service.demo.visits import Visit, Ward
 from cds_service.errors import BadRequest
 from cds_service.services.train import HOME
 
-_PAGES = ("/triage", "/review", "/dashboard", "/models")
+_PAGES = ("triage", "review", "dashboard", "models")
 
 
 def demo(arguments: argparse.Namespace) -> int:
@@ -67,7 +68,8 @@ def _rehearsed(arguments: argparse.Namespace) -> int:
 def _introduce(made: Hospital, tell: partial[None]) -> None:
     tell(f"It runs at {made.address} (HL7 v2 over MLLP: port {made.mllp_port}). Look on:")
     for page in _PAGES:
-        tell(f"  {made.address}{page}")
+        if (row := ACCESS.get(f"console.{page}")) is not None:
+            tell(f"  {made.address}/{page} ({', '.join(sorted(row.roles | {'admin'}))})")
     who = ", ".join(f"{name} ({role})" for name, role in PEOPLE.items())
     tell(f"Sign in as {who}; the password of each, shown once: {made.password}")
 
