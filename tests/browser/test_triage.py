@@ -134,6 +134,15 @@ def test_an_unusual_value_is_confirmed_where_it_stands(visit: Visit) -> None:
     page.check("#pulse_rate-note [name=confirmed]")
     assess(visitor, RESULT)
     expect(page.locator("#result")).to_contain_text("heart rate 215/min")
+    page.check("[name=on_oxygen][value=yes]")
+    expect(page.locator("#changed")).to_contain_text("assess again")
+
+
+def test_the_button_works_straight_from_a_field(visit: Visit) -> None:
+    visitor = visit("ada")
+    page = visitor.go("/triage")
+    page.locator("#pulse_rate").press_sequentially("215")
+    assess(visitor, "#triage > .notice")
 
 
 def test_a_pressure_says_at_once_that_the_other_does_not_fit(visit: Visit) -> None:

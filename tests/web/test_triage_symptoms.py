@@ -9,6 +9,9 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
+from cds_service.domain.mode import Mode
+from cds_service.web.console import outcome
+from cds_service.web.console.spanish_findings import ENGLISH
 from tests.conftest import Service
 from tests.web.pages import FILLED, send, text_of
 
@@ -101,6 +104,36 @@ def test_a_symptom_is_removed(browser: FlaskClient, value: str) -> None:
     page = press(browser, f"remove observed {value}", observed_term=[SEIZURE, "=odd words"])
     assert len(terms(page, "observed")) == 1
     assert value not in terms(page, "observed")
+
+
+@pytest.mark.parametrize("typed", ["Fiebre", "convulsión", "dolor de cabeza"])
+def test_common_findings_are_known_by_spanish_words(browser: FlaskClient, typed: str) -> None:
+    shown = send(browser, "/triage", observed=typed)
+    assert shown.status_code == 200
+    assert len(terms(shown.get_data(as_text=True), "observed")) == 1
+
+
+def test_spanish_words_are_offered_too(browser: FlaskClient) -> None:
+    page = press(browser, "find observed", observed="dolor de ca")
+    assert "(dolor de cabeza)" in page
+
+
+def test_each_spanish_word_stands_for_a_finding(service: Service) -> None:
+    assert service.runtime.rare.wait(60)
+    known = service.runtime.rare.get().words
+    assert [name for name in ENGLISH.values() if known.term(name) is None] == []
+    assert [word for word in ENGLISH if known.term(word) is not None] == []
+
+
+def test_what_a_silent_tenant_gets_is_stored_and_not_shown(
+    service: Service, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcome, "mode_of", lambda actor: Mode.SILENT)
+    said = text_of(send(browser, "/triage", **FILLED, observed=MARFAN))
+    assert "This site runs silently" in said
+    assert "NEWS2 9" not in said
+    assert "Marfan syndrome" not in said
+    assert len(rows(service)) == 2
 
 
 def test_words_are_kept_when_none_of_the_findings_is_meant(browser: FlaskClient) -> None:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 
 from werkzeug.datastructures import MultiDict
 
+from cds_service.domain.codes import normalised
 from cds_service.domain.ontology import HPO
 from cds_service.domain.phenotype import Finding, Heard, Unmapped
 from cds_service.domain.text import bounded
 from cds_service.errors import BadRequest
 from cds_service.inference.ranker_service import RareDiseases
 from cds_service.inference.ranker_words import Hit
+from cds_service.web.console.spanish_findings import ENGLISH
 
 # Present, and looked for and not present: the names the address `/rare-diseases` has for them.
 SIDES = ("observed", "excluded")
@@ -77,7 +79,7 @@ def read(sides: Sides, known: RareDiseases) -> dict[str, Side]:
 def offer(side: Side, known: RareDiseases) -> Side:
     """The side with findings that are named like what is typed last."""
     last = (_parts(side.text) or [""])[-1]
-    hits = tuple(known.words.search(last, MOST_OFFERED)) if len(last) >= _FEWEST_LETTERS else ()
+    hits = _like(last, known) if len(last) >= _FEWEST_LETTERS else ()
     return replace(side, questions=(Question(last, hits),) if hits else ())
 
 
@@ -124,8 +126,8 @@ def _without(side: Side, value: str) -> Side:
 def _read(side: Side, known: RareDiseases) -> Side:
     taken, questions = list(side.taken), []
     for part in _lines(side.text, known):
-        term = known.words.term(part) or known.codes.term(HPO, part.upper())
-        hits = () if term else tuple(known.words.search(part, MOST_OFFERED))
+        term = _named(part, known)
+        hits = () if term else _like(part, known)
         if hits:
             questions.append(Question(part, hits))
         else:
@@ -133,10 +135,25 @@ def _read(side: Side, known: RareDiseases) -> Side:
     return Side(tuple(_each(iter(taken))), _joined([one.words for one in questions]), tuple(questions))
 
 
+def _named(text: str, known: RareDiseases) -> str | None:
+    """The finding with exactly this name, in English or Spanish, or this HPO id."""
+    spanish = ENGLISH.get(" ".join(normalised(text)))
+    return known.words.term(spanish or text) or known.codes.term(HPO, text.upper())
+
+
+def _like(text: str, known: RareDiseases) -> tuple[Hit, ...]:
+    """Findings named like the text, those whose Spanish words begin so first; each once."""
+    begun = " ".join(normalised(text))
+    spanish = [(name, words) for words, name in ENGLISH.items() if begun and words.startswith(begun)]
+    hits = [Hit(known.words.term(name) or "", name, words) for name, words in spanish]
+    every = {hit.term: hit for hit in reversed([*hits, *known.words.search(text, MOST_OFFERED)])}
+    return tuple(list(every.values())[::-1][:MOST_OFFERED])
+
+
 def _lines(text: str, known: RareDiseases) -> Iterator[str]:
     """What was typed, one symptom each; a finding's own name may hold a comma."""
     for line in filter(None, map(str.strip, text.splitlines())):
-        if known.words.term(line):
+        if _named(line, known):
             yield line
         else:
             yield from _parts(line)

@@ -24,7 +24,8 @@ from cds_service.web.console.pages import console, page, page_language, person
 from cds_service.web.console.sessions import require_own_form
 from cds_service.web.context import runtime
 
-_PRESSURES = ("systolic_bp", "diastolic_bp")
+# Fields that are judged by each other: a change of one may change what is said of the other.
+_TOGETHER = (("systolic_bp", "diastolic_bp"), ("birth_date", "age"), ("spo2_scale", "spo2_scale_by"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +71,20 @@ def assess_form() -> Response:
 
 @console.post("/triage/check")
 def check_field() -> Response:
-    """What the form says of one field as it stands, for the place below it; both pressures for either."""
+    """What the form says of one field as it stands, for the place below it, and of one it is judged with."""
     actor = person(runtime())
     require_own_form()
     name = request.form.get("field", "")
     if name not in form.FIELDS:
         raise BadRequest("no such field", where="field")
     draft = _draft(None)
-    names = [name, *(other for other in _PRESSURES if name in _PRESSURES and other != name)]
+    names = [name, *(other for pair in _TOGETHER if name in pair for other in pair if other != name)]
     return page(
-        "triage_notes.html", actor=actor, names=names, **_values(draft, checks.doubts(draft.given, today=_today()))
+        "triage_notes.html",
+        actor=actor,
+        names=names,
+        is_shown="is_shown" in request.form,
+        **_values(draft, checks.doubts(draft.given, today=_today())),
     )
 
 

@@ -1,0 +1,76 @@
+"""What people say in Spanish for findings that are common at triage; HPO itself is named in English here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cds_service.domain.codes import normalised
+
+# The finding's own name, and Spanish words for it. Chosen by us: words that mean one finding and no other.
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    "Abdominal pain": ("dolor abdominal",),
+    "Arachnodactyly": ("aracnodactilia",),
+    "Arthralgia": ("artralgia", "dolor articular"),
+    "Arthritis": ("artritis",),
+    "Autism": ("autismo",),
+    "Bradycardia": ("bradicardia",),
+    "Cataract": ("cataratas",),
+    "Chest pain": ("dolor torácico", "dolor de pecho"),
+    "Constipation": ("estreñimiento",),
+    "Cough": ("tos",),
+    "Cutaneous photosensitivity": ("fotosensibilidad",),
+    "Diarrhea": ("diarrea",),
+    "Diplopia": ("visión doble",),
+    "Dysarthria": ("disartria",),
+    "Dysphagia": ("disfagia",),
+    "Dyspnea": ("disnea", "falta de aire", "dificultad para respirar"),
+    "Dystonia": ("distonía",),
+    "Ectopia lentis": ("luxación del cristalino",),
+    "Edema": ("hinchazón",),
+    "Fatigue": ("cansancio", "fatiga"),
+    "Fever": ("fiebre",),
+    "Global developmental delay": ("retraso del desarrollo",),
+    "Headache": ("cefalea", "dolor de cabeza"),
+    "Hearing impairment": ("hipoacusia", "sordera"),
+    "Hemoptysis": ("hemoptisis",),
+    "Hepatomegaly": ("hepatomegalia",),
+    "Hyperhidrosis": ("sudoración excesiva",),
+    "Hypertension": ("hipertensión",),
+    "Hypoglycemia": ("hipoglucemia",),
+    "Hypotonia": ("hipotonía",),
+    "Insomnia": ("insomnio",),
+    "Intellectual disability": ("discapacidad intelectual",),
+    "Jaundice": ("ictericia",),
+    "Joint hypermobility": ("hiperlaxitud articular",),
+    "Lymphadenopathy": ("adenopatías",),
+    "Macrocephaly": ("macrocefalia",),
+    "Microcephaly": ("microcefalia",),
+    "Muscle weakness": ("debilidad muscular",),
+    "Myalgia": ("mialgia", "dolor muscular"),
+    "Nausea": ("náuseas",),
+    "Nystagmus": ("nistagmo",),
+    "Palpitations": ("palpitaciones",),
+    "Paresthesia": ("parestesias",),
+    "Petechiae": ("petequias",),
+    "Pruritus": ("prurito", "picor"),
+    "Recurrent infections": ("infecciones recurrentes",),
+    "Scoliosis": ("escoliosis",),
+    "Seizure": ("convulsiones", "convulsión", "crisis epilépticas"),
+    "Short stature": ("talla baja",),
+    "Skin rash": ("exantema", "erupción"),
+    "Spasticity": ("espasticidad",),
+    "Splenomegaly": ("esplenomegalia",),
+    "Strabismus": ("estrabismo",),
+    "Syncope": ("síncope", "desmayo"),
+    "Tachycardia": ("taquicardia",),
+    "Tall stature": ("talla alta",),
+    "Thrombocytopenia": ("trombocitopenia",),
+    "Tinnitus": ("acúfenos",),
+    "Tremor": ("temblor",),
+    "Visual loss": ("pérdida de visión",),
+    "Vomiting": ("vómitos",),
+    "Weight loss": ("pérdida de peso",),
+}
+
+ENGLISH: Mapping[str, str] = {" ".join(normalised(word)): name for name, words in _WORDS.items() for word in words}
+"""The name of a finding by Spanish words for it, as `normalised` spells them."""
