@@ -76,7 +76,7 @@ def test_the_form_is_filled_and_sent_by_keyboard_alone(visit: Visit) -> None:
     page.keyboard.press("Enter")
 
     expect(page.locator(RESULT)).to_contain_text("NEWS2 9")
-    expect(page.locator("#result")).to_be_focused()
+    expect(page.locator("#said")).to_be_focused()
     expect(page.locator(".who-is-it").first).to_contain_text("Ada Ejemplo · MRN-77 · 1955-03-02")
     assert page.locator(".bars svg").count() >= 3
 
@@ -168,6 +168,7 @@ def test_findings_are_offered_while_one_types_and_taken_by_keyboard(visit: Visit
     assert visitor.barriers() == []
     assess(visitor, ".diseases")
     expect(page.locator(".diseases").first).to_contain_text("Marfan")
+    expect(page.locator(RESULT).first).to_be_in_viewport()
 
     page.get_by_role("button", name="remove Ectopia lentis").click()
     expect(page.locator("#symptoms .chip")).to_have_count(2)

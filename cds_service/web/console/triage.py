@@ -66,7 +66,9 @@ def assess_form() -> Response:
         return _form_page(actor, draft, status=400, doubts=asked, known=known)
     except Unavailable:
         return _form_page(actor, draft, status=503, is_away=True, known=known)
-    return _form_page(actor, draft, outcome=outcome, doubts=asked, known=known)
+    shown = _form_page(actor, draft, outcome=outcome, doubts=asked, known=known)
+    shown.headers["HX-Reswap"] = "outerHTML show:#result:top"
+    return shown
 
 
 @console.post("/triage/check")
