@@ -27,6 +27,10 @@ from bench.report import Figure
 _SENDERS = 20
 _ROUNDS = 4  # the first is not counted
 _numbers = count()  # no message twice: a repeat is answered from what is stored
+_PATIENTS = 500
+# What the message holds for heart rate, respirations, saturation and pressures, and what stands for it: from which
+# number on, how many steps.
+_VALUES = ((b"|118|", 60, 83), (b"|26|", 12, 19), (b"|91|", 88, 13), (b"|96|", 92, 71), (b"|58|", 50, 37))
 _MESSAGE = Path(__file__).parents[1] / "fixtures" / "twins" / "sepsis-from-nursing-home" / "message.hl7"
 
 
@@ -39,10 +43,8 @@ class _Server:
     keeps_connections: bool
 
 
-_SERVERS = (
-    _Server("ours", 4000, keeps_connections=True),
-    _Server("hl7apy", 200, keeps_connections=False),
-)
+OURS = _Server("ours", 4000, keeps_connections=True)
+_SERVERS = (OURS, _Server("hl7apy", 200, keeps_connections=False))
 
 
 def measure() -> list[Figure]:
@@ -51,11 +53,11 @@ def measure() -> list[Figure]:
     costs: dict[str, list[float]] = {one.name: [] for one in _SERVERS}
     with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
         ports = {one.name: free_port() for one in _SERVERS}
-        pids = {name: stack.enter_context(_running(name, port, Path(directory))).pid for name, port in ports.items()}
+        pids = {name: stack.enter_context(running(name, port, Path(directory))).pid for name, port in ports.items()}
         for _ in range(_ROUNDS):
             for one in _SERVERS:
                 before, begun = cpu_seconds(pids[one.name]), time.perf_counter()
-                _send_all(one, ports[one.name])
+                send_all(one, ports[one.name], messages=one.messages)
                 rates[one.name].append(one.messages / (time.perf_counter() - begun))
                 costs[one.name].append((cpu_seconds(pids[one.name]) - before) / one.messages)
     rate = {name: median(found[1:]) for name, found in rates.items()}
@@ -69,15 +71,16 @@ def measure() -> list[Figure]:
     ]
 
 
-def _running(name: str, port: int, directory: Path) -> AbstractContextManager[Popen[bytes]]:
+def running(name: str, port: int, directory: Path, **more: str) -> AbstractContextManager[Popen[bytes]]:
+    """One of the servers until the block ends, with a database of its own; `more` are variables it gets beside."""
     command = [sys.executable, "-m", "bench.mllp_servers", name, str(port)]
-    env = {"CDS_DATABASE_URL": f"sqlite:///{directory}/cds.db", "CDS_LOG_FILE": str(directory / "log.jsonl")}
+    env = {"CDS_DATABASE_URL": f"sqlite:///{directory}/cds.db", "CDS_LOG_FILE": str(directory / "log.jsonl"), **more}
     return server(command, port, env, directory / f"{name}.log")
 
 
-def _send_all(one: _Server, port: int) -> None:
+def send_all(one: _Server, port: int, *, messages: int) -> None:
     """The messages of a round, shared out over the senders; RuntimeError unless each was acknowledged."""
-    framed = [_framed(next(_numbers)) for _ in range(one.messages)]
+    framed = [_framed(next(_numbers)) for _ in range(messages)]
     answered: list[int] = []
     threads = [
         threading.Thread(target=_send, args=(port, framed[i::_SENDERS], one.keeps_connections, answered))
@@ -87,12 +90,18 @@ def _send_all(one: _Server, port: int) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    if sum(answered) != one.messages:
-        raise RuntimeError(f"{one.name} acknowledged {sum(answered)} of {one.messages} messages")
+    if sum(answered) != messages:
+        raise RuntimeError(f"{one.name} acknowledged {sum(answered)} of {messages} messages")
 
 
 def _framed(number: int) -> bytes:
-    return b"\x0b" + _message().replace(b"SEPSIS-1", b"M%08d" % number) + b"\x1c\r"
+    """A message of its own: another control id, one of some hundred patients, and other values than the one before."""
+    message = (
+        _message().replace(b"SEPSIS-1", b"M%08d" % number).replace(b"SYN-0001", b"SYN-%04d" % (number % _PATIENTS))
+    )
+    for sent, lowest, steps in _VALUES:
+        message = message.replace(sent, b"|%d|" % (lowest + number % steps))
+    return b"\x0b" + message + b"\x1c\r"
 
 
 @cache

@@ -6,7 +6,7 @@ taken, and statements about one reading by when they arrived.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
@@ -75,6 +75,12 @@ def standing_readings(arrived: Iterable[Arrived]) -> tuple[list[Standing], list[
             reading = Reading(last.name, last.value, last.taken_at, last.source, last.original, last.flags)
             standing.append((reading, last))
     return standing, unused
+
+
+def is_overtaken(own: Sequence[Arrived], by: Arrived) -> bool:
+    """Whether another statement takes back or replaces one of these readings, whichever of them came first."""
+    before, after = (standing_readings(some)[0] for some in (own, [by, *own]))
+    return not {id(one) for _, one in before} <= {id(one) for _, one in after}
 
 
 def _withdraws(undated: Arrived, one: Arrived) -> bool:

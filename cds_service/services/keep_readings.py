@@ -82,31 +82,36 @@ def _number_hash(number: Identifier | None, keyring: Keyring) -> bytes | None:
 
 def _arrived(message: Message, patient: Patient, message_id: UUID, at: datetime, *, first: int) -> tuple[Arrived, ...]:
     header = message.header
+    sender, said_by = header.sender, f"{header.sending_application} {header.control_id}"
     return tuple(
-        _one(one, message_id, first + number, header.sender, f"{header.sending_application} {header.control_id}", at)
-        for number, one in enumerate(patient.observations)
+        _one(one, message_id, number, sender, said_by, at)
+        for number, one in enumerate(patient.observations, first)
         if one.change is not Change.NONE or isinstance(one.value, Given) or one.value.reason not in _SAYS_NOTHING
     )
 
 
 def _one(one: Observation, message_id: UUID, number: int, sender: str, said_by: str, at: datetime) -> Arrived:
-    value = one.value
-    is_given = isinstance(value, Given)
+    said = one.value
+    value, reason, detail, alarming, place = (
+        (said.value, None, "", False, one.segment)
+        if isinstance(said, Given)
+        else (None, said.reason.value, said.detail, said.alarming, one.place)
+    )
     return Arrived(
         message_id=message_id,
         number=number,
         sender=sender,
         statement=blake2b("\n".join(one.key).encode(), digest_size=16).digest(),
         name=one.name,
-        value=value.value if isinstance(value, Given) else None,
-        reason=None if isinstance(value, Given) else value.reason.value,
-        detail="" if isinstance(value, Given) else value.detail,
-        alarming=not isinstance(value, Given) and value.alarming,
+        value=value,
+        reason=reason,
+        detail=detail,
+        alarming=alarming,
         original=one.original,
         change=one.change.value,
         taken_at=one.time,
         received_at=at,
-        source=bounded(f"{said_by} {one.segment if is_given else one.place}", MAX_SOURCE),
+        source=bounded(f"{said_by} {place}", MAX_SOURCE),
         flags=one.flags,
     )
 

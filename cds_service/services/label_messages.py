@@ -45,7 +45,7 @@ def with_labels(
         events = list(applied.events)
         for patient in message.patients:
             for label in _labels(transaction, message, patient, received, site):
-                if not _is_said(transaction, label):
+                if _says_more(transaction, label):
                     added, audited = enter_label(transaction, label, received)
                     events += audited
                     entered.extend([added] if audited else [])
@@ -73,27 +73,32 @@ def _labels(
 def _final(
     message: Message, patient: Patient, at: datetime, site: SiteMap
 ) -> list[tuple[SentDiagnosis, tuple[str, str]]]:
-    """The final diagnoses of a patient that are recent, each with its first code that is understood."""
+    """The final diagnoses of a patient that are recent or deleted, each with its first code that is understood."""
     if not patient.diagnoses:
         return []
     said_at = _said_at(message, at, site)
     found = [
         (sent, next((pair for pair in sent.codings if _is_understood(*pair)), None))
         for sent in patient.diagnoses
-        if sent.type == _FINAL and said_at - _observed_at(sent, said_at, site) <= _OLDEST
+        if sent.type == _FINAL and (sent.is_deleted or said_at - _observed_at(sent, said_at, site) <= _OLDEST)
     ]
     return [(sent, coding) for sent, coding in found if coding is not None]
 
 
-def _is_said(transaction: Transaction, label: Label) -> bool:
-    """Whether the same was said of it last: many systems send every diagnosis with every event."""
+def _says_more(transaction: Transaction, label: Label) -> bool:
+    """Whether not the same was said of it last: many systems send every diagnosis with every event.
+
+    The deletion of an old diagnosis counts where that became a label when it was young.
+    """
     known = [
         one
         for one in labels_about(transaction, label.tenant, None, label.patient_key)
         if one.thread == label.thread and one.kind is not Kind.RELEASE and one.stands_at <= label.stands_at
     ]
     last = max(known, key=lambda one: (one.stands_at, one.kind is Kind.WITHDRAWAL), default=None)
-    return last is not None and last.kind is label.kind
+    if last is None:
+        return label.kind is not Kind.WITHDRAWAL or label.stands_at - label.observed_at <= _OLDEST
+    return last.kind is not label.kind
 
 
 def _label(

@@ -20,14 +20,8 @@ from cds_service.storage.change import Applied, Change, JointChange, Transaction
 from cds_service.storage.identity import IdentityRows, Keyring
 from cds_service.storage.message_entry import Brought, MessageEntry, Status, StoredMessage
 from cds_service.storage.prediction_log import PredictionEntry, prediction_event, row_from_entry
-from cds_service.storage.reading_log import (
-    PatientEvent,
-    ReadingLog,
-    event_rows,
-    mark_regrouped,
-    mark_stale,
-    reading_rows,
-)
+from cds_service.storage.reading_log import PatientEvent, ReadingLog, event_rows, reading_rows
+from cds_service.storage.stale import mark_overtaken, mark_regrouped, mark_stale
 from cds_service.storage.statements import DriverStatement, FindRows, InsertRows, Row, driver_cursor
 from cds_service.storage.stored_messages import restate
 from cds_service.storage.tables import identities, messages, predictions, utc_text
@@ -46,6 +40,7 @@ class _Rows(NamedTuple):
     predictions: list[Row]
     readings: list[Row]
     events: list[Row]
+    scored: list[str]  # the keys of patients something was predicted for
     taken_back: list[tuple[str, Arrived]]
     regrouped: Sequence[PatientEvent]
 
@@ -85,7 +80,7 @@ class MessageLog:
     def _store_together(
         self, cursor: DBAPICursor, several: Sequence[_Rows]
     ) -> Sequence[Applied[StoredMessage] | None] | None:
-        """Store those that are certain to be new and take nothing back; the others are stored alone."""
+        """Store those that are certain to be new and with which nothing is or was taken back; the others alone."""
         keys = [_key_of(one.entry)[:-1] for one in several]
         times, known = Counter(keys), self._known.run(cursor, keys)
         is_plain = [
@@ -94,6 +89,7 @@ class MessageLog:
             and not one.regrouped
             and times[key] == 1
             and key not in known
+            and not any(self._readings.has_taken_back(cursor, patient) for patient in one.scored)
             for one, key in zip(several, keys, strict=True)
         ]
         plain = [one for one, holds in zip(several, is_plain, strict=True) if holds]
@@ -127,6 +123,7 @@ class MessageLog:
         """Append to the predictions that rest on what was taken back, and say so."""
         at = entry.received_at
         stale = mark_stale(transaction, rows.taken_back, at=at)
+        stale += mark_overtaken(transaction, entry.id, at=at)
         stale += mark_regrouped(transaction, rows.regrouped, message_id=entry.id, at=at)
         return [_event(entry, "prediction-stale", one, {}, "prediction") for one in stale]
 
@@ -157,8 +154,9 @@ class MessageLog:
             named=[self._identity_row(tenant, one, at) for one in named.values()],
             mentioned=[self._identity_row(tenant, one, at) for one in {*others, *brought.mentioned}],
             predictions=[row_from_entry(one, self._key(one)) for one in brought.made],
-            readings=reading_rows(tenant, entry.environment, brought.patients),
+            readings=reading_rows(entry.id, tenant, entry.environment, brought.patients),
             events=event_rows(tenant, entry.environment, brought.events, message_id=entry.id, at=at),
+            scored=[one.key for one in brought.patients if one.prediction_id is not None],
             taken_back=[
                 (patient.key, one) for patient in brought.patients for one in patient.arrived if one.change != "none"
             ],

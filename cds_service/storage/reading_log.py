@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Dialect, and_, func, or_, select
+from sqlalchemy import Connection, Dialect, and_, bindparam, literal_column, or_, select
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from cds_service.domain.latest import Arrived
 from cds_service.domain.patient import Identity
-from cds_service.storage.change import Transaction, add_missing
-from cds_service.storage.statements import InsertRows, Row
-from cds_service.storage.tables import (
-    patient_events,
-    prediction_events,
-    prediction_readings,
-    readings,
-    utc_text,
-)
+from cds_service.storage.statements import DriverStatement, InsertRows, Row
+from cds_service.storage.tables import patient_events, readings, utc_text
 
 # Chosen by us: four hours of a monitor that sends eight values a minute, twice over. Beyond it the newest count.
 MOST_READ = 4000
-# Chosen by us: a null takes back what is older, and no card shows vital signs of yesterday.
-_LOOKED_BACK = timedelta(days=1)
 
 
 class Whose(NamedTuple):
@@ -70,16 +61,32 @@ class Crossed(NamedTuple):
 
 
 class ReadingLog:
-    """Appends readings and events inside the writer's transaction, and marks what rested on a value taken back."""
+    """Appends readings and events inside the writer's transaction, and finds whether any was taken back."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._readings = InsertRows(readings, dialect)
         self._events = InsertRows(patient_events, dialect)
+        self._taking_back = DriverStatement(_ANY_TAKING_BACK, ("patient_key",), dialect)
 
     def append(self, cursor: DBAPICursor, rows: Sequence[Row], events: Sequence[Row]) -> None:
         """Add rows made by `reading_rows` and `event_rows`."""
         self._readings.run(cursor, rows)
         self._events.run(cursor, events)
+
+    def has_taken_back(self, cursor: DBAPICursor, key: str) -> bool:
+        """Whether anything that is kept of the patient takes a reading back."""
+        self._taking_back.run(cursor, (key,))
+        return cursor.fetchone() is not None
+
+
+# As the index says it: a database uses that only for what it can see to be the same.
+TAKES_BACK = readings.c.change != literal_column("'none'")
+_ANY_TAKING_BACK = (
+    select(readings.c.number)
+    .where(readings.c.patient_key == bindparam("patient_key"), TAKES_BACK)
+    .limit(literal_column("1"))
+    .offset(literal_column("0"))
+)
 
 
 def birth_text(day: date) -> bytes:
@@ -87,11 +94,12 @@ def birth_text(day: date) -> bytes:
     return f"birth:{day}".encode()
 
 
-def reading_rows(tenant: str, environment: str, patients: Iterable[PatientEntry]) -> list[Row]:
+def reading_rows(message_id: UUID, tenant: str, environment: str, patients: Iterable[PatientEntry]) -> list[Row]:
     """The rows of every reading of a message, in the order of the table's columns."""
+    own_id = message_id.hex
     return [
         (
-            one.message_id.hex,
+            own_id,
             one.number,
             tenant,
             environment,
@@ -110,9 +118,10 @@ def reading_rows(tenant: str, environment: str, patients: Iterable[PatientEntry]
             one.source,
             " ".join(one.flags),
             *patient.whose,
-            None if patient.prediction_id is None else patient.prediction_id.hex,
+            prediction_id,
         )
         for patient in patients
+        for prediction_id in (None if patient.prediction_id is None else patient.prediction_id.hex,)
         for one in patient.arrived
     ]
 
@@ -125,68 +134,6 @@ def event_rows(
         (message_id.hex, number, tenant, environment, one.key, one.kind, one.other_key, one.visit, utc_text(at))
         for number, one in enumerate(events)
     ]
-
-
-def mark_stale(transaction: Transaction, taken_back: Iterable[tuple[str, Arrived]], *, at: datetime) -> list[UUID]:
-    """Append a "stale" event to every prediction that rests on a value these statements take back or change."""
-    found: list[UUID] = []
-    for key, one in taken_back:
-        same = select(readings.c.message_id, readings.c.number, readings.c.prediction_id).where(
-            readings.c.patient_key == key,
-            readings.c.name == one.name,
-            _is_meant(one),
-            readings.c.sender == one.sender,
-            readings.c.message_id != one.message_id,
-        )
-        for row in transaction.execute(same).all():
-            rested = select(prediction_readings.c.prediction_id).where(
-                prediction_readings.c.message_id == row.message_id, prediction_readings.c.number == row.number
-            )
-            built = [*transaction.execute(rested).scalars(), *([row.prediction_id] if row.prediction_id else [])]
-            found += _append(transaction, built, one.message_id, at)
-    return found
-
-
-def mark_regrouped(
-    transaction: Transaction, events: Iterable[PatientEvent], *, message_id: UUID, at: datetime
-) -> list[UUID]:
-    """Append a "stale" event to predictions that rest on readings of records that were joined, moved or parted."""
-    keys = {key for one in events if one.other_key is not None for key in (one.key, one.other_key)}
-    if not keys:
-        return []
-    is_same = (prediction_readings.c.message_id == readings.c.message_id) & (
-        prediction_readings.c.number == readings.c.number
-    )
-    rested = select(prediction_readings.c.prediction_id).distinct().join(readings, is_same)
-    built = transaction.execute(rested.where(readings.c.patient_key.in_(keys))).scalars().all()
-    return _append(transaction, built, message_id, at)
-
-
-def _is_meant(one: Arrived) -> ColumnElement[bool]:
-    """What a statement takes back: the reading of its moment; where it is of all before, those of a day."""
-    if not one.is_of_all_before or one.taken_at is None:
-        return readings.c.taken_at == one.taken_at
-    until = readings.c.taken_at.between(one.taken_at - _LOOKED_BACK, one.taken_at)
-    return until if one.change == "clears" else and_(until, readings.c.statement == one.statement)
-
-
-def _append(transaction: Transaction, predictions: Iterable[UUID], message_id: UUID, at: datetime) -> list[UUID]:
-    return [
-        one
-        for one in predictions
-        if add_missing(
-            transaction,
-            prediction_events,
-            {"prediction_id": one, "message_id": message_id, "kind": "stale", "at": at},
-        )
-    ]
-
-
-def stale_since(connection: Connection, prediction_id: UUID) -> datetime | None:
-    """When a value the prediction rests on was first taken back, None while all stand."""
-    query = select(func.min(prediction_events.c.at)).where(prediction_events.c.prediction_id == prediction_id)
-    found: datetime | None = connection.execute(query).scalar()
-    return found
 
 
 def read_events(connection: Connection, tenant: str, environment: str, keys: Collection[str]) -> list[PatientEvent]:
@@ -221,10 +168,11 @@ def read_readings(
         .order_by(readings.c.taken_at.desc())
         .limit(MOST_READ)
     )
-    return [_crossed(row) for row in connection.execute(query)]
+    return [crossed_from_row(row) for row in connection.execute(query)]
 
 
-def _crossed(row: Any) -> Crossed:
+def crossed_from_row(row: Any) -> Crossed:
+    """The reading a whole row holds."""
     values = dict(row._mapping)
     arrived = {name: values[name] for name in Arrived._fields if name not in ("value", "flags")}
     value = None if values["value"] is None else msgspec.json.decode(values["value"])

@@ -112,6 +112,14 @@ def test_a_deleted_diagnosis_is_withdrawn_in_whatever_order_messages_come(
     assert set(about(predicted)) == {("J18.9", "no-label"), ("J18.9", "withdrawn")}
 
 
+def test_a_diagnosis_deleted_long_after_it_was_made_is_withdrawn(predicted: Service, clock: Clock) -> None:
+    send(predicted, dg1(), dg1(DIABETES, day="20110502"), msh_10="A")
+    clock.moment += timedelta(days=120)
+    send(predicted, dg1(action="D"), dg1(DIABETES, day="20110502", action="D"), msh_10="B", msh_7="20260712093500+0100")
+
+    assert about(predicted) == [("J18.9", "no-label"), ("J18.9", "withdrawn")]
+
+
 def test_a_diagnosis_said_again_after_its_deletion_holds(predicted: Service) -> None:
     for minute, action in enumerate(("", "D", "")):
         send(predicted, dg1(action=action), msh_10=f"V{minute}", msh_7=f"2026031409350{minute}+0100")

@@ -243,6 +243,47 @@ def test_a_correction_that_comes_before_what_it_corrects_is_what_the_card_shows(
     assert "heart rate 88/min" in card(ward.client, asked())["detail"]
 
 
+OVERTAKEN = {
+    "correction": [obx(HEART_RATE, 88, obx_11="C", obx_14=TIME)],
+    "withdrawal": [obx(HEART_RATE, 128, obx_11="W", obx_14=TIME)],
+    "null": [obx(HEART_RATE, '""', obx_14="20260314093000+0100")],
+}
+
+
+@pytest.mark.parametrize("case", OVERTAKEN)
+def test_a_prediction_of_a_message_that_comes_after_its_correction_is_stale(ward: Service, case: str) -> None:
+    send(ward, *OVERTAKEN[case])
+    before = stale(ward)
+    send(ward, *vitals(128))
+
+    [(late,)] = rows(ward, "SELECT prediction_id FROM messages WHERE control_id = 'M1'")
+    assert stale(ward) - before == {UUID(str(late)).hex}
+    [(of,)] = rows(ward, "SELECT m.control_id FROM prediction_events e JOIN messages m ON m.id = e.message_id")
+    assert of == "M0"
+    assert verify_chain(ward.runtime.engine, ward.runtime.keyring) is None
+
+
+NOT_OVERTAKEN = {
+    "of-another-time": ([obx(HEART_RATE, 88, obx_11="C", obx_14=EARLIER)], {}),
+    "of-another-sub-id": ([obx(SPO2, 95, "%", obx_11="C", obx_14=TIME)], {"obx_4": "2"}),
+    "of-another-sender": ([obx(HEART_RATE, 88, obx_11="C", obx_14=TIME)], {"msh_3": "OTHER"}),
+    "corrected-in-its-turn": ([obx(HEART_RATE, 88, obx_11="C", obx_14=TIME)], {"obx_11": "C"}),
+}
+
+
+@pytest.mark.parametrize("case", NOT_OVERTAKEN)
+def test_a_correction_of_something_else_leaves_a_later_prediction_as_it_is(ward: Service, case: str) -> None:
+    said, changes = NOT_OVERTAKEN[case]
+    header = {name: value for name, value in changes.items() if name.startswith("msh")}
+    own = {name: value for name, value in changes.items() if name.startswith("obx")}
+    send(ward, *said)
+    send(ward, *vitals(128, **own), **header)
+
+    assert stale(ward) <= {
+        UUID(str(one)).hex for (one,) in rows(ward, "SELECT prediction_id FROM messages WHERE control_id = 'M0'")
+    }
+
+
 def test_a_null_takes_back_what_is_older_and_marks_what_was_built_on_it(ward: Service) -> None:
     send(ward, *vitals(128, obx_14=EARLIER))
     first = card(ward.client, asked())
