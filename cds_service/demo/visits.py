@@ -33,7 +33,8 @@ class Ward:
 
     `labelled` of the visits are ever labelled. Of the labels `corrected` are wrong at first and put right by the same
     clinician, `disputed` contradicted by another one, and `swayed` those a clinician who saw a high risk takes from
-    the card. `mistaken` are wrong and stay so; `poisoned` are turned round by whoever wants the model to fail.
+    the card; `seen` of the high risks are looked at before the label is given. `mistaken` are wrong and stay so;
+    `poisoned` are turned round by whoever wants the model to fail.
     """
 
     prevalence: float = 0.2
@@ -41,6 +42,7 @@ class Ward:
     corrected: float = 0.05
     disputed: float = 0.03
     swayed: float = 0.05
+    seen: float = 1.0
     mistaken: float = 0.0
     poisoned: float = 0.0
     clinicians: int = 400
@@ -93,8 +95,9 @@ def sayings(visit: Visit, ward: Ward, *, said_high: bool, seed: int) -> tuple[Sa
     one, other = (f"Practitioner/invented-{number}" for number in rng.choice(ward.clinicians, 2, replace=False))
     is_mistaken = bool(rng.random() < ward.mistaken)
     truth = visit.needs_icu != (happens["poisoned"] or is_mistaken)
-    believed = truth or (said_high and happens["swayed"])
-    saw = "yes" if said_high else "no"
+    seen = said_high and bool(rng.random() < ward.seen)
+    believed = truth or (seen and happens["swayed"])
+    saw = "yes" if seen else "no"
     first = Saying(one, believed != happens["corrected"], saw)
     found = [first]
     if happens["corrected"]:

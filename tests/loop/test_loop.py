@@ -7,6 +7,7 @@ import resource
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,5 +125,7 @@ def test_clinicians_who_see_a_high_risk_are_swayed_and_poison_turns_labels_round
 
     assert all(sayings(visit, swayed, said_high=True, seed=6)[0].icu_admission for visit in well)
     assert not any(sayings(visit, swayed, said_high=False, seed=6)[0].icu_admission for visit in well)
+    unseen = [sayings(visit, replace(swayed, seen=0.0), said_high=True, seed=6)[0] for visit in well]
+    assert not any(one.icu_admission or one.saw_prediction == "yes" for one in unseen)
     turned = [sayings(visit, poisoned, said_high=False, seed=6)[0] for visit in well]
     assert sum(one.icu_admission for one in turned) > 0.9 * len(turned)

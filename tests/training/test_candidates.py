@@ -58,6 +58,19 @@ def test_permuted_labels_end_at_chance(risks, family):
     assert quality(RISK, shuffled.y, margins, shuffled.weight) == pytest.approx(0.7, abs=0.12)
 
 
+def test_a_patient_who_comes_back_is_not_recognised(risks):
+    """Labels drawn for each patient teach nothing but who it is; with visits in several folds they would seem to."""
+    again = risks.rows(np.repeat(np.arange(300), 3))
+    drawn = replace(again, y=np.random.default_rng(5).permutation(risks.y[:300]).repeat(3))
+    visits = replace(drawn, patient=np.arange(len(drawn.y)))
+
+    apart, mixed = (left_out_margins(data, lambda: pipeline("random forest", RISK), 3, 1) for data in (drawn, visits))
+
+    chance = 0.5 + drawn.y.mean()
+    assert quality(RISK, drawn.y, apart, drawn.weight) == pytest.approx(chance, abs=0.12)
+    assert quality(RISK, drawn.y, mixed, drawn.weight) > chance + 0.4
+
+
 @pytest.mark.parametrize("arm", ARMS)
 def test_an_arm_changes_the_rows_a_model_is_fitted_on_and_no_others(states, arm, monkeypatch):
     """Made-up rows exist between the fold's rows and the model only: nothing returns them, none is asked about."""
