@@ -63,6 +63,12 @@ def loaded(service: Running, ledger: Ledger, repeats: list[int]) -> Iterator[Non
     assert load.timeouts == 0
 
 
+def repeat_all_once_ready(database: Database, ledger: Ledger, service: Running) -> None:
+    """Until a worker that has just come up knows its models and its database, 503 is the right answer."""
+    assert eventually(lambda: not not_ready(service.port), within_s=30)
+    repeat_all(database, ledger, service.port)
+
+
 @pytest.mark.slow
 def test_82_nothing_acknowledged_is_lost_or_doubled_by_killing_the_whole_service(database: Database) -> None:
     """In every ninth round while starting, else a random moment after the first answer; ready again each time."""
@@ -88,7 +94,7 @@ def test_82_nothing_acknowledged_is_lost_or_doubled_by_killing_the_whole_service
     assert is_in_time(max(times)), sorted(times)
     assert_sound(database, ledger)
     with served(database.directory, **database.settings) as service:
-        repeat_all(database, ledger, service.port)
+        repeat_all_once_ready(database, ledger, service)
 
 
 @pytest.mark.slow
@@ -100,7 +106,7 @@ def test_83_a_killed_worker_is_replaced_and_one_that_dies_again_at_once_ends_the
             time.sleep(0.2)
             kill_workers(service)
         wait_for(service.port, service.process)  # a connection is refused while the worker is replaced
-        repeat_all(database, ledger, service.port)
+        repeat_all_once_ready(database, ledger, service)
         kill_workers(service)
 
         assert service.process.wait(20) == 1
@@ -120,4 +126,4 @@ def test_83_a_service_started_beside_the_orphans_of_a_killed_one_shares_the_data
 
         assert eventually(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in members), within_s=20)
     with served(database.directory, **database.settings) as service:
-        repeat_all(database, ledger, service.port)
+        repeat_all_once_ready(database, ledger, service)
