@@ -151,10 +151,10 @@ class Runtime:
         works = dict.fromkeys((self._look_at_feeds, self.counting.count), LOOK_EVERY_S)
         works[self._score_pending] = PENDING_EVERY_S
         self.beside = tuple(Daily(work, first_s=every_s, every_s=every_s) for work, every_s in works.items())
-        self.rare.start()
         self.watch.start()
         self.models.start()
         self.shadow.start()
+        self.rare.start()  # last: it keeps a processor busy that would otherwise make the service ready
         log.info("service_started", model=self.models.versions()["risk"], site=self.settings.site.hash)
 
     def drain(self, timeout_s: float = 10.0) -> None:
