@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,12 +68,24 @@ class _Sink:
     """Where lines go; every logger shares it, so a later `configure` moves loggers already in use."""
 
     out: BinaryIO | None = None
+    failing = False
 
     def write(self, line: bytes) -> None:
-        """Write one whole line in one call, so that lines of several threads do not mix."""
+        """Write one whole line in one call, so that lines of several threads do not mix.
+
+        A line that cannot be written, on a full disk above all, is lost and its call goes on: standard error says
+        so once.
+        """
         out = self.out or sys.stdout.buffer
-        out.write(line)
-        out.flush()
+        try:
+            out.write(line)
+            out.flush()
+            self.failing = False
+        except OSError as error:
+            if not self.failing:
+                self.failing = True
+                with suppress(OSError):  # it may be on the same disk
+                    print(f"cds: the log cannot be written: {error.strerror}", file=sys.stderr, flush=True)
 
     debug = info = warning = error = critical = write
 
@@ -88,7 +101,8 @@ def configure(path: Path | None = None) -> None:
         raise ConfigurationError(f"cannot be written: {error.strerror}", where="CDS_LOG_FILE") from None
     before, _sink.out = _sink.out, out
     if before is not None:
-        before.close()
+        with suppress(OSError):  # what it could not write before
+            before.close()
 
 
 def get_logger(name: str) -> FilteringBoundLogger:

@@ -89,6 +89,20 @@ def test_frames_hold_places_and_no_message() -> None:
     assert "Jane" not in "".join(frames)
 
 
+def test_a_full_disk_loses_lines_and_fails_no_call(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "log.jsonl"
+    log = logs.get_logger("a.module")
+    logs.configure(Path("/dev/full"))
+    for _ in range(200):
+        log.info("service_started")
+    logs.configure(path)
+    log.info("service_drained")
+    logs.configure(None)
+
+    assert capsys.readouterr().err == "cds: the log cannot be written: No space left on device\n"
+    assert [json.loads(line)["event"] for line in path.read_bytes().splitlines()] == ["service_drained"]
+
+
 def test_every_field_the_code_logs_is_on_the_list() -> None:
     unknown = [
         f"{path.name}:{call.lineno} {keyword.arg}"

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path as Directory
 
 import pytest
@@ -84,6 +85,19 @@ def test_74_a_server_gone_is_503_in_time_and_is_taken_up_again(
         postgres_server.start()
 
     assert_recovers(running, database, ledger)
+
+
+def test_74_a_server_gone_at_start_is_waited_for(database: Database, postgres_server: Postgres) -> None:
+    ledger = Ledger()
+    with ExitStack() as stack:
+        postgres_server.stop()
+        try:
+            running = stack.enter_context(served(database.directory, **database.settings))
+            assert_stands_by(running, ledger)
+        finally:
+            postgres_server.start()
+
+        assert_recovers(running, database, ledger)
 
 
 @pytest.fixture
