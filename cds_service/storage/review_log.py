@@ -160,7 +160,8 @@ def _waiting(whose: Whose) -> Select[Any]:
     """Young predictions of the tenant without a label, not marked by this person."""
     marked = exists().where(review_marks.c.prediction_id == predictions.c.id, review_marks.c.actor == whose.actor)
     return select(predictions.c.id).where(
-        predictions.c.tenant == whose.tenant,
+        # So written, no index of tenants is taken: it would sort all of a tenant's predictions to find the newest.
+        func.coalesce(predictions.c.tenant, "") == whose.tenant,
         predictions.c.environment == whose.environment,
         predictions.c.id >= first_id_at(whose.since),
         ~_is_labelled(),

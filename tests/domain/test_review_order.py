@@ -71,3 +71,15 @@ def test_a_rare_class_has_its_place_in_each_block_though_the_model_is_sure() -> 
 
 def test_the_margin_of_several_classes_is_that_of_the_first_two() -> None:
     assert _candidate(1, probabilities=(0.2, 0.5, 0.3)).margin == pytest.approx(0.2)
+
+
+def test_a_queue_asked_for_anew_after_each_answer_keeps_its_shares() -> None:
+    left = _many(200)
+    taken = []
+    for answered in range(20):
+        first = review_order(left, seed="a", answered=answered)[0]
+        alone = [review_order(left, seed="a", answered=kind)[0] for kind in range(len(BLOCK))]
+        taken.append(alone.index(first) if first in alone else None)
+        assert first == alone[answered % len(BLOCK)]
+        left = [candidate for candidate in left if candidate.id != first]
+    assert taken.count(0) >= 4

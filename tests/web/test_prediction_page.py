@@ -124,7 +124,9 @@ def test_a_second_answer_of_the_same_person_is_an_edit_of_the_first(browser: Fla
 def test_the_code_of_a_diagnosis_is_found_while_typing(
     browser: FlaskClient, address: str, typed: str, found: str
 ) -> None:
-    shown = browser.get(f"{address}/diagnoses", query_string={"diagnosis": typed})
+    asked = {"query_string": {"diagnosis": typed}}
+    shown = browser.get(f"{address}/diagnoses", headers={"HX-Request": "true"}, **asked)
+    assert browser.get(f"{address}/diagnoses", **asked).location == f"/base{address}"
     assert found in text_of(shown)
     assert "<script>" not in shown.get_data(as_text=True)
 

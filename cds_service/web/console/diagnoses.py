@@ -10,8 +10,8 @@ from cds_service.domain.codes import ICD10, ICD10CM, SNOMED
 from cds_service.domain.label import OMIM, ORPHA
 from cds_service.inference.ranker_knowledge import Knowledge
 from cds_service.services.find_diagnoses import diagnosis_name, find_diagnoses
-from cds_service.web.console.pages import console, page, page_language, person
-from cds_service.web.context import runtime
+from cds_service.web.console.pages import console, link, page, page_language, person
+from cds_service.web.context import runtime, see_other
 
 # What people call the systems of CODE_SHAPES.
 SYSTEMS = {ICD10: "ICD-10", ICD10CM: "ICD-10-CM", ORPHA: "ORPHA", OMIM: "OMIM", SNOMED: "SNOMED CT"}
@@ -29,6 +29,8 @@ class Suggestion:
 def search_diagnoses(prediction_id: str) -> Response:
     """What the typed text may mean, as a part of the page of the prediction; nothing of a patient is in it."""
     person(runtime())
+    if "HX-Request" not in request.headers:  # as after signing in again: a part alone is no page
+        return see_other(link("console.show_prediction", prediction_id=prediction_id))
     text, chosen = request.args.get("diagnosis", ""), request.args.get("coding", "")
     return page("diagnoses.html", suggestions=suggestions(text, chosen), text=text.strip(), chosen=chosen)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +31,7 @@ from cds_service.web.console.rare_view import rare_view_of
 from cds_service.web.console.reasons import reason_text, reasons_for
 from cds_service.web.console.sessions import require_own_form
 from cds_service.web.console.similar import similar_to
+from cds_service.web.console.symptoms import name_of
 from cds_service.web.console.view import view_of
 from cds_service.web.context import runtime, see_other
 from cds_service.web.label_body import read_label
@@ -99,8 +101,9 @@ def _shown(found: Prediction | RareAssessment, told: Words) -> dict[str, Any]:
     """What the service concluded, and from what."""
     zone = runtime().settings.site.zone_info
     is_rare = isinstance(found, RareAssessment)
+    named = partial(name_of, known=runtime().rare.known())
     return {
-        "rare": rare_view_of(found, told, zone) if isinstance(found, RareAssessment) else None,
+        "rare": rare_view_of(found, told, zone, named=named) if isinstance(found, RareAssessment) else None,
         "view": view_of(found, told, zone) if isinstance(found, Prediction) else None,
         "values": provenance(found.snapshot, told, zone),
         "known": circumstances(found.snapshot, told),

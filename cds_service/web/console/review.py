@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,6 @@ from flask import Response, request
 from cds_service.cdshooks.wording import Words, words
 from cds_service.domain.actor import Actor
 from cds_service.domain.label import CATEGORIES
-from cds_service.domain.ontology import Ontology
 from cds_service.domain.phenotype import RareAssessment
 from cds_service.domain.prediction import Prediction
 from cds_service.errors import BadRequest
@@ -30,6 +30,7 @@ from cds_service.web.console.provenance import circumstances, provenance
 from cds_service.web.console.rare_view import rare_view_of
 from cds_service.web.console.sessions import require_own_form
 from cds_service.web.console.similar import similar_to
+from cds_service.web.console.symptoms import name_of
 from cds_service.web.console.view import view_of
 from cds_service.web.context import runtime, see_other
 from cds_service.web.label_body import read_label
@@ -135,10 +136,11 @@ def _revealed(found: Prediction | RareAssessment, history: LabelHistory, actor: 
     """What the service said, beside what this person and others did; it has been seen from now on."""
     process = runtime()
     zone = process.settings.site.zone_info
+    named = partial(name_of, known=process.rare.known())
     call = received(actor)
     note_sight(found.id, call, writer=process.writer, read=call.event("prediction-read", "prediction", found.id))
     return {
-        "rare": rare_view_of(found, told, zone) if isinstance(found, RareAssessment) else None,
+        "rare": rare_view_of(found, told, zone, named=named) if isinstance(found, RareAssessment) else None,
         "view": None if isinstance(found, RareAssessment) else view_of(found, told, zone),
         "history": label_form.history_rows(history, told, zone),
         "similar": similar_to(found, actor, told),
@@ -146,14 +148,6 @@ def _revealed(found: Prediction | RareAssessment, history: LabelHistory, actor: 
 
 
 def _findings(found: RareAssessment) -> list[tuple[str, bool]]:
-    """The name of each finding, its id where the names are still loading, and whether it was excluded."""
+    """The name of each finding, and whether it was excluded."""
     known = runtime().rare.known()
-    return [
-        (finding.term if known is None else _name(known.ranker.knowledge.ontology, finding.term), finding.excluded)
-        for finding in found.phenotype.findings
-    ]
-
-
-def _name(ontology: Ontology, term: str) -> str:
-    row = ontology.rows.get(term)
-    return term if row is None else ontology.names[row]
+    return [(name_of(finding.term, known), finding.excluded) for finding in found.phenotype.findings]

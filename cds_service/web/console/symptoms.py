@@ -177,10 +177,10 @@ def _taken(value: str, known: RareDiseases | None) -> Taken | None:
     return Taken(term, name_of(term, known)) if term else None
 
 
-def name_of(term: str, known: RareDiseases) -> str:
-    """The name of a finding."""
-    ontology = known.codes.ontology
-    return ontology.names[ontology.rows[term]]
+def name_of(term: str, known: RareDiseases | None) -> str:
+    """The name of a finding; its id where none is known, as while the names are loading."""
+    row = None if known is None else known.codes.ontology.rows.get(term)
+    return term if known is None or row is None else known.codes.ontology.names[row]
 
 
 def _each(taken: Iterator[Taken]) -> Iterator[Taken]:
