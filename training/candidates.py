@@ -57,8 +57,9 @@ class Family:
 
 
 def _boosted(task: Task, settings: Settings) -> BoostedTrees:
-    own = {key: value for key, value in settings.items() if key not in ("monotone", "dropout")}
-    return BoostedTrees(own, len(task.classes), settings.get("monotone"), settings.get("dropout"))
+    given = ("monotone", "dropout", "before")
+    own = {key: value for key, value in settings.items() if key not in given}
+    return BoostedTrees(own, len(task.classes), *map(settings.get, given))
 
 
 def _lightgbm(task: Task, settings: Settings) -> LGBMClassifier:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from cds_service.inference.predictor import load_predictor
+from training.candidates import FAMILIES
 from training.challenger_card import card_text
 from training.comparison import Comparison, Order
+from training.continued import CONTINUED, continued_tiers
 from training.evaluate import reference_histograms
 from training.evaluation import evaluation_of
 from training.in_service import RECALIBRATED
@@ -19,6 +21,8 @@ from training.split import Split
 from training.state import state_described, state_files
 from training.timing import times_of
 from training.verdict import verdict_of
+
+_SEARCHED = {family.name for family in FAMILIES if not family.bare}
 
 
 def publish(order: Order, found: Comparison) -> dict[str, Any]:
@@ -50,6 +54,8 @@ def artifact_files(found: Comparison, staging: Path) -> dict[str, bytes]:
     split = risk_split(found)
     if found.winner.name == RECALIBRATED and found.champion:
         files = recalibrated_files(found.champion.artifact, split)
+    elif found.winner.name == CONTINUED and found.champion:
+        files = model_files(split, risk_params(found), lambda text: None, found.champion.artifact.files)
     else:
         files = model_files(split, risk_params(found), lambda text: None)
     write_artifact(staging, files, _of_risk(found))
@@ -63,9 +69,11 @@ def described(order: Order, found: Comparison) -> dict[str, Any]:
     return {
         **own,
         "family": found.winner.name,
+        "incremental": order.incremental,
         "synthetic": found.parts.test.synthetic,
         "params": dict(found.params),
         "trials": {c.name: c.search.trials for c in found.contenders if c.search.trials},
+        "unsearched": [c.name for c in found.contenders if c.name in _SEARCHED and not c.search.tried],
         "data": {"dataset": found.parts.fit.sha256},
         "challenges": found.champion.version if found.champion else None,
         "trained_by": order.trainer,
@@ -90,6 +98,8 @@ def risk_split(found: Comparison) -> Split:
 
 def risk_params(found: Comparison) -> dict[str, Any]:
     """Parameters of the tiers, with what tuning chose for the full one."""
+    if found.winner.name == CONTINUED:
+        return continued_tiers(found.params)
     tiers, chosen = dict(found.params["tiers"]), dict(found.winner.search.choice.settings)
     rounds = chosen.pop("rounds", tiers["full"]["rounds"])
     tiers["full"] = {**tiers["full"], "rounds": rounds, "booster": {**tiers["full"]["booster"], **chosen}}

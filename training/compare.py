@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from training.candidates import FAMILIES
 from training.challenger import publish
 from training.comparison import Comparison, Order
 from training.contest import Contender, contend, settled
+from training.continued import CONTINUED, continued
 from training.dataset import Dataset, read_dataset
 from training.exported import is_exported, read_exported
 from training.in_service import RECALIBRATED, as_it_is, read_champion
@@ -29,17 +32,18 @@ Report = Callable[[str], None]
 def run(order: Order, params: Mapping[str, Any], report: Report) -> dict[str, Any]:
     """Publish a challenger at `out`; what its gate says."""
     task = TASKS[order.task]
+    if order.incremental and order.champion is None:
+        raise ConfigurationError("needs a version in service to go on from", where="--incremental")
     data, mode = read_rows(order.data, task, params["compare"]["split"])
     own = for_task(task, params)
     champion = read_champion(order.champion, task) if order.champion else None
     refuse_pooled_sources(data, own["sources"])
     require_classes(data, task, own["least_patients"])
     parts = partition(data, params["split"] | own["split"], mode=mode)
-    contenders = []
-    for family in FAMILIES:
-        report(family.name)
-        contenders.append(contend(family, task, parts, own, _budget(order, own, family.name)))
+    contenders = list(_contenders(order, task, parts, own, report))
     if champion:
+        if order.incremental:
+            contenders.append(continued(champion, task, parts, own))
         contenders.append(as_it_is(champion, parts, own))
         contenders.append(settled(task, RECALIBRATED, champion.margins, parts, own))
     winner = _winner(task, contenders, parts)
@@ -47,6 +51,23 @@ def run(order: Order, params: Mapping[str, Any], report: Report) -> dict[str, An
     return publish(
         order, Comparison(task, parts, mode, tuple(contenders), winner, champion, {**params, "compare": own})
     )
+
+
+def _contenders(
+    order: Order, task: Task, parts: Parts, params: Mapping[str, Any], report: Report
+) -> Iterator[Contender]:
+    """Every family in order of worth; those begun after the deadline are fitted and judged with no search."""
+    begun = monotonic()
+    for family in sorted(FAMILIES, key=lambda family: (task.name not in family.served, not family.tuned)):
+        if order.incremental and not family.bare:
+            continue
+        report(family.name)
+        if order.trials is None:
+            is_late = monotonic() - begun > params["deadline_seconds"]
+        else:
+            is_late = family.name in order.unsearched
+        taken = replace(family, bare=True) if is_late else family
+        yield contend(taken, task, parts, params, _budget(order, params, family.name))
 
 
 def for_task(task: Task, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,10 +99,13 @@ def _budget(order: Order, params: Mapping[str, Any], family: str) -> Budget:
 def _winner(task: Task, contenders: list[Contender], parts: Parts) -> Contender:
     """The best of what can be served, by nested cross-validation: the test rows take no part.
 
-    A recalibration has no folds of its own; it wins where its log loss on the conformal rows, new to both, is lower.
+    What continues the champion stands for all of them. A recalibration has no folds of its own; it wins where its log
+    loss on the conformal rows, new to both, is lower.
     """
     served = {family.name for family in FAMILIES if task.name in family.served}
-    best = max((c for c in contenders if c.name in served), key=lambda c: float(np.mean(c.nested)))
+    best = next((c for c in contenders if c.name == CONTINUED), None) or max(
+        (c for c in contenders if c.name in served), key=lambda c: float(np.mean(c.nested))
+    )
     again = next((c for c in contenders if c.name == RECALIBRATED), None)
     if again is None or task.name != "risk" or _loss(again, parts.conformal) >= _loss(best, parts.conformal):
         return best

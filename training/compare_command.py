@@ -46,6 +46,7 @@ def _order(options: argparse.Namespace, params: Mapping[str, Any]) -> Order:
         trainer=options.trainer,
         champion=options.champion,
         at=options.at,
+        incremental=options.incremental,
         trials=None if options.trials is None else dict.fromkeys(families, options.trials),
     )
 
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--params", type=Path, default=PARAMS, help="file of parameters")
     parser.add_argument("--budget-seconds", type=float, help="tuning of all boosting families together")
     parser.add_argument("--trials", type=int, help="a number of trials a search instead: the same on every machine")
+    parser.add_argument("--incremental", action="store_true", help="only continue and recalibrate the champion")
     parser.add_argument("--at", help="moment to write into the verdict")
     parser.add_argument("--track", metavar="URI", help="also record the run in MLflow, such as sqlite:///mlflow.db")
     parser.add_argument("--reproduce", metavar="VERSION", help="make a version again and compare its bytes")

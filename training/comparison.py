@@ -18,6 +18,8 @@ class Order:
     """What is to be compared: the data, where the challenger goes, what it challenges, and who asked when.
 
     `trials` by family makes tuning the same on every machine; without it the seconds of `params` are shared out.
+    `unsearched` are the families that found no time to choose anything in the run that is made again.
+    An `incremental` one compares the champion with itself continued and recalibrated, and tries no other family.
     """
 
     task: str
@@ -27,6 +29,8 @@ class Order:
     champion: Path | None = None
     at: str | None = None
     trials: Mapping[str, int] | None = None
+    incremental: bool = False
+    unsearched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

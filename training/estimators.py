@@ -13,7 +13,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
 from cds_service.domain.features import FEATURES, Matrix
-from training.fit import with_dropout
+from training.fit import booster_from_bytes, with_dropout
 from training.scores import Labels, Scores
 
 ROUNDS = "rounds"
@@ -29,14 +29,16 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         n_classes: int,
         monotone: Mapping[str, int] | None = None,
         dropout: Mapping[str, Any] | None = None,
+        before: bytes | None = None,
     ) -> None:
         self.settings = settings
         self.n_classes = n_classes
         self.monotone = monotone
         self.dropout = dropout
+        self.before = before
 
     def fit(self, X: Matrix, y: Labels, sample_weight: Scores) -> BoostedTrees:
-        """Boost `rounds` rounds of trees."""
+        """Boost `rounds` rounds of trees, after those of the booster `before` (UBJSON) where there is one."""
         weight = sample_weight
         if self.dropout and X.shape[1] <= len(FEATURES):
             X, y, copies = with_dropout(X, y, self.dropout)
@@ -47,7 +49,8 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self.monotone:
             names = [*FEATURES, *[""] * X.shape[1]][: X.shape[1]]
             settings["monotone_constraints"] = tuple(self.monotone.get(name, 0) for name in names)
-        self.booster_ = xgb.train(settings, xgb.DMatrix(X, y, weight=weight), self.settings[ROUNDS])
+        before = None if self.before is None else booster_from_bytes(self.before)
+        self.booster_ = xgb.train(settings, xgb.DMatrix(X, y, weight=weight), self.settings[ROUNDS], xgb_model=before)
         self.classes_ = np.arange(self.n_classes)
         return self
 

@@ -20,13 +20,23 @@ CONTEXT = FEATURES[8:]
 """What the full tier has over eight vitals; one of them is enough for it to answer, so they are lost more often."""
 
 
-def fit_booster(data: Dataset, columns: tuple[str, ...], params: Mapping[str, Any]) -> xgb.Booster:
-    """Trees over the first columns of the matrix, monotone where `params` say so."""
+def fit_booster(
+    data: Dataset, columns: tuple[str, ...], params: Mapping[str, Any], before: bytes | None = None
+) -> xgb.Booster:
+    """Trees over the first columns of the matrix, monotone where `params` say so; after those of `before` (UBJSON)."""
     X, y, weight = with_dropout(data.X[:, : len(columns)], data.y, params["dropout"])
     weight *= np.tile(data.weight, 2)
     settings = dict(params["booster"])
     settings["monotone_constraints"] = tuple(params["monotone"].get(name, 0) for name in columns)
-    return xgb.train(settings, xgb.DMatrix(X, y, weight=weight), params["rounds"])
+    begun = None if before is None else booster_from_bytes(before)
+    return xgb.train(settings, xgb.DMatrix(X, y, weight=weight), params["rounds"], xgb_model=begun)
+
+
+def booster_from_bytes(content: bytes) -> xgb.Booster:
+    """A booster as a file of an artifact holds it."""
+    booster = xgb.Booster()
+    booster.load_model(bytearray(content))
+    return booster
 
 
 def booster_margins(booster: xgb.Booster, X: Matrix) -> NDArray[np.float32]:

@@ -37,6 +37,8 @@ def reproduce(version: Path, data: Path, champion: Path | None) -> list[str]:
             trainer=manifest["trained_by"],
             champion=champion,
             trials=manifest["trials"],
+            unsearched=tuple(manifest.get("unsearched", ())),
+            incremental=manifest.get("incremental", False),
         )
         run(order, manifest["params"], lambda text: None)
         made = open_artifact(Path(scratch), task, version.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -60,14 +61,19 @@ def train_risk(
     return evaluation
 
 
-def model_files(split: Split, params: Mapping[str, Any], report: Report) -> dict[str, bytes]:
-    """Boosters, graphs, SHAP tables, calibration and golden rows of the three tiers."""
+def model_files(
+    split: Split, params: Mapping[str, Any], report: Report, before: Mapping[str, bytes] = MappingProxyType({})
+) -> dict[str, bytes]:
+    """Boosters, graphs, SHAP tables, calibration and golden rows of the three tiers.
+
+    Where `before` holds a tier's booster, that one is continued.
+    """
     files: dict[str, bytes] = {}
     arrays: dict[str, NDArray[Any]] = {}
     calibration, margins, golden = {}, {}, golden_rows(params["golden_seed"])
     for name, columns in TIERS.items():
         report(f"fitting {name}: {len(columns)} inputs")
-        booster = fit_booster(split.fit, columns, tier_params(params, name))
+        booster = fit_booster(split.fit, columns, tier_params(params, name), before.get(f"{name}.ubj"))
         forest = forest_from_booster(booster)
         files |= {f"{name}.ubj": bytes(booster.save_raw("ubj")), f"{name}.onnx": onnx_from_forest(forest)}
         arrays |= {f"{name}.{key}": array for key, array in shap_arrays(forest).items()}

@@ -23,6 +23,9 @@ from training.scores import Scores
 from training.task import Task
 from training.trees import forest_from_booster
 
+BOOSTER_FILE = "model.ubj"
+"""The trees as XGBoost keeps them, so that a later training can go on from them; the service does not read it."""
+
 
 def state_files(
     task: Task, winner: Contender, fit: Dataset, test: Dataset, params: Mapping[str, Any]
@@ -30,9 +33,10 @@ def state_files(
     """The files of a served five-state model but for evaluation and card."""
     assert winner.model is not None  # noqa: S101 - only fitted families are served
     graph = graph_of(winner.model)
+    booster = getattr(winner.model.model_, "booster_", None)
     golden = golden_rows(params["golden_seed"])
     sets = coverage(winner.p, test.y, winner.limits, task.classes)
-    return {
+    return ({} if booster is None else {BOOSTER_FILE: bytes(booster.save_raw("ubj"))}) | {
         "model.onnx": graph,
         "calibration.json": json_bytes(
             {"temperature": winner.calibration.temperature, "bias": list(winner.calibration.bias)}

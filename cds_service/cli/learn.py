@@ -124,9 +124,9 @@ def _training(arguments: argparse.Namespace, settings: Settings) -> Training:
         champion=None if found is None else found.version,
         trainer=command_actor().name,
         options={
-            name: str(value.resolve() if isinstance(value, Path) else value)
+            name: "" if value is True else str(value.resolve() if isinstance(value, Path) else value)
             for name, value in given.items()
-            if value is not None
+            if value is not None and value is not False
         },
         quiet=arguments.json,
     )
@@ -196,10 +196,11 @@ _HOW = (
     argument("--params", type=Path, metavar="FILE", help="parameters of the comparison; training/params.toml"),
     argument("--budget-seconds", type=float, metavar="N", help="for tuning; as the parameters say unless given"),
     argument("--trials", type=int, metavar="N", help="a number of trials instead of a time: the same on every machine"),
+    argument("--incremental", action="store_true", help="only continue and recalibrate the version in service"),
     argument("--track", metavar="URI", help="also record the run in MLflow, such as sqlite:///mlflow.db"),
 )
 # Options of the comparison by their own names.
-_HANDED_ON = ("params", "budget-seconds", "trials", "track", "reproduce", "at")
+_HANDED_ON = ("params", "budget-seconds", "trials", "incremental", "track", "reproduce", "at")
 
 COMMANDS = (
     Command(

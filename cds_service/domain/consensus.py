@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from types import MappingProxyType
-
-from cds_service.domain.label import Label
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 # Why there is no truth although there are votes.
 TIED, DISPUTED = "tied", "disputed"
@@ -18,12 +17,41 @@ ADJUDICATORS = frozenset({"steward", "admin"})
 # Pairs of clinicians with fewer predictions in common say nothing of their agreement; chosen by us.
 LEAST_IN_COMMON = 30
 
-Votes = Sequence[Label]
+
+class Vote(NamedTuple):
+    """What a label that holds says, and whose judgment it is (`Label.by`)."""
+
+    by: str
+    role: str
+    source: str
+    saw_prediction: str
+    category: str | None = None
+    icu_admission: bool | None = None
+    code_system: str | None = None
+    code: str | None = None
 
 
-def votes_on(fact: str, current: Iterable[Label]) -> tuple[Label, ...]:
+class Voice(Protocol):
+    """What has somebody's judgment in it: a label, or a vote."""
+
+    @property
+    def by(self) -> str:
+        """Whose judgment it is."""
+
+    @property
+    def role(self) -> str:
+        """Their role."""
+
+
+Said = TypeVar("Said", bound=Voice)
+Votes = Sequence[Vote]
+
+
+def votes_on(fact: str, current: Sequence[Said]) -> tuple[Said, ...]:
     """The last word of each clinician on this fact, oldest first, of labels that hold (`current_labels`)."""
-    last: dict[str, Label] = {}
+    if len(current) == 1:
+        return (current[0],) if getattr(current[0], fact) is not None else ()
+    last: dict[str, Said] = {}
     for label in current:
         if getattr(label, fact) is not None:
             last.pop(label.by, None)
@@ -31,30 +59,31 @@ def votes_on(fact: str, current: Iterable[Label]) -> tuple[Label, ...]:
     return tuple(last.values())
 
 
-def settle(policy: str, fact: str, votes: Votes) -> Label | str:
+def settle(policy: str, fact: str, votes: Sequence[Said]) -> Said | str:
     """The vote that is believed, or why none is. `votes` is not empty, and the oldest comes first."""
     if len(votes) == 1:
         return votes[0]
-    return _POLICIES[policy](fact, votes)
+    believed: Said | str = _POLICIES[policy](fact, votes)
+    return believed
 
 
-def _latest(_fact: str, votes: Votes) -> Label:
+def _latest(_fact: str, votes: Sequence[Said]) -> Said:
     return votes[-1]
 
 
-def _majority(fact: str, votes: Votes) -> Label | str:
+def _majority(fact: str, votes: Sequence[Said]) -> Said | str:
     counts = Counter(getattr(vote, fact) for vote in votes).most_common(2)
     if len(counts) > 1 and counts[0][1] == counts[1][1]:
         return TIED
     return next(vote for vote in reversed(votes) if getattr(vote, fact) == counts[0][0])
 
 
-def _senior(_fact: str, votes: Votes) -> Label:
+def _senior(_fact: str, votes: Sequence[Said]) -> Said:
     ranks = [_SENIORITY.get(vote.role, 0) for vote in votes]
     return next(vote for vote, rank in zip(reversed(votes), reversed(ranks), strict=True) if rank == max(ranks))
 
 
-def _adjudicate(fact: str, votes: Votes) -> Label | str:
+def _adjudicate(fact: str, votes: Sequence[Said]) -> Said | str:
     """A steward's word settles what others dispute; without one only what all say alike is believed."""
     decided = [vote for vote in votes if vote.role in ADJUDICATORS]
     if decided:
@@ -62,7 +91,7 @@ def _adjudicate(fact: str, votes: Votes) -> Label | str:
     return votes[-1] if len({getattr(vote, fact) for vote in votes}) == 1 else DISPUTED
 
 
-_POLICIES: Mapping[str, Callable[[str, Votes], Label | str]] = MappingProxyType(
+_POLICIES: Mapping[str, Callable[[str, Sequence[Any]], Any]] = MappingProxyType(
     {"latest": _latest, "majority": _majority, "senior": _senior, "adjudicate": _adjudicate}
 )
 
@@ -76,7 +105,7 @@ class Agreement:
         self._classes: Counter[object] = Counter()
         self._pairs: dict[tuple[str, str], Counter[tuple[object, object]]] = {}
 
-    def add(self, fact: str, votes: Votes) -> None:
+    def add(self, fact: str, votes: Sequence[Voice]) -> None:
         """Count the votes on one prediction; one alone says nothing of agreement."""
         if len(votes) < 2:
             return

@@ -62,6 +62,7 @@ class Source(StrEnum):
     CONDITION = "condition"
     IMPORT = "import"
     DG1 = "hl7-dg1"
+    FHIR = "fhir-condition"
 
 
 SAW_PREDICTION = ("yes", "no", "unknown")
@@ -147,6 +148,11 @@ def rehearsed(labels: Iterable[Label]) -> tuple[Label, ...]:
     For what is shown there, never for what counts.
     """
     return tuple(replace(label, environment="production") for label in labels)
+
+
+def holds_alone(*, kind: str, environment: str, quarantine: str | None) -> bool:
+    """Whether an event that nothing else was said beside holds as a label: `current_labels` of one, in short."""
+    return kind == Kind.LABEL and environment == "production" and not quarantine
 
 
 def confirmations(labels: Iterable[Label], as_of: datetime) -> tuple[Label, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 Value: TypeAlias = float | str | bool
 
@@ -50,6 +50,29 @@ class Reading(NamedTuple):
     source: str
     original: str
     flags: tuple[str, ...] = ()
+
+
+class Timed(Protocol):
+    """What has a value and a time: a reading, whole or in short."""
+
+    @property
+    def value(self) -> Value:
+        """In the canonical unit."""
+
+    @property
+    def time(self) -> datetime:
+        """When it was measured."""
+
+
+AnyReading = TypeVar("AnyReading", bound=Timed)
+
+
+def newest_beat(readings: Mapping[str, AnyReading]) -> AnyReading | None:
+    """The heart rate or the pulse, whichever is newer; of two at one moment the heart rate."""
+    heart, pulse = readings.get("heart_rate"), readings.get("pulse_rate")
+    if heart is None or pulse is None:
+        return pulse if heart is None else heart
+    return pulse if pulse.time > heart.time else heart
 
 
 class UnusedReading(NamedTuple):
@@ -118,8 +141,7 @@ class PatientSnapshot:
     @property
     def beat(self) -> Reading | None:
         """The heart rate or the pulse, whichever is newer; of two at one moment the heart rate."""
-        rates = [reading for name in ("heart_rate", "pulse_rate") if (reading := self.readings.get(name)) is not None]
-        return max(rates, key=lambda reading: reading.time) if rates else None
+        return newest_beat(self.readings)
 
     def number(self, name: str) -> float | None:
         """Value of a numeric vital sign in its canonical unit, or None."""

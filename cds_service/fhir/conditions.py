@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -84,7 +84,7 @@ def _codes(text: bytes) -> set[str]:
 class StatedDiagnosis(NamedTuple):
     """What one Condition says: a diagnosis, that it is none after all (`is_withdrawn`), or why it is left out.
 
-    `at` is the moment of this version, None where the record does not say.
+    `at` is the moment of this version, `recorded` the day of the record; None where the record does not say.
     """
 
     system: str = ""
@@ -92,6 +92,7 @@ class StatedDiagnosis(NamedTuple):
     is_withdrawn: bool = False
     at: datetime | None = None
     left_out: str | None = None
+    recorded: date | None = None
 
 
 def read_stated_diagnoses(
@@ -109,7 +110,7 @@ def read_stated_diagnoses(
     if spoiled:
         raise InvalidResource(_REFUSALS[min(spoiled)], where="context.conditions")
     try:
-        return [_stated(entry.resource, tables) for entry in own if entry.resource is not None]
+        return [stated_in(entry.resource, tables) for entry in own if entry.resource is not None]
     except msgspec.ValidationError:
         raise InvalidResource(_REFUSALS["condition-unreadable"], where="context.conditions") from None
 
@@ -120,7 +121,8 @@ _REFUSALS = {
 }
 
 
-def _stated(resource: Resource, tables: CodeTables) -> StatedDiagnosis:
+def stated_in(resource: Resource, tables: CodeTables) -> StatedDiagnosis:
+    """What one Condition says; msgspec.ValidationError when a code or status has another shape than FHIR's."""
     why_not = _not_present(
         bytes(resource.verification_status), bytes(resource.clinical_status), bool(resource.abatement_date_time)
     )
@@ -131,7 +133,8 @@ def _stated(resource: Resource, tables: CodeTables) -> StatedDiagnosis:
     left_out = None if is_withdrawn else why_not or None
     # A rare disease is named by its own code; the others beside it are those of its group.
     system, code = rare_coding(keys_of(concept_of(resource.code))) or (diagnosis.system, diagnosis.code)
-    return StatedDiagnosis(system, code, is_withdrawn, _version_time(resource), left_out)
+    recorded = day_from_date(resource.recorded_date)
+    return StatedDiagnosis(system, code, is_withdrawn, _version_time(resource), left_out, recorded)
 
 
 def _version_time(resource: Resource) -> datetime | None:

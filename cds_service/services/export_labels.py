@@ -28,6 +28,7 @@ from cds_service.errors import Conflict, DataRequired
 from cds_service.services.dataset_rows import BESIDE, HISTORY_SERVICE, Chosen, Tally, columns_of
 from cds_service.storage.labelled_log import count_predictions, read_labelled
 from cds_service.storage.parquet import DatasetRows
+from cds_service.storage.patient_facts import read_patient_facts
 from cds_service.storage.sessions import reading
 
 T = TypeVar("T")
@@ -76,8 +77,9 @@ def _read(chosen: Chosen, engine: Engine) -> tuple[DatasetRows, Tally, int]:
     rows, tally = DatasetRows({**COLUMNS, **BESIDE}), Tally()
     with reading(engine) as connection:
         predictions = count_predictions(connection, chosen.as_of, chosen.since, without=HISTORY_SERVICE)
+        known = read_patient_facts(connection, chosen.as_of)
         for batch in _batches(read_labelled(connection, chosen.as_of, chosen.since)):
-            rows.add(columns_of(batch, chosen, tally))
+            rows.add(columns_of(batch, chosen, tally, known))
     return rows, tally, predictions
 
 

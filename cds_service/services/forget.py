@@ -12,6 +12,7 @@ from uuid import UUID
 from cds_service.domain.actor import Actor
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.change import Change
+from cds_service.storage.erasure_list import list_erased
 from cds_service.storage.identity import Keyring
 from cds_service.storage.personal import BATCH, forget_old, forget_patient
 from cds_service.storage.raw_messages import delete_messages, empty_old
@@ -46,8 +47,13 @@ def forget_what_is_old(submit: Submit, retention: Retention, *, actor: Actor, at
 def forget_one_patient(
     submit: Submit, keyring: Keyring, patient_id: str, *, actor: Actor, at: datetime, reference: str
 ) -> Counter[str]:
-    """Delete all that is held of the tenant's patient; the audit log names the request, not the patient."""
+    """Delete all that is held of the tenant's patient, who is listed as erased first.
+
+    The audit log names the request, not the patient.
+    """
     keys = keyring.patient_keys(actor.tenant, patient_id)
+    event = _event("erasure", reference, actor, at)
+    submit(list_erased(keys, tenant=actor.tenant, key_id=keyring.key_id, at=at, event=event))
     return _until_none_is_left(submit, forget_patient(keys, _event("erasure", reference, actor, at)))
 
 

@@ -32,8 +32,10 @@ from cds_service.services.received import Received
 from cds_service.settings.site import Site
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.change import Applied, Transaction
+from cds_service.storage.erasure_list import read_erased
 from cds_service.storage.label_ledger import labels_of_threads
 from cds_service.storage.prediction_log import find_ids, new_prediction_id
+from cds_service.storage.sessions import reading
 from cds_service.storage.subjects import Subject, read_subjects
 from cds_service.storage.writer import GroupWriter
 
@@ -85,16 +87,21 @@ class _Read:
 def import_history(rows: Iterable[HistoryRow | Dropped], importer: Importer) -> Iterator[Taken | Dropped]:
     """Store the rows and say of each what became of it, once it is committed."""
     left = iter(rows)
+    with reading(importer.engine) as connection:
+        erased = read_erased(connection)
     with ThreadPoolExecutor(_BATCH) as pool:
         while batch := list(islice(left, _BATCH)):
-            read = [_read(row, importer) if isinstance(row, HistoryRow) else row for row in batch]
+            read = [_read(row, importer, erased) if isinstance(row, HistoryRow) else row for row in batch]
             yield from (one for one in read if isinstance(one, Dropped))
             taken = [one for one in read if isinstance(one, _Read)]
             if taken:
                 yield from _stored(taken, importer, pool)
 
 
-def _read(row: HistoryRow, importer: Importer) -> _Read | Dropped:
+def _read(row: HistoryRow, importer: Importer, erased: frozenset[str]) -> _Read | Dropped:
+    received = importer.received
+    if not erased.isdisjoint(received.keyring.patient_keys(received.actor.tenant, row.key[0])):
+        return Dropped(row.line, "erased")
     try:
         snapshot = snapshot_from_record(row.record, at=row.at, policy=importer.site.reading, tables=importer.tables)
     except BadRequest as problem:
@@ -104,7 +111,7 @@ def _read(row: HistoryRow, importer: Importer) -> _Read | Dropped:
         return Dropped(row.line, "impossible", wrong)
     if VITAL_SIGNS.keys().isdisjoint(snapshot.readings):
         return Dropped(row.line, "no-vitals")
-    actor, keyring = importer.received.actor, importer.received.keyring
+    actor, keyring = received.actor, received.keyring
     visit = keyring.fingerprint(msgspec.json.encode([HISTORY_SERVICE, actor.tenant, *row.key])).hex()
     inputs = sha256(msgspec.json.encode([row.at.isoformat(), row.record], order="deterministic")).hexdigest()[:32]
     return _Read(row, snapshot, visit, f"{visit}:{inputs}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from typing import TypeVar
 
 from cds_service.domain.feedback import AHEAD_TOLERANCE
@@ -13,17 +13,15 @@ from cds_service.hl7.site import SiteMap
 from cds_service.hl7.snapshot import identity_from_message
 from cds_service.hl7.times import moment_of
 from cds_service.services.enter_label import enter_label, label_id
+from cds_service.services.patient_labels import OLDEST, says_more
 from cds_service.services.received import Received
 from cds_service.storage.change import Applied, Change, Transaction
-from cds_service.storage.label_ledger import labels_about
 from cds_service.storage.subjects import predicted_keys
 
 T = TypeVar("T")
 
 # HL7 table 0052: admitting (A) and working (W) diagnoses are none yet.
 _FINAL = "F"
-# Chosen by us, longer than nearly any stay: an older diagnosis is history, and says nothing of what was predicted.
-_OLDEST = timedelta(days=90)
 
 
 def with_labels(
@@ -45,7 +43,7 @@ def with_labels(
         events = list(applied.events)
         for patient in message.patients:
             for label in _labels(transaction, message, patient, received, site):
-                if _says_more(transaction, label):
+                if says_more(transaction, label):
                     added, audited = enter_label(transaction, label, received)
                     events += audited
                     entered.extend([added] if audited else [])
@@ -80,25 +78,9 @@ def _final(
     found = [
         (sent, next((pair for pair in sent.codings if _is_understood(*pair)), None))
         for sent in patient.diagnoses
-        if sent.type == _FINAL and (sent.is_deleted or said_at - _observed_at(sent, said_at, site) <= _OLDEST)
+        if sent.type == _FINAL and (sent.is_deleted or said_at - _observed_at(sent, said_at, site) <= OLDEST)
     ]
     return [(sent, coding) for sent, coding in found if coding is not None]
-
-
-def _says_more(transaction: Transaction, label: Label) -> bool:
-    """Whether not the same was said of it last: many systems send every diagnosis with every event.
-
-    The deletion of an old diagnosis counts where that became a label when it was young.
-    """
-    known = [
-        one
-        for one in labels_about(transaction, label.tenant, None, label.patient_key)
-        if one.thread == label.thread and one.kind is not Kind.RELEASE and one.stands_at <= label.stands_at
-    ]
-    last = max(known, key=lambda one: (one.stands_at, one.kind is Kind.WITHDRAWAL), default=None)
-    if last is None:
-        return label.kind is not Kind.WITHDRAWAL or label.stands_at - label.observed_at <= _OLDEST
-    return last.kind is not label.kind
 
 
 def _label(

@@ -4,15 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
-from cds_service.domain.patient import Identity, PatientSnapshot
+from cds_service.domain.patient import Identity, PatientSnapshot, Value, newest_beat
 from cds_service.domain.phenotype import Phenotype, Ranking, RareAssessment
 from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate, StateEstimate, StateTag
 
 _NOBODY = Identity(patient_id="")
+
+
+class StoredReading(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """The beginning of a `Reading`: what follows is left unread."""
+
+    name: str
+    value: Value
+    time: datetime
+
+
+class StoredCode(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """The beginning of a `Condition`."""
+
+    system: str
+    code: str
+
+
+class StoredFeatures(msgspec.Struct, frozen=True, gc=False):
+    """The part of a snapshot that a row of a dataset is made of: read a million at a time, so no more than that."""
+
+    age_years: float | None
+    sex: str | None
+    readings: dict[str, StoredReading]
+    chronic_count: int | None
+    complaint_group: str | None
+    arrived_by_ambulance: bool | None
+    conditions: tuple[StoredCode, ...] | None
+
+    @property
+    def beat(self) -> StoredReading | None:
+        """Heart rate or pulse, as `PatientSnapshot.beat`."""
+        return newest_beat(self.readings)
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -73,6 +106,7 @@ def _as_builtin(value: object) -> object:
 
 _ENCODE = msgspec.json.Encoder(enc_hook=_as_builtin).encode
 _SNAPSHOT = msgspec.json.Decoder(PatientSnapshot)
+_FEATURES = msgspec.json.Decoder(StoredFeatures)
 _OUTCOME = msgspec.json.Decoder(Outcome)
 _SAID = msgspec.json.Decoder(Said)
 _GIST = msgspec.json.Decoder(Gist)
@@ -105,6 +139,11 @@ def outcome_bytes(prediction: Prediction | RareAssessment) -> bytes:
 def snapshot_from_bytes(snapshot: bytes) -> PatientSnapshot:
     """The snapshot a prediction was made of, of nobody in particular."""
     return _SNAPSHOT.decode(snapshot)
+
+
+def features_from_bytes(snapshot: bytes) -> StoredFeatures:
+    """What of the snapshot the features are made of, and the codes it held."""
+    return _FEATURES.decode(snapshot)
 
 
 def outcome_from_bytes(outcome: bytes) -> Outcome | None:

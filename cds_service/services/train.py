@@ -26,7 +26,8 @@ _EVERY_S = 5.0
 class Training:
     """One comparison: on which data, for which task, against which version in service, asked for by whom.
 
-    `options` are handed on as they are. `quiet` leaves what it prints out of ours.
+    `options` are handed on as they are, one that is only named with an empty text. `quiet` leaves what it prints out
+    of ours.
     """
 
     task: str
@@ -49,7 +50,7 @@ class Training:
     def command(self, version: str) -> list[str]:
         """The command that publishes the version."""
         champion = [] if self.champion is None else ["--champion", str(self._home / self.champion)]
-        options = [text for name, value in self.options.items() for text in (f"--{name}", value)]
+        options = [text for name, value in self.options.items() for text in (f"--{name}", value) if text]
         data, out = str(self.data.resolve()), str(self._home / version)
         fixed = ["--data", data, "--out", out, "--trainer", self.trainer]
         return [sys.executable, "-m", "training", "compare", self.task, *fixed, *champion, *options]

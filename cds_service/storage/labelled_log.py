@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import Any
-from uuid import UUID
+from operator import itemgetter
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Dialect, String, cast, func, select, type_coerce
+from sqlalchemy.types import NullType
 
-from cds_service.domain.label import Label
+from cds_service.domain.consensus import Vote
+from cds_service.domain.label import current_labels, holds_alone
 from cds_service.storage.label_ledger import LABEL_COLUMNS, label_from_row
 from cds_service.storage.tables import labels, predictions
 
@@ -21,11 +22,10 @@ _BATCH = 2000
 _WORK_S = 60
 
 
-@dataclass(frozen=True, slots=True)
-class LabelledPrediction:
-    """What a dataset needs of one prediction."""
+class LabelledPrediction(NamedTuple):
+    """What a dataset needs of one prediction; its id as 32 hexadecimal digits."""
 
-    id: UUID
+    id: str
     service: str
     hook: str
     tenant: str
@@ -41,26 +41,33 @@ class LabelledPrediction:
         return f"LabelledPrediction({self.id})"
 
 
-_COLUMNS = tuple(predictions.c[field.name] for field in fields(LabelledPrediction))
-_WIDTH = len(_COLUMNS)
+_WIDTH = len(LabelledPrediction._fields)
+_ID = func.replace(cast(predictions.c.id, String), "-", "")
+# A million labels are read and most stand alone: they stay as the driver gives them until something needs more.
+_AS_THEY_ARE = tuple(type_coerce(column, NullType()) for column in LABEL_COLUMNS)
+_place = [column.name for column in LABEL_COLUMNS].index
+_stood = itemgetter(*(_WIDTH + _place(name) for name in ("kind", "environment", "quarantine")))
+_SPOKEN = ("author", "actor", "role", "source", "saw_prediction", "category", "icu_admission", "code_system", "code")
+_said = itemgetter(*(_WIDTH + _place(name) for name in _SPOKEN))
 
 
 def read_labelled(
     connection: Connection, as_of: datetime, since: datetime | None
-) -> Iterator[tuple[LabelledPrediction, tuple[Label, ...]]]:
-    """Every production prediction made from `since` on that is labelled, with the events received by `as_of`."""
+) -> Iterator[tuple[LabelledPrediction, Sequence[Vote]]]:
+    """Every production prediction made from `since` on that is labelled, and what held of it then, oldest first."""
     query = (
-        select(*_COLUMNS, *LABEL_COLUMNS)
+        select(_ID, *(predictions.c[name] for name in LabelledPrediction._fields[1:]), *_AS_THEY_ARE)
         .join(labels, (labels.c.prediction_id == predictions.c.id) & (labels.c.tenant == predictions.c.tenant))
         .where(*_made(since), labels.c.received_at <= as_of)
         .order_by(predictions.c.id)
     )
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {_WORK_S * 1000}")
+    reads = _readers(connection.dialect)
     rows = connection.execution_options(yield_per=_BATCH).execute(query)
-    for _, events in groupby(rows, key=_id):
+    for _, events in groupby(rows, key=itemgetter(0)):
         whole = list(events)
-        yield LabelledPrediction(*whole[0][:_WIDTH]), tuple(label_from_row(row[_WIDTH:]) for row in whole)
+        yield LabelledPrediction._make(whole[0][:_WIDTH]), [_vote(row) for row in _holding(whole, as_of, reads)]
 
 
 def count_predictions(connection: Connection, as_of: datetime, since: datetime | None, *, without: str) -> int:
@@ -73,11 +80,28 @@ def count_predictions(connection: Connection, as_of: datetime, since: datetime |
     return connection.execute(query).scalar_one()
 
 
+def _holding(rows: Sequence[Any], as_of: datetime, reads: Sequence[Callable[[Any], Any] | None]) -> Sequence[Any]:
+    """The rows of one prediction whose labels hold, oldest first."""
+    if len(rows) == 1:
+        kind, environment, quarantine = _stood(rows[0])
+        return rows if holds_alone(kind=kind, environment=environment, quarantine=quarantine) else ()
+    known = {
+        label_from_row([read(v) if read else v for read, v in zip(reads, row[_WIDTH:], strict=True)]): row
+        for row in rows
+    }
+    return [known[label] for label in current_labels(known, as_of)]
+
+
+def _vote(row: Any) -> Vote:
+    author, actor, role, source, saw, category, icu, system, code = _said(row)
+    return Vote(author or actor, role, source, saw, category, None if icu is None else bool(icu), system, code)
+
+
+def _readers(dialect: Dialect) -> list[Callable[[Any], Any] | None]:
+    """What makes of the driver's values those of `LABEL_COLUMNS`."""
+    return [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in LABEL_COLUMNS]
+
+
 def _made(since: datetime | None) -> list[ColumnElement[bool]]:
     real = predictions.c.environment == "production"
     return [real] if since is None else [real, predictions.c.created_at >= since]
-
-
-def _id(row: Any) -> UUID:
-    found: UUID = row[0]
-    return found

@@ -34,6 +34,21 @@ def read_subjects(connection: Connection, tenant: str, environment: str, ids: Co
     return {row.id: Subject(*row) for row in connection.execute(query)}
 
 
+def keys_predicted_before(connection: Connection, prediction: UUID, patient_keys: Collection[str]) -> list[str]:
+    """Those of these keys under which anything was predicted before this prediction, by tenant and environment too."""
+    this = predictions.alias()
+    query = (
+        select(predictions.c.patient_key)
+        .join(this, (this.c.tenant == predictions.c.tenant) & (this.c.environment == predictions.c.environment))
+        .where(
+            this.c.id == prediction,
+            predictions.c.patient_key.in_(patient_keys),
+            predictions.c.created_at < this.c.created_at,
+        )
+    )
+    return sorted(connection.execute(query.distinct()).scalars())
+
+
 def predicted_keys(connection: Connection, tenant: str, environment: str, patient_key: str) -> list[str]:
     """The keys under which anything was predicted for a patient of HL7 v2 messages.
 

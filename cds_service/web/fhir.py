@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from uuid import UUID
 
 from flask import Blueprint, Response
 
@@ -13,7 +14,9 @@ from cds_service.domain.prediction import Prediction
 from cds_service.errors import BadRequest
 from cds_service.fhir.outcome import information
 from cds_service.fhir.rare_writer import rare_bundle, rare_risk_assessment
+from cds_service.fhir.visit_diagnoses import read_visit_diagnoses
 from cds_service.fhir.writer import assess_bundle, risk_assessment
+from cds_service.services.label_conditions import label_conditions
 from cds_service.services.log_prediction import Asked
 from cds_service.web.access import authenticate
 from cds_service.web.answering import (
@@ -22,10 +25,12 @@ from cds_service.web.answering import (
     mode_of,
     predict_from,
     rank_from,
+    received,
     snapshot_from_fhir,
     stored_prediction,
 )
 from cds_service.web.context import FHIR_JSON, json_response, language, read_json, retry_key, runtime
+from cds_service.web.labels import note_label
 from cds_service.web.strict_json import content_hash
 
 fhir = Blueprint("fhir", __name__, url_prefix="/fhir")
@@ -65,6 +70,15 @@ def _rank(bundle: bytes, actor: Actor) -> RareAssessment:
     return rank_from(snapshot, heard, _CANDIDATES, actor=actor)
 
 
+def _label(bundle: bytes, prediction: Prediction | RareAssessment, stored: UUID, actor: Actor) -> None:
+    """Enter the diagnoses of the patient's visits as labels of what was predicted before."""
+    process = runtime()
+    stated = read_visit_diagnoses(bundle, process.tables)
+    whose = prediction.snapshot.identity.patient_id
+    for label in label_conditions(stated, whose, stored, received(actor), writer=process.writer):
+        note_label(label)
+
+
 def _answer(service: str, conclude: Callable[[bytes, Actor], Prediction | RareAssessment]) -> Response:
     """What is concluded of the Bundle posted, committed first; a repeat gets what was stored."""
     actor = authenticate(runtime())
@@ -81,6 +95,7 @@ def _answer(service: str, conclude: Callable[[bytes, Actor], Prediction | RareAs
     )
     prediction = conclude(parsed.canonical, actor)
     stored = commit(prediction, asked, None)
+    _label(parsed.canonical, prediction, stored.id, actor)
     if asked.mode is Mode.SILENT:
         said = information("assessed and stored; nothing is shown while the tenant is silent")
         return json_response(said, media=FHIR_JSON, status=202)

@@ -7,30 +7,37 @@ from typing import Any
 
 import pytest
 
-from cds_service.domain.consensus import DISPUTED, LEAST_IN_COMMON, TIED, Agreement, cohen_kappa, settle, votes_on
-from cds_service.domain.label import Label
-from tests.domain.test_label import a_label
+from cds_service.domain.consensus import (
+    DISPUTED,
+    LEAST_IN_COMMON,
+    TIED,
+    Agreement,
+    Vote,
+    cohen_kappa,
+    settle,
+    votes_on,
+)
 
 
-def a_vote(number: int, by: str, category: str | None, **changes: Any) -> Label:
-    return a_label(number, author=by, category=category, **changes)
+def a_vote(by: str, category: str | None, *, role: str = "client", **changes: Any) -> Vote:
+    return Vote(by, role, "form", "no", category, **changes)
 
 
-def said(*categories: str, roles: tuple[str, ...] = ()) -> tuple[Label, ...]:
+def said(*categories: str, roles: tuple[str, ...] = ()) -> tuple[Vote, ...]:
     """Votes of as many clinicians, one after the other."""
     given = roles or ("client",) * len(categories)
     return tuple(
-        a_vote(number, f"Practitioner/{number}", category, role=role)
+        a_vote(f"Practitioner/{number}", category, role=role)
         for number, (category, role) in enumerate(zip(categories, given, strict=True), 1)
     )
 
 
 def test_a_clinician_has_one_vote_the_last_and_only_on_what_they_spoke_of() -> None:
     labels = [
-        a_vote(1, "a", "mild"),
-        a_vote(2, "b", "acute"),
-        a_vote(3, "a", "chronic"),
-        a_vote(4, "b", None, code="1"),
+        a_vote("a", "mild"),
+        a_vote("b", "acute"),
+        a_vote("a", "chronic"),
+        a_vote("b", None, code="1"),
     ]
 
     assert [(vote.by, vote.category) for vote in votes_on("category", labels)] == [("b", "acute"), ("a", "chronic")]
@@ -51,14 +58,14 @@ def test_a_clinician_has_one_vote_the_last_and_only_on_what_they_spoke_of() -> N
         ("adjudicate", said("acute", "mild", "acute", roles=("client", "steward", "client")), "mild"),
     ],
 )
-def test_a_policy_says_whose_vote_is_believed(policy: str, votes: tuple[Label, ...], believed: str) -> None:
+def test_a_policy_says_whose_vote_is_believed(policy: str, votes: tuple[Vote, ...], believed: str) -> None:
     found = settle(policy, "category", votes)
 
-    assert (found.category if isinstance(found, Label) else found) == believed
+    assert (found.category if isinstance(found, Vote) else found) == believed
 
 
 def test_an_outcome_of_no_is_a_vote() -> None:
-    no = a_vote(1, "a", None, icu_admission=False)
+    no = a_vote("a", None, icu_admission=False)
 
     assert settle("latest", "icu_admission", votes_on("icu_admission", [no])) is no
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.domain.feedback import Feedback, diagnosing_reports, standing_report
-from cds_service.domain.label import Kind, Label, Source, Status, current_labels, is_disputed, statuses
+from cds_service.domain.label import Kind, Label, Source, Status, current_labels, holds_alone, is_disputed, statuses
 from cds_service.domain.policy import FeedbackPolicy
 from cds_service.domain.quarantine import Circumstances, quarantine_reason
 
@@ -107,6 +107,17 @@ def test_labels_that_exclude_one_another_are_disputed(categories: tuple[str | No
     labels = [a_label(number, category=category) for number, category in enumerate(categories, 1)]
 
     assert is_disputed(current_labels(labels, at(9))) is disputed
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("environment", ["production", "test"])
+@pytest.mark.parametrize("quarantine", [None, "burst"])
+def test_what_stands_alone_holds_as_the_whole_rule_says(kind: Kind, environment: str, quarantine: str | None) -> None:
+    alone = a_label(1, kind=kind, environment=environment, quarantine=quarantine)
+
+    assert holds_alone(kind=kind, environment=environment, quarantine=quarantine) is bool(
+        current_labels([alone], at(9))
+    )
 
 
 MOMENTS = st.integers(0, 6).map(at)

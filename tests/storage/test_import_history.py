@@ -19,6 +19,7 @@ from cds_service.inference.predictor import Predictor
 from cds_service.records.history import Dropped, HistoryRow
 from cds_service.services.dataset_rows import Chosen
 from cds_service.services.export_labels import export_labels
+from cds_service.services.forget import forget_one_patient
 from cds_service.services.import_history import Importer, Taken, import_history
 from cds_service.services.models import Serving
 from cds_service.services.received import Received
@@ -196,3 +197,18 @@ def test_a_tenant_nobody_is_of_is_refused(service: Service) -> None:
     done = cds_in(service, *command, "--tenant", "nroth")
 
     assert (done.returncode, "no client, user or token is of this tenant" in done.stderr) == (1, True)
+
+
+def test_an_erased_patient_does_not_come_back_with_next_weeks_file(
+    take: Import, engine: Engine, tmp_path: Path, database: Database, writer: GroupWriter
+) -> None:
+    take(a_row(1), a_row(2))
+    forget_one_patient(writer.submit_change, keyring(), "p-1", actor=OPERATOR, at=NOW, reference="request 7")
+
+    again = take(a_row(1), a_row(2), weeks=1)
+
+    assert again == [Dropped(2, "erased"), Taken(3, "same")]
+    assert len(dataset(engine, tmp_path)["row"]) == 1
+    key = keyring().patient_key("north", "p-1")
+    assert database.rows("SELECT patient_key, tenant FROM erasures") == [(key, "north")]
+    assert database.rows(f"SELECT count(*) FROM predictions WHERE patient_key = '{key}'") == [(0,)]

@@ -29,6 +29,7 @@ IMPERSONAL = {
     "daily_calls",
     "daily_rollups",
     "ended_sessions",
+    "erasures",
     "leases",
     "model_decisions",
     "modes",
@@ -144,7 +145,8 @@ def test_the_audit_names_the_request_and_not_the_patient(engine: Engine, writer:
 
     with engine.connect() as connection:
         rows = connection.execute(select(audit).where(audit.c.action == "erasure")).all()
-    assert [row.object_id for row in rows] == ["request 7"]
+    assert [row.object_id for row in rows] == ["request 7"] * 2
+    assert rows[0].detail == '{"listed":1}'
     assert "p-1" not in repr(rows)
     assert keyring().patient_key("north", "p-1") not in repr(rows)
 

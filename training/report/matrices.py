@@ -10,6 +10,7 @@ from typing import Any
 from training.report.svg import COLOURS, Chart, shade
 
 _CELL = 46
+_TURNED = 5.0  # width of a letter of a name that is turned
 _LABEL = 148
 
 
@@ -113,7 +114,8 @@ def _cells(
     words: Sequence[Sequence[str]],
     title: str,
 ) -> str:
-    width, height = _LABEL + _CELL * len(across) + 26, 100 + _CELL * 0.62 * len(down)
+    width = max(_LABEL + _CELL * (j + 0.5) + _TURNED * len(name) for j, name in enumerate(across)) + 4
+    width, height = max(width, _LABEL + _CELL * len(across) + 26), 100 + _CELL * 0.62 * len(down)
     marks = []
     for i, name in enumerate(down):
         y = 92 + i * _CELL * 0.62
@@ -133,7 +135,8 @@ def _cells(
             f'<text transform="translate({middle:.1f} 84) rotate(-42)">{escape(name.replace("_", " "))}</text>'
         )
     inside = "\n".join(marks)
-    return f'<svg viewBox="0 0 {width} {height:.0f}" width="{width}" role="img" aria-label="{title}">\n{inside}\n</svg>'
+    size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}"'
+    return f'<svg {size} role="img" aria-label="{title}">\n{inside}\n</svg>'
 
 
 def _ticks(low: float, high: float) -> list[float]:

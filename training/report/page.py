@@ -132,7 +132,9 @@ def _about_inputs(evaluation: Document) -> Iterator[str]:
     )
     yield _section(
         "Data",
-        "Left: rank correlations of the inputs. Right: what more rows would bring; nothing was chosen from it.",
+        "Left: rank correlations of the inputs. Right: what more rows would bring; nothing was chosen from it."
+        if evaluation["learning_curve"]
+        else "Rank correlations of the inputs.",
         _figures(
             ("Correlations", matrices.correlations(evaluation["correlations"], evaluation["features"])),
             *_learning(evaluation["learning_curve"]),

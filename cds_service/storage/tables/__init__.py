@@ -7,7 +7,7 @@ from cds_service.storage.tables.messages import messages
 from cds_service.storage.tables.models import model_decisions, shadow_scores
 from cds_service.storage.tables.overlay import rare_cases, rare_overlays
 from cds_service.storage.tables.people import api_tokens, ended_sessions, users
-from cds_service.storage.tables.predictions import identities, predictions
+from cds_service.storage.tables.predictions import erasures, identities, predictions
 from cds_service.storage.tables.readings import patient_events, prediction_events, prediction_readings, readings
 from cds_service.storage.tables.review import review_marks
 from cds_service.storage.tables.rollups import daily_calls, daily_rollups, leases, rollup_days
@@ -23,6 +23,7 @@ __all__ = [
     "daily_calls",
     "daily_rollups",
     "ended_sessions",
+    "erasures",
     "feedback",
     "hook_calls",
     "identities",

@@ -28,6 +28,16 @@ predictions = Table(
     UniqueConstraint("tenant", "service", "hook_instance"),
 )
 
+# Patients that were erased: the keyed hash alone, and the secret it was made with.
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("patient_key", String(32), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("key_id", String(16), nullable=False),
+    Column("erased_at", UtcDateTime(), nullable=False),
+)
+
 identities = Table(
     "identities",
     metadata,
