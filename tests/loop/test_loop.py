@@ -84,12 +84,14 @@ def kept_as(running: Hospital) -> set[tuple[str, str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("ward", "verdict"), [(POISONED, "no"), (RARE, "not-enough-evidence")], ids=["poisoned", "few and rare"]
+    ("ward", "number", "verdict"),
+    [(POISONED, VISITS // 2, "no"), (RARE, VISITS, "not-enough-evidence")],
+    ids=["poisoned", "few and rare"],
 )
 def test_what_teaches_nothing_good_is_not_put_in_force(
-    running: Hospital, tmp_path: Path, ward: Ward, verdict: str
+    running: Hospital, tmp_path: Path, ward: Ward, number: int, verdict: str
 ) -> None:
-    running.lives(VISITS, ward, seed=2)
+    running.lives(number, ward, seed=2)
     version, found = retrained(running, tmp_path)
 
     assert found == verdict, failed(tmp_path, version)
