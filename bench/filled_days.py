@@ -32,6 +32,7 @@ from cds_service.storage.tables import utc_text
 
 _MODELS = Path(__file__).parents[1] / "models"
 _POOL = 1500
+_JUDGED = ("id", "service", "tenant", "environment", "patient_key", "created_at")
 _INDICATORS = {"high": "critical", "moderate": "warning"}
 
 
@@ -64,12 +65,12 @@ def fill(path: Path, filling: Filling) -> None:
     """Put it all in, in one transaction."""
     rng = random.Random(filling.seed)
     usual, drifted = _pool(filling, 0.0), _pool(filling, 22.0)
+    judged: list[tuple[dict[str, Any], _Ready]] = []
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA synchronous=OFF")
-        made = list(_predictions(filling, usual, drifted, rng))
-        _insert(connection, "predictions", (row for row, _ in made))
-        _insert(connection, "labels", _labels(filling, made, rng))
-        _insert(connection, "feedback", _reports(filling, made, rng))
+        _insert(connection, "predictions", _predictions(filling, usual, drifted, rng, judged))
+        _insert(connection, "labels", _labels(filling, judged, rng))
+        _insert(connection, "feedback", _reports(filling, judged, rng))
         _insert(connection, "daily_calls", _calls(filling, rng))
     connection.close()
 
@@ -100,8 +101,13 @@ def _pool(filling: Filling, faster: float) -> list[_Ready]:
 
 
 def _predictions(
-    filling: Filling, usual: list[_Ready], drifted: list[_Ready], rng: random.Random
-) -> Iterator[tuple[dict[str, Any], _Ready]]:
+    filling: Filling,
+    usual: list[_Ready],
+    drifted: list[_Ready],
+    rng: random.Random,
+    judged: list[tuple[dict[str, Any], _Ready]],
+) -> Iterator[dict[str, Any]]:
+    """The rows; those that are labelled, or whose card is answered, are left in `judged` too."""
     span = timedelta(days=filling.days)
     for number in range(filling.rows):
         at = filling.now - span + span * (number / filling.rows)
@@ -109,7 +115,10 @@ def _predictions(
         ready = rng.choice(drifted if is_late else usual)
         if number % 400 == 0:
             ready = _ranking(at, rng)
-        yield _row(filling, number, at, ready), ready
+        row = _row(filling, number, at, ready)
+        if number % 400 == 0 or rng.random() < filling.labelled:
+            judged.append(({name: row[name] for name in _JUDGED}, ready))
+        yield row
 
 
 def _row(filling: Filling, number: int, at: datetime, ready: _Ready) -> dict[str, Any]:
@@ -148,8 +157,6 @@ def _labels(
 ) -> Iterator[dict[str, Any]]:
     for row, ready in made:
         is_rare = row["service"] == "rare-disease"
-        if not is_rare and rng.random() > filling.labelled:
-            continue
         state = "acute" if ready.needs_icu else rng.choice(("not-ill", "mild", "mild", "chronic"))
         yield {
             "id": uuid4().hex,
@@ -174,7 +181,7 @@ def _reports(
     filling: Filling, made: list[tuple[dict[str, Any], _Ready]], rng: random.Random
 ) -> Iterator[dict[str, Any]]:
     for row, _ in made:
-        if rng.random() > 0.1:
+        if rng.random() > 0.5:
             continue
         reason = rng.choice(REASONS)
         is_overridden = rng.random() < 0.7

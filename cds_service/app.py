@@ -15,8 +15,6 @@ from cds_service.runtime import Runtime
 from cds_service.settings import Settings
 from cds_service.web import cors, edge, health, problems, refusals
 from cds_service.web.console import console
-from cds_service.web.console import dashboard as _dashboard  # noqa: F401 -- adds its addresses
-from cds_service.web.console import models as _models  # noqa: F401
 from cds_service.web.console.launch import prepare_launches
 from cds_service.web.console.sessions import prepare_cookie
 from cds_service.web.feedback import feedback

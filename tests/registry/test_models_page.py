@@ -137,3 +137,16 @@ def test_the_form_of_another_site_decides_nothing(registry: Service) -> None:
 
     assert browser.post("/models/risk/rollback", data=REASON).status_code == 403
     assert opened(registry, "carl").get("/models").status_code == 403
+
+
+def test_a_script_in_a_reason_stays_inert(registry: Service, models: Path) -> None:
+    publish(models, "1.1.0")
+    browser = opened(registry)
+    script = "<script>alert(1)</script>"
+
+    decide(browser, "promote", version="1.1.0", reason=script)
+    refused = decide(browser, "rollback", reason=script, password="wrong password here")
+
+    for page in (browser.get("/models"), refused):
+        assert script not in page.get_data(as_text=True)
+        assert "&lt;script&gt;alert(1)" in page.get_data(as_text=True)

@@ -104,7 +104,7 @@ def test_calls_are_counted_for_whoever_made_them(ward: Service) -> None:
     assert b'"401":1' in bytes(rows[0][2])
 
 
-def test_a_steward_begins_at_the_dashboard_and_a_clinician_at_the_form(ward: Service) -> None:
-    assert opened(ward, "eve").get("/").headers["Location"].endswith("/dashboard")
+def test_a_steward_begins_at_the_review_and_a_clinician_at_the_form(ward: Service) -> None:
+    assert opened(ward, "eve").get("/").headers["Location"].endswith("/review")
     assert opened(ward, "ada").get("/").headers["Location"].endswith("/triage")
     assert opened(ward, "ada").get("/dashboard").status_code == 403

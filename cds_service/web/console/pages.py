@@ -33,9 +33,9 @@ HEADERS: Mapping[str, str] = {
 PAGES: Mapping[str, str] = {
     "console.triage": msgid("Triage"),
     "console.review": msgid("Review"),
+    "console.dashboard": msgid("Dashboard"),
+    "console.models": msgid("Models"),
 }
-# Those of people who look after data and service.
-PAGES = {**PAGES, "console.dashboard": msgid("Dashboard"), "console.models": msgid("Models")}
 
 
 def person(process: Runtime) -> Actor:

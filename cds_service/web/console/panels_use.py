@@ -21,6 +21,7 @@ _DISPLAYS = {reason.code: reason.display for reason in REASONS} | {
 }
 
 Value = Callable[[Day], float | None]
+Lines = tuple[tuple[str, list[float | None]], ...]
 
 
 def use(found: Gathered, told: Told, *, budget: float) -> tuple[Section, ...]:
@@ -33,12 +34,14 @@ def use(found: Gathered, told: Told, *, budget: float) -> tuple[Section, ...]:
     )
 
 
-def series(found: Gathered, told: Told, *, budget: float) -> dict[str, tuple[tuple[str, list[float | None]], ...]]:
+def series(found: Gathered, told: Told, *, budget: float) -> dict[str, Lines]:
     """The panels that are drawn over days: each line with its value for each day."""
-    return {
-        name: tuple((told.t(title), [value(day) for day in found.days.values()]) for title, value in made)
-        for name, made in _series(budget).items()
-    }
+    return {name: _lines(found, told, name, budget) for name in _series(budget)}
+
+
+def _lines(found: Gathered, told: Told, name: str, budget: float) -> Lines:
+    made = _series(budget)[name]
+    return tuple((told.t(title), [value(day) for day in found.days.values()]) for title, value in made)
 
 
 def _series(budget: float) -> Mapping[str, tuple[tuple[str, Value], ...]]:
@@ -57,7 +60,7 @@ def _series(budget: float) -> Mapping[str, tuple[tuple[str, Value], ...]]:
 
 
 def _over_days(found: Gathered, told: Told, name: str, budget: float = 0.0) -> tuple[plots.Plot, Table]:
-    lines = series(found, told, budget=budget)[name]
+    lines = _lines(found, told, name, budget)
     days = [day.isoformat() for day in found.days]
     cells = [[_cell(value, told) for value in values] for _, values in lines]
     head = (told.t("day"), *(title for title, _ in lines))
