@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test install lint bench foreign-clients ci clean
+.PHONY: run test install lint bench pictures foreign-clients ci clean
 
 run: $(VENV)/.serving
 	@CDS_CLIENT_AUTH=$${CDS_CLIENT_AUTH:-off} $(BIN)/cds migrate
@@ -23,6 +23,10 @@ lint: $(VENV)/.development
 
 bench: $(VENV)/.development
 	$(BIN)/python -m bench
+
+# The pictures of the documentation, from a rehearsed hospital; takes a few minutes and needs Chromium.
+pictures: $(VENV)/.development
+	$(BIN)/python -m tests.browser.pictures docs/pictures
 
 foreign-clients: $(BIN)/python
 	npm ci --silent --prefix tests/foreign
