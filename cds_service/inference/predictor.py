@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from math import exp, isfinite, isnan
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,9 +41,16 @@ class Predictor:
         self.digest: str = artifact.manifest["digest"]
         self.base_rate: float = artifact.manifest["base_rate"]
         self.card_path: Path = artifact.directory / "card.md"
-        self.spread: Spread = spread_from_histograms(artifact.json(REFERENCE_FILE))
+        self._histograms = artifact.files.get(REFERENCE_FILE)
         self.tiers = load_tiers(artifact)
         self._check_golden_rows(artifact)
+
+    @cached_property
+    def spread(self) -> Spread:
+        """The spread of the training data; Unavailable of a version that does not tell it, as while it is made."""
+        if self._histograms is None:
+            raise Unavailable("this version does not say what it was fitted on", where="model")
+        return spread_from_histograms(msgspec.json.decode(self._histograms))
 
     def estimate(self, snapshot: PatientSnapshot, policy: AssessmentPolicy) -> RiskEstimate | str:
         """Risk with its drivers, or why there is none.
