@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from flask import Blueprint, Response, render_template, request, session, url_for
 
@@ -15,7 +15,7 @@ from cds_service.errors import CdsError, Forbidden
 from cds_service.i18n import LANGUAGES, msgid, negotiate, translator
 from cds_service.runtime import Runtime
 from cds_service.web.console.sessions import SignedOut, form_token, opened_prediction, signed_in
-from cds_service.web.context import keep_caller, runtime, see_other
+from cds_service.web.context import caller, runtime, see_other
 from cds_service.web.refusals import record_refusal
 
 console = Blueprint("console", __name__, template_folder="../templates", static_folder="../static")
@@ -37,11 +37,12 @@ PAGES: Mapping[str, str] = {
     "console.models": msgid("Models"),
 }
 
+_LANGUAGE_NAMES = {"en": "English", "es": "Español"}
+
 
 def person(process: Runtime) -> Actor:
     """Who is signed in, if the page is theirs to see; SignedOut or Forbidden otherwise."""
     actor = signed_in(process)
-    keep_caller(actor)
     if not ACCESS[request.endpoint or ""].admits(actor):
         raise Forbidden("role")
     return actor
@@ -68,6 +69,7 @@ def page(template: str, *, actor: Actor | None = None, status: int = 200, **valu
         actor=actor,
         pages=[(link(name), title, name == request.endpoint) for name, title in PAGES.items() if _is_for(actor, name)],
         form_token=form_token(),
+        languages=[(name, title, _query(values, language=name)) for name, title in _LANGUAGE_NAMES.items()],
         **values,
     )
     response = Response(text, status=status, content_type="text/html; charset=utf-8")
@@ -81,14 +83,27 @@ def link(endpoint: str, **values: str) -> str:
 
 
 def own_address(address: str) -> str:
-    """The address when it is one of this service's, else the first page's: nobody is sent to another site."""
+    """The address when it is one of this service's, else the first page's: nobody is sent to another site.
+
+    Browsers and urlsplit leave out line ends and tabs, so that `/<tab>/other.example` is another site's: refused.
+    """
     parts = urlsplit(address)
     is_ours = address.startswith(f"{_base()}/") and not address.startswith(("//", "/\\"))
-    return address if is_ours and not parts.scheme and not parts.netloc else link("console.first_page")
+    return (
+        address
+        if is_ours and address.isprintable() and not parts.scheme and not parts.netloc
+        else link("console.first_page")
+    )
 
 
 def _is_for(actor: Actor | None, endpoint: str) -> bool:
     return actor is not None and ACCESS[endpoint].admits(actor)
+
+
+def _query(values: Mapping[str, Any], *, language: str) -> str:
+    """The query of this same page in another language: what it was asked with, and where a login leads to."""
+    asked = request.args.to_dict(flat=False) | ({"next": [values["next"]]} if "next" in values else {})
+    return "?" + urlencode(asked | {"language": [language]}, doseq=True)
 
 
 def _base() -> str:
@@ -102,7 +117,8 @@ def show_error(error: CdsError) -> Response:
         return _to_login()
     if isinstance(error, Forbidden):
         record_refusal(error.reason)
-    return page("error.html", status=error.status, title=HTTPStatus(error.status).phrase, error=error)
+    title = HTTPStatus(error.status).phrase
+    return page("error.html", actor=caller(), status=error.status, title=title, error=error)
 
 
 def _to_login() -> Response:

@@ -21,6 +21,7 @@ from cds_service.settings.http_clients import HttpClient
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.ended_sessions import end_session, is_ended
 from cds_service.storage.people import UserRow, read_user
+from cds_service.web.context import keep_caller
 
 # Chosen by us: a tablet left on a ward is signed out before the next shift finds it, a form of many fields is not.
 IDLE = timedelta(minutes=15)
@@ -64,8 +65,8 @@ def prepare_cookie(app: Flask, process: Runtime) -> None:
 
 
 def sign_in(user: UserRow, now: datetime) -> None:
-    """Begin a session; nothing of one before is left in it."""
-    session.clear()
+    """Begin a session; nothing of one before is left in it but the language."""
+    _empty()
     at = now.timestamp()
     session.update(id=secrets.token_urlsafe(16), name=user.name, proof=_proof(user), since=at, seen=at)
     form_token()
@@ -73,7 +74,7 @@ def sign_in(user: UserRow, now: datetime) -> None:
 
 def sign_in_from(client: HttpClient, actor: Actor, prediction_id: str, now: datetime) -> None:
     """Begin a session of whoever opened this one prediction from the client's record."""
-    session.clear()
+    _empty()
     at = now.timestamp()
     session.update(id=secrets.token_urlsafe(16), name=actor.name, proof=_proof_of(client), since=at, seen=at)
     session.update(client=client.name, prediction=prediction_id)
@@ -88,7 +89,7 @@ def opened_prediction() -> str | None:
 def sign_out(process: Runtime) -> None:
     """End the session, in this browser and wherever its cookie was copied to."""
     now, actor, session_id = process.now(), _whose(process), session.get("id")
-    session.clear()
+    _empty()
     if actor is None or session_id is None:
         return
     event = AuditEvent(
@@ -101,7 +102,9 @@ def signed_in(process: Runtime) -> Actor:
     """The person at the browser; SignedOut when there is none, or the session is over."""
     if process.settings.client_auth == "off":
         local = process.settings.clients.local
-        return Actor("local", "user", "clinician", local.tenant, local.environment, local.language)
+        person = Actor("local", "user", "clinician", local.tenant, local.environment, local.language)
+        keep_caller(person)
+        return person
     now, actor = process.now(), _whose(process)
     if actor is None:
         raise SignedOut("sign in")
@@ -109,12 +112,21 @@ def signed_in(process: Runtime) -> Actor:
         raise SignedOut("signed out")
     idle, total = (now.timestamp() - float(session[name]) for name in ("seen", "since"))
     if idle > IDLE.total_seconds() or total > LONGEST.total_seconds():
-        session.clear()
+        _empty()
         raise SignedOut("the session is over")
     session["seen"] = now.timestamp()
+    keep_caller(actor)
     if actor.scopes == LAUNCHED and (request.view_args or {}).get("prediction_id") != opened_prediction():
         raise Forbidden("role")
     return actor
+
+
+def _empty() -> None:
+    """Leave nothing of who was there; whoever is next reads the language that was chosen."""
+    language = session.get("language")
+    session.clear()
+    if language is not None:
+        session["language"] = language
 
 
 def _whose(process: Runtime) -> Actor | None:
