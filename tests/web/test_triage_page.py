@@ -171,10 +171,11 @@ def test_while_nothing_can_be_stored_what_was_typed_stays(
         raise Unavailable("the writer is away", where="storage")
 
     monkeypatch.setattr(service.runtime.writer, "submit", away)
-    page = send(browser, "/triage", **FILLED)
+    page = send(browser, "/triage", **FILLED, key="one form")
     assert page.status_code == 503
     assert "No result is not low risk" in text_of(page)
     assert 'value="38,4"' in page.get_data(as_text=True)
+    assert 'name="key" value="one form"' in page.get_data(as_text=True)
 
 
 def test_pain_blood_group_and_exercise_are_stored_and_change_no_score(service: Service, browser: FlaskClient) -> None:

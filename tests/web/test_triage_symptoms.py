@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from cds_service.domain.mode import Mode
+from cds_service.errors import Unavailable
+from cds_service.storage.prediction_log import PredictionEntry, StoredReply
 from cds_service.web.console import outcome
 from cds_service.web.console.spanish_findings import ENGLISH
 from tests.conftest import Service
@@ -61,6 +63,40 @@ def test_the_same_form_with_symptoms_is_stored_once(service: Service, browser: F
     assert len(rows(service)) == 2
     assert "Marfan syndrome" in text_of(first)
     assert "Marfan syndrome" in text_of(second)
+
+
+def test_what_cannot_be_ranked_is_not_half_stored(
+    service: Service, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> NoReturn:
+        raise Unavailable("the knowledge base is away", where="rare")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(outcome, "rank_from", away)
+        page = send(browser, "/triage", **FILLED, observed=MARFAN, key="one form")
+    assert (page.status_code, rows(service)) == (503, [])
+
+    send(browser, "/triage", **FILLED, observed=MARFAN, key="one form")
+    assert [row.service for row in rows(service)] == ["rare-diseases", "triage"]
+
+
+def test_what_was_stored_before_the_writer_went_away_is_stored_once(
+    service: Service, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(entry: PredictionEntry) -> StoredReply:
+        if entry.service == "rare-diseases":
+            raise Unavailable("the writer is away", where="storage")
+        return submit(entry)
+
+    submit = service.runtime.writer.submit
+    with monkeypatch.context() as broken:
+        broken.setattr(service.runtime.writer, "submit", away)
+        page = send(browser, "/triage", **FILLED, observed=MARFAN, key="one form")
+    [key] = re.findall(r'name="key" value="([^"]*)"', page.text)
+    assert (page.status_code, len(rows(service))) == (503, 1)
+
+    assert send(browser, "/triage", **FILLED, observed=MARFAN, key=key).status_code == 200
+    assert [row.service for row in rows(service)] == ["rare-diseases", "triage"]
 
 
 def test_too_few_findings_say_what_to_look_for(browser: FlaskClient) -> None:

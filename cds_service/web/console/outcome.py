@@ -64,10 +64,12 @@ def outcome_of(filled: Filled, actor: Actor, language: str, known: RareDiseases 
     )
     snapshot = _snapshot(filled, at)
     prediction = predict_from(snapshot)
+    wants_ranking = any(filled.heard) and known is not None
+    ranking = rank_from(snapshot, filled.heard, _MOST_CANDIDATES, actor=actor) if wants_ranking else None
+    # Only what is whole is stored: whatever cannot be assessed was found out by now.
     shown = _kept(prediction, asked, prediction_document(prediction))
     ranked: Prediction | RareAssessment | None = None
-    if any(filled.heard) and known is not None:
-        ranking = rank_from(snapshot, filled.heard, _MOST_CANDIDATES, actor=actor)
+    if ranking is not None:
         ranked = _kept(ranking, replace(asked, service="rare-diseases"), rare_document(ranking))
     if asked.mode is not Mode.LIVE:
         return Outcome(None, None)

@@ -60,12 +60,13 @@ def assess_form() -> Response:
     if is_open or any(side.questions for side in draft.sides.values()):
         return _form_page(actor, draft, status=422, doubts=asked, is_asked=True, known=known)
     try:
-        outcome = outcome_of(_filled(draft, asked), actor, page_language(), known)
+        filled = _filled(draft, asked)
+        outcome = outcome_of(filled, actor, page_language(), known)
     except BadRequest as error:
         asked[error.where] = Doubt(error.where, Kind.UNREADABLE)
         return _form_page(actor, draft, status=400, doubts=asked, known=known)
     except Unavailable:
-        return _form_page(actor, draft, status=503, is_away=True, known=known)
+        return _form_page(actor, draft, status=503, key=filled.key, is_away=True, known=known)
     shown = _form_page(actor, draft, outcome=outcome, doubts=asked, known=known)
     shown.headers["HX-Reswap"] = "outerHTML show:#result:top"
     return shown
@@ -143,15 +144,17 @@ def _form_page(
     draft: Draft,
     *,
     status: int = 200,
+    key: str = "",
     doubts: Mapping[str, Doubt] | None = None,
     known: RareDiseases | None = None,
     **values: Any,
 ) -> Response:
+    """The form; `key` is that of a page whose form may come again, and is then stored once all the same."""
     return page(
         "triage.html",
         actor=actor,
         status=status,
-        key=uuid4().hex,
+        key=key or uuid4().hex,
         is_loading=known is None and any(side.text or side.taken for side in draft.sides.values()),
         **_values(draft, doubts or {}),
         **values,
