@@ -112,14 +112,16 @@ def test_every_check_is_shown_with_value_and_bound_beside_the_card(registry: Ser
     figure = {"value": 0.91, "low": 0.88, "high": 0.94}
     judge(
         publish(models, "1.1.0"),
-        checks=[check("subgroup:sex=<b>", passed=True) | {"value": figure, "bound": [0.8, 1.25]}],
+        checks=[check("subgroup:sex=<b>", passed=True) | {"value": figure, "bound": [0.8, 1250]}],
     )
 
-    page = opened(registry).get("/models/risk/1.1.0")
+    browser = opened(registry)
+    page = browser.get("/models/risk/1.1.0")
 
     shown = text_of(page)
     assert "0.91 (0.88 – 0.94)" in shown
-    assert "0.8 – 1.25" in shown
+    assert "0.8 – 1 250" in shown
+    assert "0,91 (0,88 – 0,94)" in text_of(browser.get("/models/risk/1.1.0?language=es"))
     assert "What it cannot say" in shown
     assert "sex=<b>" not in page.get_data(as_text=True)
 

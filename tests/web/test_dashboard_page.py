@@ -10,8 +10,11 @@ import msgspec
 import pytest
 from flask.testing import FlaskClient
 
+from cds_service.cdshooks.wording import words
 from cds_service.domain.codes import CodeTables
 from cds_service.inference.predictor import Predictor
+from cds_service.web.console.panel import Told
+from cds_service.web.console.plots import lines
 from tests.conftest import Clock, Service, started
 from tests.storage.made import made
 from tests.web.pages import PASSWORD, sign_in, text_of
@@ -72,6 +75,35 @@ def test_another_tenant_and_test_data_are_not_counted_in(ward: Service) -> None:
 )
 def test_a_range_that_is_none_is_refused(ward: Service, address: str) -> None:
     assert opened(ward, "eve").get(f"/dashboard{address}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("address", "first"),
+    [("?to=2026-03-01", "2026-01-31"), ("?from=2026-03-02", "2026-03-02"), ("?to=0001-01-05", "0001-01-01")],
+)
+def test_half_a_range_is_filled_in(ward: Service, address: str, first: str) -> None:
+    page = opened(ward, "eve").get(f"/dashboard{address}")
+    assert page.status_code == 200
+    assert f'name="from" value="{first}"' in page.text
+
+
+def test_another_language_keeps_the_days_and_whose_data(ward: Service) -> None:
+    page = opened(ward, "eve").get("/dashboard?days=7&data=test&language=es").text
+    assert 'href="?days=7&amp;data=test&amp;language=en"' in page
+
+
+@pytest.mark.parametrize(
+    ("language", "largest", "said"),
+    [
+        ("en", 3200, ["0", "1 000", "2 000", "3 000", "4 000"]),
+        ("es", 3200, ["0", "1 000", "2 000", "3 000", "4 000"]),
+        ("en", 0.7, ["0", "0.2", "0.4", "0.6", "0.8"]),
+        ("es", 0.7, ["0", "0,2", "0,4", "0,6", "0,8"]),
+    ],
+)
+def test_the_figures_of_an_axis_are_those_of_the_language(language: str, largest: float, said: list[str]) -> None:
+    plot = lines(["2026-03-01"], [("calls", [largest])], Told(words(language)).tick)
+    assert [tick.text.replace("\N{NARROW NO-BREAK SPACE}", " ") for tick in plot.y_ticks] == said
 
 
 def test_every_chart_has_its_table(ward: Service) -> None:

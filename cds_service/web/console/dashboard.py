@@ -29,8 +29,6 @@ RANGES = (7, 30, 90)
 _MOST_DAYS = 366
 # The panels whose figure stands at the head of the page.
 TILES = ("flags", "overrides", "latency", "errors", "risk", "calibration")
-# The panels whose figure stands at the head of the page.
-TILES = ("flags", "overrides", "latency", "errors", "risk", "calibration")
 TEST = "test"
 
 
@@ -131,21 +129,21 @@ def _asked(actor: Actor, now: datetime) -> Asked:
 
 
 def _days(today: date) -> tuple[date, date]:
-    """The range from the address: so many days until today, or from one day to another."""
+    """The range from the address: so many days until today, or from one day to another; 30 where it says no first."""
     if not request.args.get("from") and not request.args.get("to"):
         asked = request.args.get("days", str(RANGES[1]))
         if asked not in {str(number) for number in RANGES}:
             raise BadRequest("ask for 7, 30 or 90 days", where="days")
         return today - timedelta(days=int(asked) - 1), today
-    first, last = (_day(name, today) for name in ("from", "to"))
-    last = min(last, today)
+    last = min(_day("to", today), today)
+    first = _day("from", date.fromordinal(max(1, last.toordinal() - RANGES[1] + 1)))
     if not timedelta(0) <= last - first < timedelta(days=_MOST_DAYS):
         raise BadRequest("ask for a range of 1 to 366 days up to today", where="from")
     return first, last
 
 
-def _day(name: str, today: date) -> date:
+def _day(name: str, otherwise: date) -> date:
     try:
-        return date.fromisoformat(request.args.get(name) or today.isoformat())
+        return date.fromisoformat(request.args.get(name) or otherwise.isoformat())
     except ValueError:
         raise BadRequest("send a date as YYYY-MM-DD", where=name) from None

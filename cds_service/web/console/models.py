@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask import Response, request
@@ -53,9 +54,8 @@ def model_version(task: str, version: str) -> Response:
         card = card_text(process.settings.models_dir, task, version)
     except ConfigurationError:
         card = ""
-    return page(
-        "model.html", actor=actor, task=task, title=_TITLES[task], found=found, card=card, told=_told(), shown=_shown
-    )
+    shown = partial(_shown, _told())
+    return page("model.html", actor=actor, task=task, title=_TITLES[task], found=found, card=card, shown=shown)
 
 
 @console.get("/models/<task>/compare")
@@ -146,14 +146,15 @@ def _told() -> Told:
     return Told(words(page_language()))
 
 
-def _shown(value: Any) -> str:
+def _shown(told: Told, value: Any) -> str:
     """A figure of the gate as a person reads it: an estimate with its interval, a range, a number, a word."""
+    shown = partial(_shown, told)
     if isinstance(value, dict):
-        ends = f" ({_shown(value['low'])} – {_shown(value['high'])})" if {"low", "high"} <= value.keys() else ""
-        rest = [f"{name} {_shown(one)}" for name, one in value.items() if name not in ("low", "high", "value")]
-        return f"{_shown(value['value'])}{ends}" if "value" in value else f"{', '.join(rest)}{ends}"
+        ends = f" ({shown(value['low'])} – {shown(value['high'])})" if {"low", "high"} <= value.keys() else ""
+        rest = [f"{name} {shown(one)}" for name, one in value.items() if name not in ("low", "high", "value")]
+        return f"{shown(value['value'])}{ends}" if "value" in value else f"{', '.join(rest)}{ends}"
     if isinstance(value, list):
-        return " – ".join(_shown(one) for one in value) or "–"
+        return " – ".join(shown(one) for one in value) or "–"
     if isinstance(value, bool) or value is None:
         return {True: "✓", False: "✗", None: "–"}[value]
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return told.figure(value) if isinstance(value, int | float) else str(value)

@@ -75,6 +75,14 @@ class Told:
         """A number with so many decimals."""
         return self._comma(f"{value:.{digits}f}")
 
+    def tick(self, value: float) -> str:
+        """A number of an axis: whole where it is, or from 20 up, else of three digits at most."""
+        return self.count(value) if value >= 20 or value == int(value) else self._comma(f"{value:.3g}")
+
+    def figure(self, value: float) -> str:
+        """A number of whatever size: whole as a count, else of four digits."""
+        return self.count(value) if isinstance(value, int) else self._comma(f"{value:.4g}")
+
     def milliseconds(self, seconds: float | None) -> str:
         """Seconds as milliseconds; a dash where there are none."""
         return "–" if seconds is None else f"{self._comma(f'{seconds * 1000:.3g}')} ms"

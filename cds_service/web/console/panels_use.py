@@ -64,7 +64,7 @@ def _over_days(found: Gathered, told: Told, name: str, budget: float = 0.0) -> t
     days = [day.isoformat() for day in found.days]
     cells = [[_cell(value, told) for value in values] for _, values in lines]
     head = (told.t("day"), *(title for title, _ in lines))
-    return plots.lines(days, lines), Table(head, tuple(zip(days, *cells, strict=True)))
+    return plots.lines(days, lines, told.tick), Table(head, tuple(zip(days, *cells, strict=True)))
 
 
 def _cell(value: float | None, told: Told) -> str:

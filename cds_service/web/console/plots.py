@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil, floor, isfinite, log10
 
@@ -61,8 +61,8 @@ class Plot:
 Series = Sequence[float | None]
 
 
-def lines(days: Sequence[str], series: Sequence[tuple[str, Series]]) -> Plot:
-    """Series over days, from zero up; a day without a value leaves a gap."""
+def lines(days: Sequence[str], series: Sequence[tuple[str, Series]], figure: Callable[[float], str]) -> Plot:
+    """Series over days, from zero up; a day without a value leaves a gap. `figure` writes a number of the axis."""
     known = [value for _, values in series for value in values if value is not None and isfinite(value)]
     top = _round_up(max(known, default=1.0))
     step = (WIDTH - _LEFT - _RIGHT) / max(1, len(days) - 1)
@@ -77,7 +77,7 @@ def lines(days: Sequence[str], series: Sequence[tuple[str, Series]]) -> Plot:
         drawn.append(Line(name, style, paths, tuple(run[0] for run in runs if len(run) == 1)))
     every = max(1, ceil(len(days) / 5))
     x_ticks = tuple(Mark(at(number, 0)[0], HEIGHT - 6, days[number][5:]) for number in range(0, len(days), every))
-    y_ticks = tuple(Mark(_LEFT - 6, at(0, top * part / 4)[1], _plain(top * part / 4)) for part in range(5))
+    y_ticks = tuple(Mark(_LEFT - 6, at(0, top * part / 4)[1], figure(top * part / 4)) for part in range(5))
     names = tuple(name for name, _ in series)
     return Plot("lines", WIDTH, HEIGHT, tuple(drawn), (), x_ticks, y_ticks, _LEFT, names)
 
@@ -154,7 +154,3 @@ def _round_up(value: float) -> float:
         return 1.0
     power = 10.0 ** floor(log10(value))
     return next(step * power for step in (1, 2, 4, 8, 10) if value <= step * power * 1.000001)
-
-
-def _plain(value: float) -> str:
-    return f"{value:,.0f}" if value >= 20 or value == int(value) else f"{value:.3g}"
