@@ -205,7 +205,10 @@ def test_labels_that_disagree_wait_for_a_steward_whose_word_settles_them(ward: W
         clock.moment += timedelta(minutes=2)
     assert ward["ada"].get("/review/conflicts").status_code == 403
     listed = text_of(ward["eve"].get("/review/conflicts"))
+    assert "Ada Ejemplo · MRN-77" in listed
     assert "ada: acutely ill" in listed
+    read = "SELECT action FROM audit WHERE actor = 'eve' AND object_id IN ('conflicts', '{}') ORDER BY seq"
+    assert stored(ward.service, read.format(case)) == ["review-list-read", "case-read"]
     assert case not in ward["sue"].get("/review/conflicts").get_data(as_text=True)
 
     address = f"/console/predictions/{case}"
@@ -243,7 +246,9 @@ def test_a_rare_disease_is_found_by_name_and_confirmed_by_a_second_person(ward: 
     assert ward.labels(case) == []
     ward.label(case, "ada", diagnosis="marfan", coding="http://www.orpha.net|558")
     assert "No rare disease waits for you" in text_of(ward["ada"].get("/review/confirmations"))
-    assert "558 Marfan syndrome" in text_of(ward["eve"].get("/review/confirmations"))
+    waiting = text_of(ward["eve"].get("/review/confirmations"))
+    assert "name not given · record number not given" in waiting
+    assert "558 Marfan syndrome" in waiting
     clock.moment += timedelta(minutes=1)
 
     page = ward["eve"].get(address).get_data(as_text=True)
