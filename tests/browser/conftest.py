@@ -135,8 +135,9 @@ def visit(site: Site, chromium: Browser) -> Iterator[Visit]:
 
 def _watch(visitor: Visitor) -> None:
     def heard(said: ConsoleMessage) -> None:
-        is_the_page = said.location["url"] == visitor.page.url  # whose status, 404 say, is told as an error
-        if said.type == "error" and not is_the_page:
+        # The page's own status, 404 say, is told as an error; whatever else is wrong on it counts.
+        is_status = said.text.startswith("Failed to load resource") and said.location["url"] == visitor.page.url
+        if said.type == "error" and not is_status:
             visitor.wrong.append(said.text)
 
     visitor.page.on("console", heard)
