@@ -6,7 +6,7 @@ taken, and statements about one reading by when they arrived.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
@@ -77,10 +77,24 @@ def standing_readings(arrived: Iterable[Arrived]) -> tuple[list[Standing], list[
     return standing, unused
 
 
-def is_overtaken(own: Sequence[Arrived], by: Arrived) -> bool:
-    """Whether another statement takes back or replaces one of these readings, whichever of them came first."""
-    before, after = (standing_readings(some)[0] for some in (own, [by, *own]))
-    return not {id(one) for _, one in before} <= {id(one) for _, one in after}
+def overtaken_by(own: Iterable[Arrived], others: Iterable[Arrived]) -> Arrived | None:
+    """The first of other statements that takes back or replaces one of these readings, whichever of them came first.
+
+    Only statements of the same sender and vital sign can, and none of a moment before its own.
+    """
+    alike: dict[tuple[str, str], list[Arrived]] = {}
+    for one in own:
+        alike.setdefault((one.sender, one.name), []).append(one)
+    stood = {key: _standing(some) for key, some in alike.items()}
+    for by in others:
+        key = by.sender, by.name
+        if stood.get(key) and not stood[key] <= _standing([by, *alike[key]]):
+            return by
+    return None
+
+
+def _standing(arrived: Iterable[Arrived]) -> set[int]:
+    return {id(one) for _, one in standing_readings(arrived)[0]}
 
 
 def _withdraws(undated: Arrived, one: Arrived) -> bool:

@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, select
+from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, exists, literal, select
 
-from cds_service.domain.latest import Arrived, is_overtaken
+from cds_service.domain.latest import Arrived, overtaken_by
 from cds_service.storage.change import Transaction, add_missing
 from cds_service.storage.reading_log import MOST_READ, TAKES_BACK, PatientEvent, crossed_from_row
+from cds_service.storage.statements import insert_into
 from cds_service.storage.tables import prediction_events, prediction_readings, readings
 
 # Chosen by us: a null takes back what is older, and no card shows vital signs of yesterday.
 _LOOKED_BACK = timedelta(days=1)
+# Chosen by us, about 20 ms of the writer's thread: how often a reading is compared with what may take it back.
+MOST_COMPARED = 10_000
 
 
 def mark_stale(transaction: Transaction, taken_back: Iterable[tuple[str, Arrived]], *, at: datetime) -> list[UUID]:
-    """Append a "stale" event to every prediction that rests on a value these statements take back or change."""
+    """Append a "stale" event to every prediction that rests on a value these statements take back or change.
+
+    One that has such an event already is left as it is: it does not become more so.
+    """
     found: list[UUID] = []
     for key, one in taken_back:
-        same = select(readings.c.message_id, readings.c.number, readings.c.prediction_id).where(
+        is_same = and_(
             readings.c.patient_key == key,
             readings.c.name == one.name,
             _is_meant(one),
             readings.c.sender == one.sender,
             readings.c.message_id != one.message_id,
         )
-        for row in transaction.execute(same).all():
-            rested = select(prediction_readings.c.prediction_id).where(
-                prediction_readings.c.message_id == row.message_id, prediction_readings.c.number == row.number
-            )
-            built = [*transaction.execute(rested).scalars(), *([row.prediction_id] if row.prediction_id else [])]
-            found += _append(transaction, built, one.message_id, at)
+        own = select(readings.c.prediction_id).where(is_same, readings.c.prediction_id.is_not(None))
+        found += _append(transaction, own.union(_RESTED.where(is_same)), one.message_id, at)
     return found
 
 
@@ -46,26 +49,42 @@ def mark_overtaken(transaction: Transaction, message_id: UUID, *, at: datetime) 
         own.setdefault(row.prediction_id, []).append(row)
     found: list[UUID] = []
     for prediction_id, rows in own.items():
-        arrived = [crossed_from_row(row).arrived for row in rows]
-        others = (crossed_from_row(row).arrived for row in transaction.execute(_taking_back(rows[0])).all())
-        by = next((other for other in others if is_overtaken(arrived, other)), None)
-        found += [] if by is None else _append(transaction, [prediction_id], by.message_id, at)
+        by = _overtaken_by(transaction, rows)
+        if by is None:
+            continue
+        event = {"prediction_id": prediction_id, "message_id": by.message_id, "kind": "stale", "at": at}
+        if add_missing(transaction, prediction_events, event):
+            found.append(prediction_id)
     return found
 
 
-def _taking_back(of: Any) -> Select[Any]:
-    """What the sender of this reading ever took back of its patient in other messages, the newest first."""
+def _overtaken_by(transaction: Transaction, rows: Sequence[Any]) -> Arrived | None:
+    """What takes back any of these readings, which are of one patient and message."""
+    since = min((row.taken_at for row in rows if row.taken_at is not None), default=None)
+    if since is None:
+        return None
+    others = (crossed_from_row(row).arrived for row in transaction.execute(_taking_back(rows, since)))
+    return overtaken_by([crossed_from_row(row).arrived for row in rows], others)
+
+
+def _taking_back(rows: Sequence[Any], since: datetime) -> Select[Any]:
+    """What the sender of these readings took back of them, or of later ones, in other messages, the newest first."""
+    first = rows[0]
+    of_each = Counter(row.name for row in rows)
+    most = MOST_COMPARED // max(of_each.values())
     return (
         select(readings)
         .where(
-            readings.c.patient_key == of.patient_key,
+            readings.c.patient_key == first.patient_key,
             TAKES_BACK,
-            readings.c.environment == of.environment,
-            readings.c.sender == of.sender,
-            readings.c.message_id != of.message_id,
+            readings.c.environment == first.environment,
+            readings.c.sender == first.sender,
+            readings.c.name.in_(of_each),
+            readings.c.taken_at >= since,
+            readings.c.message_id != first.message_id,
         )
         .order_by(readings.c.received_at.desc())
-        .limit(MOST_READ)
+        .limit(max(1, min(MOST_READ, most)))
     )
 
 
@@ -76,12 +95,7 @@ def mark_regrouped(
     keys = {key for one in events if one.other_key is not None for key in (one.key, one.other_key)}
     if not keys:
         return []
-    is_same = (prediction_readings.c.message_id == readings.c.message_id) & (
-        prediction_readings.c.number == readings.c.number
-    )
-    rested = select(prediction_readings.c.prediction_id).distinct().join(readings, is_same)
-    built = transaction.execute(rested.where(readings.c.patient_key.in_(keys))).scalars().all()
-    return _append(transaction, built, message_id, at)
+    return _append(transaction, _RESTED.where(readings.c.patient_key.in_(keys)), message_id, at)
 
 
 def _is_meant(one: Arrived) -> ColumnElement[bool]:
@@ -92,13 +106,31 @@ def _is_meant(one: Arrived) -> ColumnElement[bool]:
     return until if one.change == "clears" else and_(until, readings.c.statement == one.statement)
 
 
-def _append(transaction: Transaction, predictions: Iterable[UUID], message_id: UUID, at: datetime) -> list[UUID]:
-    return [
-        one
-        for one in predictions
-        if add_missing(
-            transaction,
-            prediction_events,
-            {"prediction_id": one, "message_id": message_id, "kind": "stale", "at": at},
+# The predictions that cards were made of with stored readings.
+_RESTED = select(prediction_readings.c.prediction_id).join(
+    readings,
+    (prediction_readings.c.message_id == readings.c.message_id) & (prediction_readings.c.number == readings.c.number),
+)
+
+
+def _append(
+    transaction: Transaction, predictions: Select[Any] | CompoundSelect[Any], message_id: UUID, at: datetime
+) -> list[UUID]:
+    """Mark those of the predictions found that are not marked yet, in one statement."""
+    found = predictions.subquery()
+    is_marked = exists().where(
+        prediction_events.c.prediction_id == found.c.prediction_id, prediction_events.c.kind == "stale"
+    )
+    event = prediction_events.c
+    new = (
+        select(
+            found.c.prediction_id,
+            literal(message_id, event.message_id.type),
+            literal("stale", event.kind.type),
+            literal(at, event.at.type),
         )
-    ]
+        .distinct()
+        .where(~is_marked)
+    )
+    insert = insert_into(prediction_events, transaction.dialect).from_select(event.keys(), new)
+    return list(transaction.execute(insert.on_conflict_do_nothing().returning(event.prediction_id)).scalars())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from cds_service.domain.latest import Arrived, standing_readings
+from cds_service.domain.latest import UNDATED, Arrived, overtaken_by, standing_readings
 from cds_service.domain.patient import NotUsed
 
 T0 = datetime(2026, 3, 14, 8, 0, tzinfo=UTC)
@@ -92,3 +92,40 @@ def test_a_null_clears_what_the_same_sender_said_until_then() -> None:
 )
 def test_a_correction_is_of_one_sender_statement_sign_and_moment(change: dict[str, Any]) -> None:
     assert values(FIRST, CORRECTION._replace(**change)) == [80, 95]
+
+
+OVERTAKING = {
+    "correction": CORRECTION,
+    "withdrawal": WITHDRAWAL,
+    "null": arrived(None, change="clears", statement=b"t", taken_at=minutes(5)),
+    "withdrawal-of-no-moment": arrived(None, change="withdraws", taken_at=minutes(5), flags=(UNDATED,)),
+}
+
+
+@pytest.mark.parametrize("case", OVERTAKING)
+def test_the_first_statement_that_takes_a_reading_back_is_found_among_others(case: str) -> None:
+    by, later = OVERTAKING[case], arrived(None, change="clears", taken_at=minutes(9))
+    beside = arrived(98, name="spo2")
+
+    assert overtaken_by([beside, FIRST], [CORRECTION._replace(name="spo2", statement=b"t"), by, later]) is by
+    assert overtaken_by([beside], [by]) is None
+
+
+def test_nothing_of_another_sign_sender_or_an_earlier_moment_takes_a_reading_back() -> None:
+    """What the storage asks for by name and moment is all that counts."""
+    own = [FIRST, arrived(85, taken_at=minutes(2)), arrived(90, change="corrects", statement=b"u")]
+    elsewhere: list[dict[str, Any]] = [
+        {"name": "spo2"},
+        {"sender": "OTHER|ED"},
+        {"taken_at": minutes(-1)},
+        {"taken_at": None},
+    ]
+    others = [
+        arrived(None, change=change, statement=statement, flags=flags, received_at=received_at, taken_at=taken_at)
+        for change, statement, flags, received_at, taken_at in product(
+            ("corrects", "withdraws", "clears"), (b"s", b"u"), ((), (UNDATED,)), (T0, minutes(9)), (T0, minutes(9))
+        )
+    ]
+
+    assert any(overtaken_by(own, [by]) for by in others)
+    assert overtaken_by(own, [by._replace(**changes) for by in others for changes in elsewhere]) is None
