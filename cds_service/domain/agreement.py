@@ -64,8 +64,8 @@ def contradicts_value(name: str, value: Value, labels: Iterable[str]) -> bool:
     return any(_says_otherwise(name, value, label) for label in labels if len(label) <= _LONGEST_LABEL)
 
 
-@lru_cache(maxsize=1024)
 def _says_otherwise(name: str, value: Value, label: str) -> bool:
+    # Not remembered: beside the value of one patient anything may be written.
     if name == "consciousness":
         mentioned = {level for level, words in _LEVELS.items() if words.search(label)}
         return bool(mentioned) and value not in mentioned

@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TypeVar
 
 _T = TypeVar("_T")
@@ -30,7 +29,6 @@ _CLAUSE_END = re.compile(r"[.;\n]|\bbut\b|\bpero\b", re.IGNORECASE)
 _NEGATIONS = frozenset({"no", "not", "denies", "without", "niega", "sin"})
 _LONGEST_PHRASE = 6
 _LONGEST_TEXT = 400
-_LONGEST_REMEMBERED = 60  # chosen by us: what a triage desk picks from a list; a story is of one patient
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,9 +69,7 @@ def complaint_group(tables: CodeTables, codings: Iterable[tuple[str, str]], text
         group = _coded_complaint(tables, system, code)
         if group is not None:
             return group
-    if not text:
-        return None
-    return (_spoken_complaint if len(text) <= _LONGEST_REMEMBERED else _spoken_complaint.__wrapped__)(tables, text)
+    return _spoken_complaint(tables, text) if text else None
 
 
 def is_palliative(system: str, code: str) -> bool:
@@ -99,9 +95,11 @@ def _coded_complaint(tables: CodeTables, system: str, code: str) -> str | None:
     return group if group or icd is None else _longest(tables.complaints.get(ICD10CM, {}), icd)
 
 
-@lru_cache(maxsize=1024)
 def _spoken_complaint(tables: CodeTables, text: str) -> str | None:
-    """The group of the longest phrase in the text, the earliest of equals; what a clause denies is not read."""
+    """The group of the longest phrase in the text, the earliest of equals; what a clause denies is not read.
+
+    Read anew each time: a complaint is a patient's own words, and nothing of them is to stay in memory.
+    """
     found = [
         match
         for clause in _CLAUSE_END.split(text[:_LONGEST_TEXT])

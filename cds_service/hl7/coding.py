@@ -31,6 +31,8 @@ PRESSURE_PAIRS: frozenset[Key] = frozenset({(LOINC, code) for code in ("85354-9"
 
 _UNNAMED = Refusal(NotUsed.CODE_CONFLICT, "no coding system in OBX-3.3: name it, or the code in the site file")
 _LONGEST_REMEMBERED = 400
+# Chosen by us: a code with its name. What is longer, or has no code, is somebody's words of one patient.
+_LONGEST_CODED = 60
 
 
 def codings_of(sent: str, syntax: Syntax) -> list[Coding]:
@@ -59,8 +61,9 @@ class Coded(NamedTuple):
 
 
 def coded_of(sent: str, syntax: Syntax) -> Coded:
-    """What `codings_of` and `words_of` say of a coded element, read once for all messages that hold it."""
-    return (_coded if len(sent) <= _LONGEST_REMEMBERED else _coded.__wrapped__)(sent, syntax)
+    """What `codings_of` and `words_of` say of a coded element, read once for all that hold it if short."""
+    is_remembered = len(sent) <= _LONGEST_CODED and syntax.component in sent and not sent.startswith(syntax.component)
+    return (_coded if is_remembered else _coded.__wrapped__)(sent, syntax)
 
 
 @lru_cache(maxsize=2048)

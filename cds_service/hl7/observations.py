@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from functools import lru_cache
@@ -13,13 +14,13 @@ from cds_service.domain.patient import NotUsed
 from cds_service.domain.statements import Given, Refusal
 from cds_service.domain.text import MAX_SOURCE, bounded
 from cds_service.domain.vital_codes import LOINC
-from cds_service.hl7.coding import Code, code_of, codings_of
+from cds_service.hl7.coding import code_of, codings_of
 from cds_service.hl7.message import CODE, KIND, MARKS, STATUS, TIME, UNITS, VALUE, Change, Fact, Key, Observation
 from cds_service.hl7.site import SiteMap
 from cds_service.hl7.syntax import Syntax
 from cds_service.hl7.times import Moment, moment_of
 from cds_service.hl7.tokens import NULL, Segment
-from cds_service.hl7.values import PAIR, original_of, read_pair, read_value
+from cds_service.hl7.values import CODED, PAIR, original_of, read_pair, read_value
 
 # HL7 table 0085 (observation result status). U: "changed to final without retransmitting".
 FINAL = frozenset("FCAU")
@@ -41,8 +42,12 @@ NOT_MEASURED = frozenset(
 )
 _VITAL_SIGNS_PANEL = (LOINC, "85353-1")
 _UNIT_REASONS = frozenset({NotUsed.UNKNOWN_UNIT, NotUsed.MISSING_UNIT})
-# Chosen by us: an OBX of a vital sign is half as long, and what is remembered stays at a few megabytes.
+# What is remembered of vital signs, chosen by us: numbers, nulls and short codes with their names. Text in any other
+# shape may be somebody's words of one patient. An OBX of a vital sign is half as long as the bound.
 _LONGEST_REMEMBERED = 300
+_REMEMBERED = CODED | {"NM", "SN", "ST"}
+_NUMBER = re.compile(r'[-+=<>^/.0-9"]{0,20}')
+_LONGEST_CODE, _MOST_COMPONENTS = 80, 6
 _NO_TIME = Refusal(NotUsed.NO_TIME, "no time")
 _BAD_TIME = Refusal(NotUsed.NO_TIME, "not an HL7 time, or one the clocks of its zone skip")
 
@@ -80,14 +85,16 @@ class Standing(NamedTuple):
 class Said(NamedTuple):
     """What the type, code, value and unit of an OBX say, whosever it is: values by vital sign, and how it was sent."""
 
-    code: Code
     values: tuple[tuple[str, Given | Refusal], ...] = ()
     original: str = ""
 
 
 def read_observation(obx: Segment, context: Context) -> Iterator[Observation]:
     """The statements of vital signs of one OBX: none, one, or the two of a pair of pressures."""
-    code, values, original = _said_of(obx, context.site)
+    code = code_of(obx.field(CODE), obx.syntax, context.site)
+    if code.meaning.vital is None and not code.is_pair:
+        return
+    values, original = _said_of(obx, context.site)
     if values:
         standing = _standing_of(obx, code.meaning, context)
         key = Key(context.order_id, code.key, _sub_id(obx))
@@ -96,10 +103,18 @@ def read_observation(obx: Segment, context: Context) -> Iterator[Observation]:
 
 
 def _said_of(obx: Segment, site: SiteMap) -> Said:
-    """Read once for all OBX that say the same: monitors send few codes, and their numbers repeat."""
+    """Read once for all OBX of vital signs that say the same: monitors send few codes, and their numbers repeat."""
     sent = obx.field(KIND), obx.field(CODE), obx.field(VALUE), obx.field(UNITS)
-    read = _said if sum(map(len, sent)) <= _LONGEST_REMEMBERED else _said.__wrapped__
-    return read(sent, obx.syntax, site)
+    is_remembered = sum(map(len, sent)) <= _LONGEST_REMEMBERED and _may_be_remembered(sent[0], sent[2], obx.syntax)
+    return (_said if is_remembered else _said.__wrapped__)(sent, obx.syntax, site)
+
+
+def _may_be_remembered(kind: str, value: str, syntax: Syntax) -> bool:
+    """Whether a value is a number or a code, and no words of anybody's."""
+    if _NUMBER.fullmatch(value) is not None:
+        return kind in _REMEMBERED
+    is_short = kind in CODED and len(value) <= _LONGEST_CODE and not value.startswith(syntax.component)
+    return is_short and 0 < value.count(syntax.component) < _MOST_COMPONENTS
 
 
 @lru_cache(maxsize=4096)
@@ -109,10 +124,8 @@ def _said(sent: tuple[str, str, str, str], syntax: Syntax, site: SiteMap) -> Sai
     obx = Segment("OBX", ["OBX", "", kind, code_sent, "", value, units], 1, syntax)
     if code.meaning.vital is not None:
         read = read_value(code.meaning.vital, code.meaning, obx, site)
-        return Said(code, ((code.meaning.vital, read),), original_of(obx))
-    if code.is_pair and value:
-        return Said(code, tuple(zip(PAIR, read_pair(obx, site), strict=True)), original_of(obx))
-    return Said(code)
+        return Said(((code.meaning.vital, read),), original_of(obx))
+    return Said(tuple(zip(PAIR, read_pair(obx, site), strict=True)), original_of(obx)) if value else Said()
 
 
 def read_fact(obx: Segment, context: Context) -> Fact | None:
