@@ -104,6 +104,7 @@ class Connection:
             end = End.LEFT
         except _Ended as ended:
             end = ended.reason
+            ended.__traceback__ = None  # the reader keeps what ended it, and that would keep the last message
         finally:
             self._deadline.close()
         with contextlib.suppress(_Ended):
