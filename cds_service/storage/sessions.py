@@ -155,7 +155,8 @@ def _write_ahead(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
             connection.execute("PRAGMA journal_mode=WAL").close()
             return
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            # The lowest byte is the error, what is above it the kind: busy with recovery is busy all the same.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
         time.sleep(_ASK_AGAIN_S)
 
