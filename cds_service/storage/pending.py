@@ -7,7 +7,7 @@ from itertools import chain
 
 from cds_service.errors import BadRequest
 from cds_service.storage.audit_log import AuditEvent
-from cds_service.storage.change import Applied, Change
+from cds_service.storage.change import Applied, Change, JointChange
 from cds_service.storage.identity import IdentityRows
 from cds_service.storage.prediction_log import PredictionEntry, StoredReply, prediction_event, row_from_entry
 from cds_service.storage.statements import Row
@@ -52,6 +52,11 @@ class Pending:
         self.abandoned = False
         self.is_settled = False
         self.done: Callable[[], object] = bool  # called once it is settled; raises nothing
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it is a change that is made by itself, with statements of its own."""
+        return self.change is not None and not (isinstance(self.change, JointChange) and self.token is None)
 
 
 def pending_prediction(entry: PredictionEntry, identity_rows: IdentityRows) -> Pending:

@@ -27,6 +27,8 @@ T = TypeVar("T")
 DEADLINE_S = 2.0
 QUEUE_LIMIT = 1024
 GROUP_LIMIT = 512
+# Of changes made one by one fewer go into a group: each is some ten statements, and all are waited for under one lock.
+ALONE_LIMIT = 128
 PROBE_EVERY_S = 0.5
 # A pause before the thread is replaced, so that a lasting fault does not spin.
 RESTART_S = 0.1
@@ -166,12 +168,15 @@ class GroupWriter:
     def _next_group(self) -> list[Pending | None]:
         """What is waiting, at once; empty when nothing came and the database must be looked after."""
         group: list[Pending | None] = []
+        alone = 1  # as if the first were one
         try:
             group.append(self._queue.get(timeout=None if self._available else PROBE_EVERY_S))
             if self._busy:
                 sleep(GATHER_S)
-            while len(group) < GROUP_LIMIT:
-                group.append(self._queue.get_nowait())
+            while len(group) < GROUP_LIMIT and alone < ALONE_LIMIT:
+                pending = self._queue.get_nowait()
+                alone += pending is not None and pending.is_alone
+                group.append(pending)
         except Empty:
             return group
         return group

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import RFC_4122, uuid4
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from cds_service.errors import BadRequest, CdsError, Conflict, Unavailable
 from cds_service.storage import writer as writer_module
 from cds_service.storage.audit_log import verify_chain
+from cds_service.storage.change import Applied, JointChange
 from cds_service.storage.group import GroupCommit
 from cds_service.storage.identity import IdentityRows
 from cds_service.storage.link import WriterLink
@@ -237,3 +240,37 @@ def test_reprs_hold_nothing_of_the_patient(engine: Engine, writer: GroupWriter) 
     stored = read_prediction(engine, entry.id, "north")
 
     assert "Ada" not in f"{entry!r} {reply!r} {stored!r}"
+
+
+def test_changes_made_one_by_one_fill_a_group_sooner_than_entries_do(
+    writer: GroupWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "ALONE_LIMIT", 3)
+    sizes: list[int] = []
+    commit = GroupCommit.write
+
+    def counted(self: GroupCommit, link: WriterLink, group: Sequence[Pending]) -> None:
+        sizes.append(len(group))
+        commit(self, link, group)
+
+    monkeypatch.setattr(GroupCommit, "write", counted)
+    begun, busy, settled = threading.Event(), threading.Event(), threading.Semaphore(0)
+
+    def hold(_: Connection) -> Applied[None]:
+        begun.set()
+        assert busy.wait(10)
+        return Applied(None)
+
+    def change(_: Connection) -> Applied[None]:
+        return Applied(None)
+
+    joint = JointChange(change, None, lambda _, rows: [Applied(None) for _ in rows])
+    first = writer.begin_change(hold, settled.release)
+    assert begun.wait(10)
+    results = [first, *(writer.begin_change(one, settled.release) for one in [change] * 7 + [joint] * 5)]
+    busy.set()
+    for _ in results:
+        assert settled.acquire(timeout=10)
+
+    assert [result() for result in results] == [None] * len(results)
+    assert sizes == [1, 3, 3, 6]
