@@ -16,7 +16,7 @@ from cds_service.errors import NotFound
 from cds_service.services.stored import prediction_from_bytes
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.identity import Keyring, read_identity
-from cds_service.storage.prediction_log import read_prediction
+from cds_service.storage.prediction_log import PredictionRow, read_prediction
 
 Record = Callable[[AuditEvent], None]
 
@@ -32,13 +32,11 @@ def read_stored_prediction(
     record: Record,
     at: datetime,
 ) -> Prediction | RareAssessment:
-    """The prediction as it was answered; NotFound alike for unknown ids, another tenant's and the other environment's.
+    """The prediction as it was answered; NotFound as `read_row`.
 
     `record` puts the read in the audit log before anything is returned.
     """
-    row = read_prediction(engine, uuid_from(prediction_id), actor.tenant)
-    if row is None or row.environment != actor.environment:
-        raise NotFound("no such prediction")
+    row = read_row(prediction_id, actor, engine=engine)
     identity = read_identity(engine, keyring, row.patient_key) if row.patient_key else None
     record(
         AuditEvent(
@@ -58,6 +56,14 @@ def read_stored_prediction(
         site_hash=row.site_hash,
         identity=identity or _NOBODY,
     )
+
+
+def read_row(prediction_id: str, actor: Actor, *, engine: Engine) -> PredictionRow:
+    """What is stored of it; NotFound alike for unknown ids, another tenant's and the other environment's."""
+    row = read_prediction(engine, uuid_from(prediction_id), actor.tenant)
+    if row is None or row.environment != actor.environment:
+        raise NotFound("no such prediction")
+    return row
 
 
 def uuid_from(text: str) -> UUID:

@@ -29,6 +29,7 @@ from cds_service.services.read_prediction import Record, read_stored_prediction
 from cds_service.services.received import Received
 from cds_service.services.review import note_sight
 from cds_service.services.watch import Key
+from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.prediction_log import StoredReply, new_prediction_id
 from cds_service.web.context import json_response, runtime, token_use
 from cds_service.web.refusals import claim, record_refusal
@@ -138,6 +139,16 @@ def stored_prediction(prediction_id: str, actor: Actor, *, record: Record | None
         claim(actor=actor.name, tenant=actor.tenant)
         record_refusal("no-such-prediction")
         raise
+
+
+def shown_prediction(prediction_id: str, actor: Actor) -> Prediction | RareAssessment:
+    """A prediction to be shown as it was answered: a person who reads it has seen it from now on."""
+    call = received(actor)
+
+    def record(read: AuditEvent) -> None:
+        note_sight(UUID(read.object_id), call, writer=runtime().writer, read=read)
+
+    return stored_prediction(prediction_id, actor, record=record if actor.kind == "user" else None)
 
 
 def mode_of(actor: Actor) -> Mode:

@@ -26,6 +26,7 @@ from cds_service.web.answering import (
     predict_from,
     rank_from,
     received,
+    shown_prediction,
     snapshot_from_fhir,
     stored_prediction,
 )
@@ -55,7 +56,7 @@ def rank_posted_bundle() -> Response:
 def read_risk_assessment(prediction_id: str) -> Response:
     """A stored prediction as a FHIR RiskAssessment of the patient it was made for."""
     actor = authenticate(runtime())
-    prediction = stored_prediction(prediction_id, actor)
+    prediction = shown_prediction(prediction_id, actor)
     if isinstance(prediction, RareAssessment):
         return json_response(rare_risk_assessment(prediction, language=language(actor)), media=FHIR_JSON)
     return json_response(risk_assessment(prediction, language=language(actor)), media=FHIR_JSON)

@@ -9,7 +9,7 @@ from cds_service.domain.prediction import Prediction
 from cds_service.records.reader import snapshot_from_record
 from cds_service.services.log_prediction import Asked
 from cds_service.web.access import authenticate
-from cds_service.web.answering import committed, mode_of, predict_from, stored_prediction
+from cds_service.web.answering import committed, mode_of, predict_from, shown_prediction
 from cds_service.web.console.pages import link
 from cds_service.web.context import json_response, language, read_record, retry_key, runtime, see_other, wants_page
 from cds_service.web.documents import explanation_document, prediction_document
@@ -60,4 +60,4 @@ def explain_prediction(prediction_id: str) -> Response:
 
 
 def _stored(prediction_id: str) -> Prediction | RareAssessment:
-    return stored_prediction(prediction_id, authenticate(runtime()))
+    return shown_prediction(prediction_id, authenticate(runtime()))

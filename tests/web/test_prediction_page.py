@@ -83,7 +83,8 @@ def test_what_is_no_label_is_refused_on_the_page(browser: FlaskClient, address: 
 
 @pytest.mark.parametrize("address", ["01a1fde7-02c0-7e80-915b-97e54c903605", "nonsense"])
 def test_what_is_not_there_for_this_person_is_not_found(browser: FlaskClient, address: str) -> None:
-    assert browser.get(f"/console/predictions/{address}").status_code == 404
+    for part, headers in (("", {}), ("/diagnoses", {"HX-Request": "true"})):
+        assert browser.get(f"/console/predictions/{address}{part}", headers=headers).status_code == 404
     token = form_token(browser.get("/triage").get_data(as_text=True))
     sent = browser.post(f"/console/predictions/{address}/labels", data={"form_token": token, "category": "mild"})
     assert sent.status_code == 404

@@ -18,7 +18,7 @@ from tests.conftest import Clock, Service, started
 from tests.web.feedback_calls import stored
 from tests.web.pages import FILLED, form_token, send, sign_in, text_of
 from tests.web.test_confirmations import MARFANOID
-from tests.web.test_credentials import cds, token
+from tests.web.test_credentials import basic, cds, token
 
 # Name: role and tenant.
 PEOPLE = {
@@ -29,6 +29,8 @@ PEOPLE = {
     "sol": ("clinician", "south"),
     "sue": ("steward", "south"),
 }
+# Where a user reads a prediction without a browser.
+BY_PROGRAM = ("/predictions/{}", "/predictions/{}/explain", "/fhir/RiskAssessment/{}")
 HIDDEN = ("NEWS2", "Risk of intensive care", "Similar cases")
 
 
@@ -128,11 +130,12 @@ def test_a_correction_after_the_comparison_replaces_the_blind_answer_and_says_it
     assert re.search(r"mildly ill .*had not seen the prediction.* was replaced", history)
 
 
-@pytest.mark.parametrize("how", ["opened", "entered", "said"])
+@pytest.mark.parametrize("how", ["/console/predictions/{}", *BY_PROGRAM, "entered", "said"])
 def test_who_knew_the_prediction_is_not_blind(ward: Ward, how: str) -> None:
     case = ward.case("ada")
-    if how == "opened":
-        ward["ben"].get(f"/console/predictions/{case}")
+    if how.startswith("/"):
+        client = ward.service.client if how in BY_PROGRAM else ward["ben"]
+        assert client.get(how.format(case), headers={"Authorization": basic("ben")}).status_code == 200
     who, said = ("ada", {}) if how == "entered" else ("ben", {"known": "1"} if how == "said" else {})
     if how != "said":
         assert ward.next_case(who) is None
@@ -188,6 +191,8 @@ def test_another_tenant_sees_nothing(ward: Ward, address: str) -> None:
     assert ward.next_case("sol") is None
     if not address.endswith("labels"):
         assert ward["sol"].get(address.format(case)).status_code == 404
+    typed = ward["sol"].get(f"/console/predictions/{case}/diagnoses?diagnosis=asth", headers={"HX-Request": "true"})
+    assert typed.status_code == 404
     token = form_token(ward["sol"].get("/triage").get_data(as_text=True))
     for path in (
         f"/review/{case}",

@@ -10,6 +10,7 @@ from cds_service.domain.codes import ICD10, ICD10CM, SNOMED
 from cds_service.domain.label import OMIM, ORPHA
 from cds_service.inference.ranker_knowledge import Knowledge
 from cds_service.services.find_diagnoses import diagnosis_name, find_diagnoses
+from cds_service.services.read_prediction import read_row
 from cds_service.web.console.pages import console, link, page, page_language, person
 from cds_service.web.context import runtime, see_other
 
@@ -28,7 +29,8 @@ class Suggestion:
 @console.get("/console/predictions/<prediction_id>/diagnoses")
 def search_diagnoses(prediction_id: str) -> Response:
     """What the typed text may mean, as a part of the page of the prediction; nothing of a patient is in it."""
-    person(runtime())
+    process = runtime()
+    read_row(prediction_id, person(process), engine=process.engine)
     if "HX-Request" not in request.headers:  # as after signing in again: a part alone is no page
         return see_other(link("console.show_prediction", prediction_id=prediction_id))
     text, chosen = request.args.get("diagnosis", ""), request.args.get("coding", "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from flask import Response, request
 
@@ -19,11 +18,10 @@ from cds_service.errors import BadRequest
 from cds_service.services.read_labels import LabelHistory, read_labels
 from cds_service.services.read_prediction import uuid_from
 from cds_service.services.record_label import record_label
-from cds_service.services.review import note_sight, own_label
+from cds_service.services.review import own_label
 from cds_service.services.review_lists import dispute, unconfirmed
 from cds_service.state_words import CLASSES
-from cds_service.storage.audit_log import AuditEvent
-from cds_service.web.answering import received, stored_prediction
+from cds_service.web.answering import received, shown_prediction
 from cds_service.web.console import label_form
 from cds_service.web.console.pages import console, link, page, page_language, person
 from cds_service.web.console.provenance import circumstances, provenance
@@ -74,7 +72,7 @@ def take_label(prediction_id: str) -> Response:
 def prediction_page(prediction_id: str, actor: Actor, *, status: int = 200, **values: Any) -> Response:
     """The whole page; what it shows of the prediction this person has seen from now on."""
     process, told = runtime(), words(page_language())
-    found = stored_prediction(prediction_id, actor, record=_note_sight(actor))
+    found = shown_prediction(prediction_id, actor)
     call = received(actor)
     history = read_labels(found.id, call, engine=process.engine, record=process.writer.submit_audit)
     shown = {**_shown(found, told), **_said(found, history, actor, told), **values}
@@ -86,15 +84,6 @@ def prediction_page(prediction_id: str, actor: Actor, *, status: int = 200, **va
         similar=similar_to(found, actor, told),
         **shown,
     )
-
-
-def _note_sight(actor: Actor) -> Any:
-    call = received(actor)
-
-    def record(event: AuditEvent) -> None:
-        note_sight(UUID(event.object_id), call, writer=runtime().writer, read=event)
-
-    return record
 
 
 def _shown(found: Prediction | RareAssessment, told: Words) -> dict[str, Any]:

@@ -11,18 +11,18 @@ from cds_service import logs
 from cds_service.cdshooks.feedback import MAX_COMMENT, Report
 from cds_service.cdshooks.override_reasons import reason_name
 from cds_service.cdshooks.wording import words
-from cds_service.domain.actor import Actor, counted_as
+from cds_service.domain.actor import counted_as
 from cds_service.domain.feedback import OVERRIDDEN
 from cds_service.domain.prediction import Prediction
-from cds_service.errors import ConfigurationError, NotFound
+from cds_service.errors import ConfigurationError
 from cds_service.monitoring import metrics
 from cds_service.services.confirm_label import ConfirmationRequest, confirm_label, withdraw_confirmation
-from cds_service.services.read_prediction import uuid_from
+from cds_service.services.read_prediction import read_row, uuid_from
 from cds_service.services.record_feedback import record_feedback
 from cds_service.services.record_label import record_label
 from cds_service.services.rescore import rescore
 from cds_service.storage.decisions import read_decisions
-from cds_service.storage.prediction_log import PredictionRow, read_prediction
+from cds_service.storage.prediction_log import PredictionRow
 from cds_service.web.answering import received, stored_prediction
 from cds_service.web.console import label_form
 from cds_service.web.console.pages import console, link, page_language, person
@@ -43,7 +43,7 @@ def take_feedback_form(prediction_id: str) -> Response:
     actor = person(process)
     require_own_form()
     found = stored_prediction(prediction_id, actor)
-    row = _row(prediction_id, actor)
+    row = read_row(prediction_id, actor, engine=process.engine)
     reason, comment = request.form.get("reason", ""), request.form.get("comment", "").strip()
     if reason not in dict(reasons_for(found, words(page_language()))) or len(comment) > MAX_COMMENT:
         return prediction_page(prediction_id, actor, status=400, is_feedback_refused=True)
@@ -64,7 +64,7 @@ def rescore_prediction(prediction_id: str) -> Response:
     process = runtime()
     actor = person(process)
     require_own_form()
-    row = _row(prediction_id, actor)
+    row = read_row(prediction_id, actor, engine=process.engine)
     settings = process.settings
     try:
         again = rescore(
@@ -109,13 +109,6 @@ def adjudicate(prediction_id: str) -> Response:
     if is_new:
         note_label(label)
     return _back(prediction_id, "labels")
-
-
-def _row(prediction_id: str, actor: Actor) -> PredictionRow:
-    row = read_prediction(runtime().engine, uuid_from(prediction_id), actor.tenant)
-    if row is None or row.environment != actor.environment:
-        raise NotFound("no such prediction")
-    return row
 
 
 def _back(prediction_id: str, part: str) -> Response:
