@@ -10,6 +10,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from cds_service.cdshooks.override_reasons import OWN_REASONS
+from cds_service.domain.quarantine import RULES
+from cds_service.services.stored import Outcome
+from cds_service.web.console.label_form import HELD_BACK
+from cds_service.web.console.prediction_actions import PARTS
 from tests.conftest import Service
 from tests.databases import Database
 from tests.web.pages import FILLED, form_token, send, text_of
@@ -111,6 +115,30 @@ def test_a_second_answer_of_the_same_person_is_an_edit_of_the_first(browser: Fla
     assert "supersedes" not in browser.get(address).get_data(as_text=True)
 
 
+@pytest.mark.parametrize(("form", "fields"), [("rescore", {}), ("feedback", {"reason": "", "comment": "walked out"})])
+def test_another_form_of_the_page_leaves_the_answer_to_be_edited(
+    browser: FlaskClient, address: str, form: str, fields: dict[str, str]
+) -> None:
+    send(browser, f"{address}/labels", address, category="acute", comment="x-ray")
+    own = own_label(browser, address)
+
+    page = send(browser, f"{address}/{form}", address, **fields).get_data(as_text=True)
+
+    assert f'name="supersedes" value="{own}"' in page
+    assert f'name="withdraws" value="{own}"' in page
+    assert '<option value="acute" selected>' in page
+    comments = dict(re.findall(r'<input id="([\w-]+)" name="comment"[^>]* value="([^"]*)"', page))
+    assert comments == {"comment": "", "feedback-comment": fields.get("comment", "")}
+
+
+def test_why_an_answer_is_held_back_is_said_in_the_persons_language(browser: FlaskClient, address: str) -> None:
+    send(browser, f"{address}/labels", address, category="not-ill")
+
+    assert "is test data (does not fit NEWS2)" in text_of(browser.get(address))
+    assert "(no concuerda con NEWS2)" in text_of(browser.get(f"{address}?language=es"))
+    assert list(HELD_BACK) == [name for name, _ in RULES]
+
+
 @pytest.mark.parametrize(
     ("typed", "found"),
     [
@@ -159,7 +187,10 @@ def test_what_comes_out_differently_is_said(service: Service, browser: FlaskClie
         changed = 'CAST(replace(CAST(outcome AS TEXT), \'"band":"high"\', \'"band":"low"\') AS BLOB)'
         database.execute(f"UPDATE predictions SET outcome = {changed}")
     shown = text_of(send(browser, f"{address}/rescore", address))
-    assert re.search(r"it differs in .*Risk of 100: [\d.]+ then, [\d.]+ now", shown)
+    assert re.search(r"it differs in the risk\. Risk of 100: [\d.]+ then, [\d.]+ now", shown)
+    browser.get(f"{address}?language=es")
+    assert "difiere en el riesgo." in text_of(send(browser, f"{address}/rescore", address))
+    assert tuple(PARTS) == Outcome.__struct_fields__
 
 
 def test_that_it_was_wrong_is_feedback_on_its_card_and_a_label_where_the_reason_is_a_state(

@@ -126,8 +126,17 @@ def test_a_correction_after_the_comparison_replaces_the_blind_answer_and_says_it
     ward.answer(case, "ben", category="acute", supersedes=own[1])
 
     assert [(one["category"], one["saw"]) for one in ward.labels(case)] == [("mild", "no"), ("acute", "yes")]
-    history = text_of(ward["ben"].get(f"/review/{case}"))
+    shown = ward["ben"].get(f"/review/{case}")
+    history, own = text_of(shown), re.search(r'name="supersedes" value="([^"]+)"', shown.get_data(as_text=True))
+    assert own is not None
     assert re.search(r"mildly ill .*had not seen the prediction.* was replaced", history)
+    clock.moment += timedelta(minutes=2)
+
+    noted = ward.answer(case, "ben", category="acute", supersedes=own[1], comment="told by phone")
+
+    assert noted.location == f"/base/review/{case}"
+    assert len(ward.labels(case)) == 3
+    assert "told by phone" in text_of(ward["ben"].get(f"/review/{case}"))
 
 
 @pytest.mark.parametrize("how", ["/console/predictions/{}", *BY_PROGRAM, "entered", "said"])
@@ -163,6 +172,16 @@ def test_a_skipped_case_goes_to_others_and_an_unsure_one_to_a_second_person_firs
     assert passed == set(newer)
     audited = stored(ward.service, "SELECT action FROM audit WHERE actor = 'ben' AND action LIKE 'review-%'")
     assert audited == ["review-unsure", *["review-skip"] * 3]
+
+
+@pytest.mark.parametrize("how", ["skip", "unsure"])
+def test_a_case_is_passed_on_whatever_was_typed_before(ward: Ward, how: str) -> None:
+    case = ward.case("ada")
+
+    passed = ward.answer(case, "ben", diagnosis="asth", comment="well", **{how: "1"})
+
+    assert (passed.status_code, passed.location) == (303, "/base/review")
+    assert stored(ward.service, "SELECT mark FROM review_marks WHERE actor = 'ben'") == [how]
 
 
 def test_a_case_without_an_answer_is_not_stored(ward: Ward) -> None:
@@ -218,7 +237,9 @@ def test_labels_that_disagree_wait_for_a_steward_whose_word_settles_them(ward: W
 
     address = f"/console/predictions/{case}"
     assert "A steward decides" in text_of(ward["ada"].get(address))
-    assert send(ward["eve"], f"{address}/adjudication", address, comment="x").status_code == 400
+    refused = send(ward["eve"], f"{address}/adjudication", address, comment="asked both")
+    assert refused.status_code == 400
+    assert re.findall(r'name="(\w+)"[^>]* value="asked both"', refused.get_data(as_text=True)) == ["comment"]
     assert send(ward["eve"], f"{address}/adjudication", address, category="acute").status_code == 303
 
     decided = ward.labels(case)[-1]
@@ -259,8 +280,10 @@ def test_a_rare_disease_is_found_by_name_and_confirmed_by_a_second_person(ward: 
     page = ward["eve"].get(address).get_data(as_text=True)
     label = re.findall(r'name="label" value="([^"]+)"', page)
     assert len(label) == 1
-    assert send(ward["eve"], f"{address}/confirmations", address, label=label[0]).status_code == 303
+    sent = send(ward["eve"], f"{address}/confirmations", address, label=label[0], comment="on no field of the page")
+    assert sent.status_code == 303
 
+    assert "on no field" not in text_of(ward["eve"].get(address))
     assert stored(ward.service, "SELECT disease, counts FROM rare_cases") == [("ORPHA:558", 1)]
     assert "No rare disease waits for you" in text_of(ward["ben"].get("/review/confirmations"))
     other = ranked(ward)

@@ -30,6 +30,19 @@ _KINDS = {
     Kind.CONFIRMATION: msgid("confirmed the rare disease"),
 }
 _SAW = {"yes": msgid("had seen the prediction"), "no": msgid("had not seen the prediction"), "unknown": ""}
+# Why a label is held back, by the names of domain.quarantine's rules.
+HELD_BACK = {
+    "author-cap": msgid("too many from one person in a day"),
+    "sender-cap": msgid("too many from one sender in a day"),
+    "burst": msgid("too many from one person in a minute"),
+    "other-author": msgid("changes what somebody else said"),
+    "observed-before-prediction": msgid("speaks of a time before the prediction"),
+    "contradicts-record": msgid("does not fit NEWS2"),
+    "outvoted": msgid("several others say otherwise"),
+    "moves-published-cases": msgid("would change the ranking of published cases too much"),
+}
+# Other forms of the page are none of its own.
+_TAKEN_BY = ("console.take_label", "console.take_answer")
 _SENT_AS_THEY_ARE = ("category", "saw_prediction", "comment", "supersedes")
 _FACTS = ("category", "coding", "icu_admission")
 _FIELDS = (*_SENT_AS_THEY_ARE, "icu_admission", "coding", "diagnosis")
@@ -77,13 +90,14 @@ def is_search() -> bool:
 
 
 def is_unchanged(own: Label | None) -> bool:
-    """Whether the form says what this person said already."""
-    return own is not None and all(_sent().get(name) == _said(own).get(name) for name in _FACTS)
+    """Whether the form says what this person said already, and no word more."""
+    sent, said = _sent(), _said(own)
+    return own is not None and "comment" not in sent and all(sent.get(name) == said.get(name) for name in _FACTS)
 
 
 def asked(own: Label | None = None) -> Asked:
-    """What was sent, else what this person said before, so that a correction is an edit of it."""
-    given = _sent() if request.method == "POST" else _said(own)
+    """What this form was sent, else what this person said before, so that a correction is an edit of it."""
+    given = _sent() if request.endpoint in _TAKEN_BY else _said(own)
     return Asked(given, suggestions(given.get("diagnosis", ""), given.get("coding", "")))
 
 
@@ -100,7 +114,8 @@ def _event(label: Label, history: LabelHistory, words: Words, zone: tzinfo) -> E
         who=label.by,
         what=", ".join(_facts(label, words)),
         saw=t(_SAW[label.saw_prediction]) if _SAW[label.saw_prediction] and label.kind is Kind.LABEL else "",
-        now=t(STATUSES[history.statuses[label.id]]) + (f" ({label.quarantine})" if label.quarantine else ""),
+        now=t(STATUSES[history.statuses[label.id]])
+        + (f" ({t(HELD_BACK[label.quarantine])})" if label.quarantine else ""),
         comment=history.comments.get(label.id, ""),
     )
 

@@ -15,6 +15,7 @@ from cds_service.domain.actor import counted_as
 from cds_service.domain.feedback import OVERRIDDEN
 from cds_service.domain.prediction import Prediction
 from cds_service.errors import ConfigurationError
+from cds_service.i18n import msgid
 from cds_service.monitoring import metrics
 from cds_service.services.confirm_label import ConfirmationRequest, confirm_label, withdraw_confirmation
 from cds_service.services.read_prediction import read_row, uuid_from
@@ -34,6 +35,17 @@ from cds_service.web.label_body import read_label
 from cds_service.web.labels import note_label
 
 log = logs.get_logger(__name__)
+
+# The parts of a stored outcome in words.
+PARTS = {
+    "news2": msgid("the NEWS2 score"),
+    "news2_omitted": msgid("why there is no NEWS2 score"),
+    "risk": msgid("the risk"),
+    "risk_omitted": msgid("why there is no risk"),
+    "states": msgid("the states"),
+    "would_help": msgid("what would help most"),
+    "state_model": msgid("the states by the model"),
+}
 
 
 @console.post("/console/predictions/<prediction_id>/feedback")
@@ -85,7 +97,7 @@ def confirm_rare(prediction_id: str) -> Response:
     require_own_form()
     call = received(actor)
     label_id = uuid_from(request.form.get("label", ""))
-    asked = ConfirmationRequest(uuid_from(prediction_id), label_id, request.form.get("comment", "").strip())
+    asked = ConfirmationRequest(uuid_from(prediction_id), label_id)
     if "withdraw" in request.form:
         label, is_new = withdraw_confirmation(asked, call, writer=process.writer)
     else:
@@ -121,7 +133,7 @@ def _compared(stored: Prediction, again: Prediction, differing: tuple[str, ...],
     risks = [None if one.risk is None else told.number(100 * one.risk.probability) for one in (stored, again)]
     return {
         "version": row.model_version,
-        "differing": differing,
+        "differing": [told.t(PARTS[name]) for name in differing],
         "then": risks[0],
         "now": risks[1],
         "is_same_site": row.site_hash == runtime().settings.site.hash,

@@ -62,12 +62,12 @@ def take_answer(prediction_id: str) -> Response:
     actor = person(process)
     require_own_form()
     call = received(actor)
-    if label_form.is_search():
-        return _case_page(prediction_id, actor, is_search=True)
     for mark in (SKIP, UNSURE):
         if mark in request.form:
             pass_on(uuid_from(prediction_id), mark, call, writer=process.writer)
             return see_other(link("console.review"))
+    if label_form.is_search():
+        return _case_page(prediction_id, actor, is_search=True)
     own = own_label(_history(uuid_from(prediction_id), actor).labels, actor.name, call.at)
     if label_form.is_unchanged(own):
         return see_other(link("console.review"))
