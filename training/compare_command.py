@@ -60,7 +60,7 @@ def _params(options: argparse.Namespace) -> dict[str, Any]:
 
 def _reproduced(options: argparse.Namespace) -> int:
     """Make a published version again beside itself, and say whether its bytes came out the same."""
-    differing = reproduce(options.out.parent / options.reproduce, options.data, options.champion)
+    differing = reproduce(options.out.parent / options.reproduce, options.data)
     for name in differing:
         print(f"{options.task} {options.reproduce}: {name} came out otherwise", file=sys.stderr)
     if not differing:

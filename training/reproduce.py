@@ -12,8 +12,11 @@ from training.comparison import Order
 from training.task import TASKS
 
 
-def reproduce(version: Path, data: Path, champion: Path | None) -> list[str]:
-    """Names of the files that came out otherwise than those published; none when all are the same."""
+def reproduce(version: Path, data: Path) -> list[str]:
+    """Names of the files that came out otherwise than those published; none when all are the same.
+
+    It is made against the version it challenged then, which is beside it, whatever is in force now.
+    """
     task = version.parent.name
     published = open_artifact(version.parents[1], task, version.name)
     manifest = published.manifest
@@ -22,11 +25,7 @@ def reproduce(version: Path, data: Path, champion: Path | None) -> list[str]:
     rows, _ = read_rows(data, TASKS[task], manifest["params"]["compare"]["split"])
     if {"dataset": rows.sha256} != manifest["data"]:
         raise ConfigurationError("was made from other data than these", where=str(version))
-    challenged = champion.name if champion else None
-    if challenged != manifest["challenges"]:
-        raise ConfigurationError(
-            f"challenged {manifest['challenges']}: name that one as --champion", where=str(version)
-        )
+    challenged = manifest["challenges"]
     with TemporaryDirectory() as scratch:
         again = Path(scratch) / task / version.name
         again.parent.mkdir()
@@ -35,7 +34,7 @@ def reproduce(version: Path, data: Path, champion: Path | None) -> list[str]:
             data=data,
             out=again,
             trainer=manifest["trained_by"],
-            champion=champion,
+            champion=version.parent / challenged if challenged else None,
             trials=manifest["trials"],
             unsearched=tuple(manifest.get("unsearched", ())),
             incremental=manifest.get("incremental", False),

@@ -71,20 +71,22 @@ def take(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     with rehearsed() as (address, password), sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        for suffix, size in (("", WIDE), ("-narrow", NARROW)):
-            clinician = signed_in(browser, address, password, "demo-clinician", size)
-            fill_triage(clinician, address)
-            clinician.screenshot(path=directory / f"triage{suffix}.png")
-            clinician.get_by_text(re.compile("Open this prediction")).click()
-            clinician.wait_for_load_state()
-            clinician.screenshot(path=directory / f"prediction{suffix}.png")
-            clinician.goto(f"{address}/review")
-            clinician.screenshot(path=directory / f"review{suffix}.png")
-            steward = signed_in(browser, address, password, "demo-steward", size)
-            for name in ("dashboard", "models"):
-                steward.goto(f"{address}/{name}")
-                steward.wait_for_load_state("networkidle")
-                steward.screenshot(path=directory / f"{name}{suffix}.png")
+        tablet = signed_in(browser, address, password, "demo-clinician", NARROW)
+        fill_triage(tablet, address)
+        tablet.screenshot(path=directory / "triage-narrow.png")
+        clinician = signed_in(browser, address, password, "demo-clinician", WIDE)
+        fill_triage(clinician, address)
+        clinician.screenshot(path=directory / "triage.png")
+        clinician.get_by_text(re.compile("Open this prediction")).click()
+        clinician.wait_for_load_state()
+        clinician.screenshot(path=directory / "prediction.png")
+        clinician.goto(f"{address}/review")
+        clinician.screenshot(path=directory / "review.png")
+        steward = signed_in(browser, address, password, "demo-steward", WIDE)
+        for name in ("dashboard", "models"):
+            steward.goto(f"{address}/{name}")
+            steward.wait_for_load_state("networkidle")
+            steward.screenshot(path=directory / f"{name}.png")
         browser.close()
 
 

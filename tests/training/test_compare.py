@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from cds_service.domain.label import CATEGORIES
 from cds_service.errors import ConfigurationError
 from cds_service.inference.artifact import open_artifact
 from cds_service.inference.predictor import load_predictor
+from tests.published import reseal
 from tests.training.labelled import order, quick_params, risk_columns, state_columns, write_dataset
 from training.candidates import FAMILIES
 from training.compare import run
@@ -123,11 +125,19 @@ def test_few_labels_of_a_rare_outcome_are_not_enough_evidence(tmp_path):
 
 
 def test_the_same_data_seed_and_libraries_give_the_same_bytes(state_version):
-    assert reproduce(state_version, state_version.parents[2] / "data", None) == []
+    assert reproduce(state_version, state_version.parents[2] / "data") == []
+
+
+def test_a_version_is_made_again_against_the_one_it_challenged(state_version, tmp_path):
+    later = Path(shutil.copytree(state_version, tmp_path / "models" / "state" / "9.1.0"))
+    reseal(later, version="9.1.0", challenges="9.0.0")
+
+    with pytest.raises(ConfigurationError, match=r"9\.0\.0"):
+        reproduce(later, state_version.parents[2] / "data")
 
 
 def test_other_data_are_no_reproduction(state_version, tmp_path):
     other = write_dataset(tmp_path / "data", state_columns(seed=4))
 
     with pytest.raises(ConfigurationError, match="other data"):
-        reproduce(state_version, other, None)
+        reproduce(state_version, other)

@@ -10,7 +10,9 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
+from cds_service.domain.vitals import VITAL_SIGNS
 from cds_service.errors import Unavailable
+from cds_service.web.console import form
 from tests.conftest import Service
 from tests.web.pages import FILLED, form_token, send, text_of
 
@@ -236,3 +238,11 @@ def test_an_empty_form_says_what_would_help(browser: FlaskClient) -> None:
     said = text_of(send(browser, "/triage"))
     assert "No usable vital signs" in said
     assert "name not given" in said
+
+
+# Devices count the heart, people the pulse; what follows from others or is measured elsewhere is not typed at triage.
+NOT_TYPED = {"heart_rate", "oxygen_flow", "oxygen_concentration", "gcs_total", "height", "weight", "bmi"}
+
+
+def test_every_vital_sign_is_on_the_form_or_is_not_typed_at_triage() -> None:
+    assert set(VITAL_SIGNS) - set(form.FIELDS) == NOT_TYPED
