@@ -80,9 +80,8 @@ class GuardedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         best = np.inf
         for offset in range(self.seeds):
             network = self._network(self.seed + offset, len(fitted)).fit(X[fitted], y[fitted], sample_weight[fitted])
-            p = network.predict_proba(X[aside])
-            loss = log_loss(y[aside], p, labels=network.classes_) if np.isfinite(p).all() else np.inf
-            self.losses_.append(float(loss))
+            loss = _loss(network, X[aside], y[aside])
+            self.losses_.append(loss)
             if loss < best or offset == 0:
                 best, self.network_ = loss, network
         self.classes_ = self.network_.classes_
@@ -107,3 +106,10 @@ class GuardedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 def _stratum(y: Labels) -> Labels | None:
     """The classes, when each has rows enough for both shares."""
     return y if np.bincount(y)[np.unique(y)].min() >= 2 else None
+
+
+def _loss(network: MLPClassifier, X: Matrix, y: Labels) -> float:
+    """What its probabilities of the rows lose; rows of a class it was shown none of tell nothing of it."""
+    seen = np.isin(y, network.classes_)
+    p = network.predict_proba(X[seen])
+    return float(log_loss(y[seen], p, labels=network.classes_)) if np.isfinite(p).all() else np.inf

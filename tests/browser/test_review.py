@@ -59,6 +59,7 @@ def test_a_whole_review_by_keyboard_is_blind_and_then_compared(
     page.keyboard.press("3")
     page.keyboard.press("Enter")
     expect(page.locator("#review + section tbody tr")).to_have_count(2)
+    page.wait_for_load_state("networkidle")
     page.keyboard.press("n")
     page.wait_for_url("**/review")
     second = case_of(page)

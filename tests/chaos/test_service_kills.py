@@ -21,7 +21,7 @@ from tests.storage.builders import eventually
 
 KILLS = 54
 CLIENTS = 6
-REPEATED = 40  # acknowledged hooks asked again each round, mixed with what stayed unanswered
+REPEATED = 20  # acknowledged hooks asked again each round, mixed with what stayed unanswered
 
 
 def kill_tree(service: Running) -> None:

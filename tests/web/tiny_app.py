@@ -2,11 +2,13 @@
 
 import sys
 import time
+from types import SimpleNamespace
 
 from flask import Flask, Response, request
 
 from cds_service import logs
 from cds_service.errors import Conflict, Unavailable
+from cds_service.monitoring.calls import Calls
 from cds_service.web import cors, edge, problems, strict_json
 from cds_service.web.gateway import Gateway
 from cds_service.web.serving import serve_gateway
@@ -17,6 +19,7 @@ MAX_BODY_BYTES = 64 * 1024
 
 def create_app() -> Flask:
     app = Flask("tiny", static_folder=None)
+    app.extensions["cds"] = SimpleNamespace(counting=SimpleNamespace(calls=Calls()))
     problems.register_error_handlers(app)
     edge.watch_requests(app)
     cors.allow_origins(app, [ORIGIN])
