@@ -50,8 +50,8 @@ log = logs.get_logger(__name__)
 REFUSALS_NOTED = 60
 # Chosen by us: a model that is back is used within half a minute.
 PENDING_EVERY_S = 30.0
-# Chosen by us: alarm and dashboard are a minute behind; what a look takes is loaded soon, not in the midst of the work.
-LOOK_EVERY_S, LOOK_FIRST_S = 60.0, 10.0
+# Chosen by us: an alarm is seen within a minute and the dashboard is a minute behind; a look at nothing new is cheap.
+LOOK_EVERY_S = 60.0
 # Chosen by us: when a network is cut every sender falls silent; twenty lines say so.
 FEEDS_LOGGED = 20
 
@@ -150,7 +150,7 @@ class Runtime:
             self.daily = Daily(self._forget_what_is_old)
         works = dict.fromkeys((self._look_at_feeds, self.counting.count), LOOK_EVERY_S)
         works[self._score_pending] = PENDING_EVERY_S
-        self.beside = tuple(Daily(work, first_s=LOOK_FIRST_S, every_s=every_s) for work, every_s in works.items())
+        self.beside = tuple(Daily(work, first_s=every_s, every_s=every_s) for work, every_s in works.items())
         self.watch.start()
         self.models.start()
         self.shadow.start()

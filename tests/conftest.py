@@ -94,7 +94,7 @@ class Clock:
     moment: datetime = NOW
 
 
-@dataclass(frozen=True, repr=False)  # the tables a runtime holds would fill a failure's report
+@dataclass(frozen=True, repr=False)
 class Service:
     """One started service: its runtime, its application, and where its database and log are."""
 
@@ -102,6 +102,10 @@ class Service:
     app: Flask
     database: Path
     log: Path
+
+    def __repr__(self) -> str:
+        """Short: the tables a runtime holds would fill a failure's report."""
+        return f"Service({self.database.name})"
 
     @property
     def stored(self) -> Database:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from lightgbm import LGBMClassifier
 from sklearn.base import BaseEstimator, clone
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression
@@ -21,7 +20,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from cds_service.domain.features import Matrix
 from training.arms import ARMS, NEEDS_ALL_VALUES
-from training.estimators import BoostedTrees, GuardedNetwork
+from training.estimators import BoostedTrees, GuardedNetwork, SteadyForest
 from training.scores import Labels, Scores, log_probabilities
 from training.simple_scores import SIMPLE_SCORES, ScoreModel
 from training.steps import FeatureSteps, imputed_and_scaled
@@ -79,7 +78,7 @@ _REWEIGHTED = ("class-weights", "oversampling")
 
 FAMILIES: tuple[Family, ...] = (
     Family("decision tree", lambda task, settings: DecisionTreeClassifier(**settings), needs_values=False),
-    Family("random forest", lambda task, settings: RandomForestClassifier(**settings, n_jobs=2), needs_values=False),
+    Family("random forest", lambda task, settings: SteadyForest(**settings, n_jobs=2), needs_values=False),
     Family("XGBoost", _boosted, needs_values=False, served={"risk": (), "state": _REWEIGHTED}, tuned=True),
     Family("LightGBM", _lightgbm, needs_values=False, tuned=True),
     Family("MLP", lambda task, settings: GuardedNetwork(**settings)),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xgboost as xgb
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
@@ -58,6 +59,21 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Log-odds or unnormalised log-probabilities, shape (n,) or (n, n_classes)."""
         margins: Scores = self.booster_.predict(xgb.DMatrix(X), output_margin=True).astype(np.float64)
         return margins
+
+
+class SteadyForest(RandomForestClassifier):  # type: ignore[misc]
+    """A forest grown by several threads whose trees are summed by one: in another order the last digits differ."""
+
+    n_jobs: int | None
+
+    def predict_proba(self, X: Matrix) -> Scores:
+        """Probabilities of the classes seen, shape (n, n_classes)."""
+        threads, self.n_jobs = self.n_jobs, 1
+        try:
+            p: Scores = super().predict_proba(X)
+        finally:
+            self.n_jobs = threads
+        return p
 
 
 class GuardedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

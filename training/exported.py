@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,23 @@ def read_exported(directory: Path, task: Task) -> Dataset:
     )
     if len(set(columns["synthetic"][known].tolist())) > 1:
         raise ConfigurationError("made-up rows stand among real ones: never learn from both", where=str(directory))
-    return data.rows(known)
+    return _in_an_order_that_repeats(data.rows(known))
+
+
+def _in_an_order_that_repeats(data: Dataset) -> Dataset:
+    """Rows by time and content, patients numbered as they come.
+
+    The keys a file is sorted by come from random ids. What is drawn by a seed would part the same visits otherwise in
+    every database.
+    """
+    ordered = data.rows(np.lexsort((*data.X.T, data.weight, data.y, data.order)))
+    return replace(ordered, patient=_as_they_come(ordered.patient), site=_as_they_come(ordered.site))
+
+
+def _as_they_come(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    _, first, index = np.unique(keys, return_index=True, return_inverse=True)
+    found: NDArray[np.int64] = np.argsort(np.argsort(first, kind="stable"), kind="stable")[index]
+    return found
 
 
 def _require_columns(found: set[str], task: Task, where: str) -> None:

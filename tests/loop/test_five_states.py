@@ -43,7 +43,6 @@ def said(service: Service, *words: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=False, reason="rows are parted by random ids: fifteen cases are too few in some runs")
 def test_a_history_of_five_states_becomes_a_model_that_a_person_promotes_and_takes_back(
     invented: Service, tmp_path: Path
 ) -> None:

@@ -124,9 +124,6 @@ def test_few_labels_of_a_rare_outcome_are_not_enough_evidence(tmp_path):
     assert not next(check for check in verdict["checks"] if check["name"] == "evidence:icu")["passed"]
 
 
-@pytest.mark.xfail(
-    strict=False, reason="sums of one family differ in the sixth digit when threads are shared otherwise"
-)
 def test_the_same_data_seed_and_libraries_give_the_same_bytes(state_version):
     assert reproduce(state_version, state_version.parents[2] / "data") == []
 
