@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import BoundedSemaphore, Lock
 from time import monotonic
 
 from cds_service import logs
 from cds_service.cdshooks.jwks import Key, UnusableKeys, keys_from_document
+from cds_service.cdshooks.key_source import KeySource
 from cds_service.errors import Unavailable
 
 log = logs.get_logger(__name__)
@@ -27,14 +27,6 @@ BYTES_LIMIT = 256 * 1024
 # Of the eight threads that answer requests half may be here: anyone can name a key nobody has, and a slow key server
 # takes its time. Who comes after them is told to come back in a second.
 WAITING_LIMIT = 3
-
-
-@dataclass(frozen=True, slots=True)
-class KeySource:
-    """Where a client's keys are: a file given beforehand, or the one address they may be fetched from."""
-
-    file: Path | None = None
-    address: str | None = None
 
 
 class KeyServerFailed(Exception):

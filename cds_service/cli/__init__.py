@@ -28,7 +28,8 @@ MODULES: Mapping[str, str] = {
     "mode": "modes",
     "import-history": "import_history",
     **dict.fromkeys(("export-labels", "train", "retrain"), "learn"),
-    **dict.fromkeys(("promote", "rollback", "shadow", "shadow-report", "history"), "models"),
+    **dict.fromkeys(("promote", "rollback", "shadow", "history"), "models"),
+    "shadow-report": "shadow_report",
     "replay": "replay",
     "demo": "demo",
 }

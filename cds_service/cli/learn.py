@@ -18,7 +18,7 @@ from cds_service.cli.command import Command, argument, command_actor, command_wr
 from cds_service.domain.dataset import POLICIES, TASKS
 from cds_service.domain.decision import standing
 from cds_service.errors import BadRequest
-from cds_service.inference.served import first_version
+from cds_service.inference.artifact import first_version
 from cds_service.services.dataset_rows import Chosen
 from cds_service.services.export_labels import export_labels
 from cds_service.services.retrain import Cycle, retrain_once

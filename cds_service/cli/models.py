@@ -1,25 +1,21 @@
-"""Commands for decisions about models: promote, rollback, shadow and what came of it, history."""
+"""Commands for decisions about models: promote, rollback, shadow, history."""
 
 from __future__ import annotations
 
 import argparse
 import getpass
-import json
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from cds_service.cli.command import Command, argument, command_writer, say
-from cds_service.domain.actor import ENVIRONMENTS, SYNTHETIC
 from cds_service.domain.decision import TASKS, Decision, standing
-from cds_service.errors import BadRequest, NotFound
+from cds_service.errors import BadRequest
 from cds_service.services.registry import Asked, Registry
-from cds_service.services.shadow_report import shadow_report
 from cds_service.settings import Settings
 from cds_service.storage.decisions import read_decisions
 from cds_service.storage.people import read_user
 from cds_service.storage.schema import open_current
-from cds_service.storage.shadow_log import last_version, read_scores
 
 
 def promote(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -58,21 +54,6 @@ def history(arguments: argparse.Namespace, settings: Settings) -> int:
     found: dict[str, object] = {"ok": in_force is not None, "as_of": as_of.isoformat(), "in_force": in_force}
     say(arguments, {**found, "shadow": challenger}, text if challenger is None else f"{text}, in shadow: {challenger}")
     return 0 if in_force else 1
-
-
-def report(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Compare a challenger's scores with what was answered; 1 when it scored nothing."""
-    engine = open_current(settings.database_url)
-    version = arguments.version or last_version(engine, arguments.task, arguments.environment)
-    if version is None:
-        raise NotFound("no version was scored in shadow", where=arguments.task)
-    now = datetime.now(UTC)
-    found = shadow_report(read_scores(engine, arguments.task, version, arguments.environment), as_of=now)
-    engine.dispose()
-    lines = [f"{name}: {json.dumps(part)}" for name, part in found.items()]
-    document = {"ok": bool(found["scored"]), "task": arguments.task, "version": version, **found}
-    say(arguments, document, "\n".join([f"{arguments.task} {version} in shadow", *lines]))
-    return 0 if found["scored"] else 1
 
 
 def _decide(arguments: argparse.Namespace, settings: Settings, made: Callable[[Registry, Asked], Decision]) -> int:
@@ -133,10 +114,6 @@ _OVERRIDE = argument(
     "--override", action="append", default=[], metavar="CHECK", help="a failed check you take on; may be repeated"
 )
 
-_ENVIRONMENT = argument(
-    "--environment", choices=(*ENVIRONMENTS, SYNTHETIC), default="production", help="production unless given"
-)
-
 COMMANDS = (
     Command(("promote",), promote, (*_deciding(_VERSION, _OVERRIDE),)),
     Command(("rollback",), rollback, (*_deciding(),)),
@@ -149,11 +126,6 @@ COMMANDS = (
                 argument("--stop", action="store_true", help="score no version beside the one in force any more"),
             ),
         ),
-    ),
-    Command(
-        ("shadow-report",),
-        report,
-        (_TASK, argument("--version", metavar="VERSION", help="the one scored last unless given"), _ENVIRONMENT),
     ),
     Command(("history",), history, (_TASK, argument("--as-of", metavar="TIME", help="ISO 8601, UTC unless it says"))),
 )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from cds_service.domain import decision
 from cds_service.domain.features import FEATURES
 from cds_service.domain.label import CATEGORIES
 
@@ -16,7 +17,7 @@ FORMAT = 1
 ROWS_FILE, MANIFEST_FILE = "rows.parquet", "manifest.json"
 
 # The fact of a label each task learns, and how its classes are spelled in the manifest.
-TASKS = MappingProxyType({"risk": "icu_admission", "state": "category"})
+TASKS = MappingProxyType(dict(zip(decision.TASKS, ("icu_admission", "category"), strict=True)))
 CLASSES = MappingProxyType({"risk": ("no", "yes"), "state": CATEGORIES})
 
 # Who is believed where several labels hold: docs/reference/datasets.md#policies.

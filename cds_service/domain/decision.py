@@ -11,10 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from cds_service.domain import dataset
-
 # What answers a call: the risk of every adult, and beside it five states where a hospital's own history taught them.
-TASKS = tuple(dataset.TASKS)
+TASKS = ("risk", "state")
 # Tasks that may have no version in force: without one the tags of `domain/state.py` stand alone.
 OPTIONAL_TASKS = frozenset({"state"})
 # The version of a rollback after which nothing is in force.

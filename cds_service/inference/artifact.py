@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cds_service.domain.decision import VersionId
 from cds_service.errors import ConfigurationError
 
 FORMAT = 1
@@ -55,6 +56,18 @@ def current_version(models_dir: Path, task: str) -> str:
         raise ConfigurationError(
             "cannot be read: no published version", where=f"{models_dir / task}/CURRENT"
         ) from problem
+
+
+def published(models_dir: Path, task: str, version: str) -> VersionId:
+    """A published version whose every file is as its manifest says."""
+    return VersionId(version, open_artifact(models_dir, task, version).manifest["digest"])
+
+
+def first_version(models_dir: Path, task: str) -> VersionId | None:
+    """What `CURRENT` names, which is in force until anything is decided; None where nothing is published."""
+    if not (models_dir / task / "CURRENT").exists():
+        return None
+    return published(models_dir, task, current_version(models_dir, task))
 
 
 def manifest_digest(manifest: Mapping[str, Any]) -> str:

@@ -7,7 +7,6 @@ from typing import TypeAlias
 
 from cds_service.domain.decision import VersionId
 from cds_service.errors import ConfigurationError
-from cds_service.inference.artifact import current_version, open_artifact
 from cds_service.inference.predictor import Predictor, load_predictor
 from cds_service.inference.state_model import StatePredictor, load_state_predictor
 
@@ -24,16 +23,3 @@ def load_model(models_dir: Path, task: str, wanted: VersionId) -> Model:
     if model.digest != wanted.digest:
         raise ConfigurationError("is not the artifact that was approved", where=str(models_dir / task / wanted.version))
     return model
-
-
-def published(models_dir: Path, task: str, version: str) -> VersionId:
-    """A published version whose every file is as its manifest says."""
-    manifest = open_artifact(models_dir, task, version).manifest
-    return VersionId(version, manifest["digest"])
-
-
-def first_version(models_dir: Path, task: str) -> VersionId | None:
-    """What `CURRENT` names, which is in force until anything is decided; None where nothing is published."""
-    if not (models_dir / task / "CURRENT").exists():
-        return None
-    return published(models_dir, task, current_version(models_dir, task))

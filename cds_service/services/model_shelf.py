@@ -10,8 +10,7 @@ from typing import Any
 
 from cds_service.domain.decision import Decision, Standing, VersionId, standing
 from cds_service.errors import ConfigurationError, Conflict
-from cds_service.inference.artifact import open_artifact
-from cds_service.inference.served import published
+from cds_service.inference.artifact import open_artifact, published
 from cds_service.services.verdict import FILE, NEVER, Verdict, read_verdict
 
 

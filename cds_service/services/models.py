@@ -19,8 +19,9 @@ from sqlalchemy import Engine
 from cds_service import logs
 from cds_service.domain.decision import TASKS, VersionId, standing
 from cds_service.errors import ConfigurationError, NotFound, Unavailable
+from cds_service.inference.artifact import first_version
 from cds_service.inference.predictor import Predictor
-from cds_service.inference.served import Model, first_version, load_model
+from cds_service.inference.served import Model, load_model
 from cds_service.inference.state_model import StatePredictor
 from cds_service.monitoring.models import count_refused_model
 from cds_service.services.looking import Looking

@@ -12,7 +12,7 @@ import msgspec
 
 from cds_service.domain.decision import NONE, OPTIONAL_TASKS, Action, Decision, Standing, VersionId, standing
 from cds_service.errors import BadRequest, CdsError, Conflict
-from cds_service.inference.served import load_model, published
+from cds_service.inference.artifact import published
 from cds_service.services.credentials import is_password
 from cds_service.services.reasons import require_reason
 from cds_service.services.seed_models import seed_models
@@ -124,7 +124,12 @@ class Registry:
             raise
 
     def _loaded(self, task: str, version: str) -> VersionId:
-        """The version, once it was loaded as a service loads it; ConfigurationError when it cannot be."""
+        """The version, once it was loaded as a service loads it; ConfigurationError when it cannot be.
+
+        What runs models is imported here: a rollback does not wait for it.
+        """
+        from cds_service.inference.served import load_model
+
         subject = published(self.models_dir, task, version)
         load_model(self.models_dir, task, subject)
         return subject

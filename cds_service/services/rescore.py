@@ -13,8 +13,9 @@ from cds_service.domain.patient import Identity
 from cds_service.domain.policy import AssessmentPolicy
 from cds_service.domain.prediction import Prediction
 from cds_service.errors import Conflict
+from cds_service.inference.artifact import published
 from cds_service.inference.predictor import Predictor
-from cds_service.inference.served import load_model, published
+from cds_service.inference.served import load_model
 from cds_service.inference.state_model import StatePredictor
 from cds_service.services.assess import assess
 from cds_service.services.models import Serving

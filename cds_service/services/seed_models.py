@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from cds_service.domain.decision import TASKS, Action, Decision
-from cds_service.inference.served import first_version
+from cds_service.inference.artifact import first_version
 from cds_service.storage.change import Change
 from cds_service.storage.decisions import decide
 

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from types import MappingProxyType
 from typing import Any
 
-from cds_service.cdshooks.key_store import KeySource
+from cds_service.cdshooks.key_source import KeySource
 from cds_service.domain.actor import ENVIRONMENTS, LAUNCHED, Actor
 from cds_service.fhir.access import Network, ServerRule, base_problem
 from cds_service.i18n import LANGUAGES

@@ -91,6 +91,15 @@ def test_only_commands_that_serve_load_the_web_application() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_rollback_waits_for_nothing_that_runs_or_trains_models() -> None:
+    """What would cost it the second it has (docs/reference/registry.md): numbers, ONNX Runtime, keys of clients."""
+    costly = ("numpy", "onnxruntime", "jwt", "httpx", "alembic")
+    code = f"import sys, cds_service.cli.models; print([name for name in {costly} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
 def test_loading_and_asking_the_models_leaves_nothing_and_calls_nobody(tmp_path: Path) -> None:
     """ONNX Runtime keeps an id of the machine and a store of what it will report, unless it is told not to."""
     code = (

@@ -9,7 +9,8 @@ from threading import Event
 import pytest
 
 from cds_service.cdshooks import key_store
-from cds_service.cdshooks.key_store import KeyServerFailed, KeySource, KeyStore
+from cds_service.cdshooks.key_source import KeySource
+from cds_service.cdshooks.key_store import KeyServerFailed, KeyStore
 from cds_service.errors import Unavailable
 from tests.mllp.conversing import wait_until
 from tests.web.tokens import elliptic_key, key_set
