@@ -96,14 +96,15 @@ def _linear(weights: NDArray[np.float32]) -> bytes:
     return content
 
 
-def reseal(directory: Path, **changes: object) -> None:
-    """Make the manifest vouch for the files as they are now, with some of its fields changed."""
+def reseal(directory: Path, **changes: object) -> Path:
+    """Make the manifest vouch for the files as they are now, with some of its fields changed; the directory."""
     manifest = json.loads((directory / "manifest.json").read_text()) | changes
     for name in manifest["files"]:
         content = (directory / name).read_bytes()
         manifest["files"][name] = {"bytes": len(content), "sha256": sha256(content).hexdigest()}
     manifest["digest"] = manifest_digest(manifest)
     (directory / "manifest.json").write_text(json.dumps(manifest))
+    return directory
 
 
 def judge(directory: Path, **changes: Any) -> dict[str, Any]:

@@ -12,13 +12,13 @@ import msgspec
 
 from cds_service.domain.decision import NONE, OPTIONAL_TASKS, Action, Decision, Standing, VersionId, standing
 from cds_service.errors import BadRequest, CdsError, Conflict
-from cds_service.inference.artifact import published
+from cds_service.inference.artifact import open_artifact, published
 from cds_service.services.credentials import is_password
 from cds_service.services.reasons import require_reason
 from cds_service.services.seed_models import seed_models
 from cds_service.services.verdict import Verdict, read_verdict, require_approval
 from cds_service.storage.audit_log import AuditEvent
-from cds_service.storage.decisions import decide
+from cds_service.storage.decisions import decide, has_real_patients
 from cds_service.storage.people import UserRow
 from cds_service.storage.writer import GroupWriter
 
@@ -137,8 +137,29 @@ class Registry:
     def _decided(self, asked: Asked, decision: Callable[[Standing], Decision]) -> Decision:
         """The decision that follows from what stands, after its commit."""
         seed_models(self.writer.submit_change, self.models_dir, actor=asked.name, at=asked.at)
-        [made] = self.writer.submit_change(decide(lambda decided: [decision(standing(decided, asked.task))]))
+        has_real = self.writer.submit_change(has_real_patients)
+
+        def choose(decided: Sequence[Decision]) -> Sequence[Decision]:
+            made = decision(standing(decided, asked.task))
+            _require_one_artifact(made, decided)
+            if has_real and made.action in (Action.PROMOTE, Action.ROLLBACK):
+                self._require_real(made)
+            return [made]
+
+        [made] = self.writer.submit_change(decide(choose))
         return made
+
+    def _require_real(self, made: Decision) -> None:
+        """Conflict where made-up patients taught what would answer for real ones."""
+        if made.version and open_artifact(self.models_dir, made.task, made.version).manifest.get("synthetic"):
+            raise Conflict("made-up patients taught it, and real ones are here", where=f"{made.task} {made.version}")
+
+
+def _require_one_artifact(made: Decision, decided: Sequence[Decision]) -> None:
+    """Conflict where the name stood for other files before: the version a prediction names is one artifact for ever."""
+    before = {one.manifest_digest for one in decided if (one.task, one.version) == (made.task, made.version)}
+    if before - {made.manifest_digest}:
+        raise Conflict("the name stood for other files before: publish another", where=f"{made.task} {made.version}")
 
 
 def _require_person(asked: Asked) -> None:

@@ -9,11 +9,12 @@ from typing import TypeAlias
 import msgspec
 from sqlalchemy import Connection, Engine, func, insert, select
 
+from cds_service.domain.actor import SYNTHETIC
 from cds_service.domain.decision import Action, Decision
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.change import Applied, Change, Transaction
 from cds_service.storage.sessions import reading
-from cds_service.storage.tables import model_decisions
+from cds_service.storage.tables import model_decisions, predictions
 
 # From every decision so far to the next ones. What it raises reaches the caller, and nothing is decided.
 Decide: TypeAlias = Callable[[Sequence[Decision]], Sequence[Decision]]
@@ -56,6 +57,16 @@ def decide(choose: Decide) -> Change[Sequence[Decision]]:
         return Applied(made, [_event(decision) for decision in made])
 
     return change
+
+
+def has_real_patients(transaction: Transaction) -> Applied[bool]:
+    """Whether a patient who is not made up was ever answered about in production."""
+    real = (
+        (predictions.c.environment == "production")
+        & ~predictions.c.tenant.startswith(f"{SYNTHETIC}-")
+        & (predictions.c.hook != SYNTHETIC)
+    )
+    return Applied(transaction.execute(select(predictions.c.id).where(real).limit(1)).first() is not None)
 
 
 def _decisions(connection: Connection) -> list[Decision]:

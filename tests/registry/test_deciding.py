@@ -181,6 +181,45 @@ def test_a_rollback_onto_files_that_were_changed_is_refused(ward: Service, model
     assert answering(ward) == "1.1.0"
 
 
+@pytest.mark.parametrize("word", ["promote", "shadow"])
+def test_a_name_stands_for_the_same_files_for_ever(ward: Service, models: Path, word: str) -> None:
+    """So the version that a prediction names is one artifact, without a digest in every row."""
+    directory = publish(models, "1.1.0")
+    promote(ward, "1.1.0")
+    rollback(ward)
+    reseal(directory, note="another artifact of the same name")
+    judge(directory)
+
+    done = cds_in(ward, word, "risk", "1.1.0", *ADA, *REASON, typed=PASSWORD)
+
+    assert (done.returncode, "stood for other files before" in done.stderr) == (1, True), done.stderr
+
+
+PATIENTS = {
+    "a real one": ("production", "north", "patient-view", 1),
+    "of an invented hospital": ("production", "synthetic-hospital", "patient-view", 0),
+    "of a made-up history": ("production", "north", "synthetic", 0),
+    "of a test": ("test", "north", "patient-view", 0),
+}
+
+
+@pytest.mark.parametrize("whose", PATIENTS)
+def test_what_made_up_patients_taught_never_answers_for_real_ones(ward: Service, models: Path, whose: str) -> None:
+    *stored, refused = PATIENTS[whose]
+    answering(ward)
+    for version, synthetic in (("1.1.0", True), ("1.2.0", False)):
+        judge(reseal(publish(models, version), synthetic=synthetic))
+    promote(ward, "1.1.0")
+    promote(ward, "1.2.0")
+    with ward.runtime.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE predictions SET environment = ?, tenant = ?, hook = ?", tuple(stored))
+
+    back, again = rollback(ward), promote(ward, "1.1.0")
+
+    assert [back.returncode, "made-up patients taught it" in back.stderr] == [refused, bool(refused)], back.stderr
+    assert ("made-up patients taught it" in again.stderr) is bool(refused)
+
+
 @pytest.mark.parametrize("arguments", [("promote", "risk", "1.1.0", *ADA), ("promote", "rare", "1.1.0", *ADA, *REASON)])
 def test_usage_is_exit_2(ward: Service, arguments: tuple[str, ...]) -> None:
     with pytest.raises(SystemExit) as stopped:
