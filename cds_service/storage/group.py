@@ -116,7 +116,9 @@ class GroupCommit:
             raise
         except CdsError as error:
             pending.error = error
-        except Exception as error:  # nobody foresaw it: the change is undone alone, and its caller is told
+        except Exception as error:
+            # A change is its caller's code: what mistakes it may hold has no narrower name. It is undone alone, told to
+            # that caller and logged, and must not take along what others wait for.
             log.error("change_failed", exception=type(error).__name__, frames=logs.frames(error))
             pending.error = error
         if pending.error is not None:

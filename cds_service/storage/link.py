@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from sqlalchemy import Connection, Engine
 
@@ -36,17 +36,15 @@ class WriterLink:
         the transaction, unless it is certain that it was committed.
         """
         try:
-            with database_errors():
+            with database_errors(), ExitStack() as unless_committed:
+                unless_committed.callback(self.close)
                 connection = self._connected()
                 connection.begin()
                 yield connection
                 connection.commit()
+                unless_committed.pop_all()
         except self._driver_error as error:
-            self.close()
             raise Unavailable(reason(error), where="database") from error
-        except BaseException:
-            self.close()
-            raise
 
     def start_over(self, connection: Connection) -> None:
         """Undo what the transaction did so far and begin it again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -28,8 +28,12 @@ _ASK_AGAIN_S = 0.005
 
 # Of the connection that writes. A group of 512 predictions changes up to 2,600 pages: in a cache that holds them each
 # is written to the log once. The log is copied into the file after 16 MB, not 4: pages of indexes, which every group
-# changes, are copied a quarter as often. Measured in docs/decisions/storage-writer.md.
-_WRITER_PRAGMAS = ("cache_size=-16000", "wal_autocheckpoint=4000")
+# changes, are copied a quarter as often. What a statement may have to undo is kept in memory: a file in the temporary
+# directory costs writes, and would hold patients' rows. Measured in docs/decisions/storage-writer.md.
+_WRITER_PRAGMAS = ("cache_size=-16000", "wal_autocheckpoint=4000", "temp_store=MEMORY")
+
+# What `sqlite3` binds as it is. Without an entry it asks each such value, in vain, whether it adapts itself.
+_ADAPTERS: dict[type[Any], Callable[[Any], Any]] = {bytes: bytes.__bytes__, bool: bool.__index__}
 
 _FILE = "cds_database_file"
 
@@ -128,6 +132,8 @@ def _open_sqlite(url: URL, *, create: bool, busy_timeout_s: float) -> Engine:
         execution_options={_FILE: str(path)},
         hide_parameters=True,
     )
+    for kind, adapt in _ADAPTERS.items():
+        sqlite3.register_adapter(kind, adapt)
     event.listen(engine, "connect", partial(_prepare_sqlite, path, busy_timeout_s))
     event.listen(engine, "checkout", partial(_refuse_stale, path))
     event.listen(engine, "begin", _begin_sqlite)

@@ -46,9 +46,9 @@ class DriverStatement:
             raise ValueError(f"parameters are {compiled.positiontup}, not {names}")
         self._sql = str(compiled)
 
-    def run(self, cursor: DBAPICursor, values: Iterable[Any] = ()) -> None:
+    def run(self, cursor: DBAPICursor, values: Sequence[Any] = ()) -> None:
         """Execute with these values, on a cursor of `driver_cursor`."""
-        cursor.execute(self._sql, tuple(values))
+        cursor.execute(self._sql, values)
 
 
 def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
@@ -58,6 +58,14 @@ def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
         size = min(_LARGEST, 1 << (len(rows) - start).bit_length() - 1)
         yield rows[start : start + size]
         start += size
+
+
+def _in_one(rows: Iterable[Row]) -> list[Any]:
+    """The values of all rows, one after the other: a list grown row by row, which costs less than value by value."""
+    values: list[Any] = []
+    for row in rows:
+        values += row
+    return values
 
 
 class FindRows:
@@ -73,7 +81,7 @@ class FindRows:
         found: set[Row] = set()
         for some in _portions(keys):
             statement = self._statements.get(len(some)) or self._prepare(len(some))
-            statement.run(cursor, chain.from_iterable(some))
+            statement.run(cursor, _in_one(some))
             found.update(map(tuple, cursor.fetchall()))
         return found
 
@@ -107,7 +115,7 @@ class InsertRows:
         written = 0
         for some in _portions(rows):
             statement = self._statements.get(len(some)) or self._prepare(len(some))
-            statement.run(cursor, chain.from_iterable(some))
+            statement.run(cursor, _in_one(some))
             written += cursor.rowcount
         return written
 
@@ -119,7 +127,9 @@ class InsertRows:
         return statement
 
     def _insert(self, rows: list[dict[str, None]]) -> Any:
-        insert = insert_into(self._table, self._dialect)
+        # A statement that fails leaves on SQLite what it wrote before: whoever runs it takes back its transaction or
+        # savepoint. To undo the statement alone, SQLite would first copy each page of it to a temporary file.
+        insert = insert_into(self._table, self._dialect).prefix_with("OR FAIL", dialect="sqlite")
         if not self._key:
             return insert.values(rows)
         if not self._replace:

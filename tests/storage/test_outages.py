@@ -15,7 +15,7 @@ from cds_service.errors import ConfigurationError, Unavailable
 from cds_service.storage.audit_log import verify_chain
 from cds_service.storage.link import WriterLink
 from cds_service.storage.prediction_log import find_reply, read_prediction
-from cds_service.storage.sessions import open_engine, reading
+from cds_service.storage.sessions import connect_writer, for_writing, open_engine, reading
 from cds_service.storage.writer import GroupWriter
 from tests.storage.builders import a_writer, an_entry, eventually, keyring
 
@@ -148,3 +148,11 @@ def test_every_connection_is_durable(engine: Engine) -> None:
 
     assert found == ["wal", 2, 1]
     assert os.path.exists(str(engine.get_execution_options()["cds_database_file"]))
+
+
+def test_the_writer_keeps_what_it_may_have_to_undo_out_of_the_temporary_directory(engine: Engine) -> None:
+    connection = connect_writer(for_writing(engine))
+
+    assert connection.exec_driver_sql("PRAGMA temp_store").scalar() == 2  # memory
+    connection.invalidate()
+    connection.close()
