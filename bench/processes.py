@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+_FIRST_PORT, _PORTS = 20_000, 12_000
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:
-    """A loopback port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port nobody listens on now, below those Linux gives to connections that go out (from 32,768)."""
+    while True:
+        port = _FIRST_PORT + secrets.randbelow(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def tree(pid: int) -> list[int]:
@@ -74,7 +79,7 @@ def server(command: Sequence[str], port: int, env: dict[str, str], log: Path) ->
                 process.wait(5)
 
 
-def wait_for(port: int, process: subprocess.Popen[bytes], seconds: float = 60.0) -> None:
+def wait_for(port: int, process: subprocess.Popen[Any], seconds: float = 60.0) -> None:
     """Return once the port accepts a connection."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

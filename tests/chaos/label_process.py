@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from hashlib import blake2b
 from threading import Thread
@@ -81,7 +80,3 @@ def main(url: str, mode: str, run: str) -> None:
     writer = GroupWriter(open_engine(url), Keyring(SECRET))
     for line in range(THREADS):
         Thread(target=work_forever, args=(writer, WORK[mode], int(run), line)).start()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

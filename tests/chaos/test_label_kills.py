@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import random
-import subprocess
-import sys
+import signal
 from collections import Counter
-from pathlib import Path
 from time import monotonic, sleep
 from uuid import UUID
 
 import pytest
 
 from tests.chaos.asking import is_in_time
+from tests.chaos.forks import Forks, forks_of
 from tests.databases import Database
 
 KILLS = 50
-ROOT = Path(__file__).parents[2]
 
 # What each acknowledged piece of work leaves, once: reports on its card, and events of the ledger by category.
 LEFT: dict[str, tuple[int, Counter[str]]] = {
@@ -25,18 +24,15 @@ LEFT: dict[str, tuple[int, Counter[str]]] = {
 }
 
 
-def acknowledged_until_killed(url: str, mode: str, run: int, after_s: float) -> tuple[set[UUID], float]:
+def acknowledged_until_killed(forks: Forks, url: str, mode: str, run: int, after_s: float) -> tuple[set[UUID], float]:
     """Cards acknowledged by a process that was killed this long after its first acknowledgment, and when that came."""
     begun = monotonic()
-    command = [sys.executable, "-m", "tests.chaos.label_process", url, mode, str(run)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as process:
-        assert process.stdout is not None
-        first = process.stdout.readline()
-        seconds = monotonic() - begun
-        sleep(after_s)
-        process.kill()
-        lines = (first + process.stdout.read()).decode().splitlines(keepends=True)
-    return {UUID(line.split()[1]) for line in lines if line.endswith("\n")}, seconds
+    process = forks.start(url, mode, str(run))
+    first = forks.line()
+    seconds = monotonic() - begun
+    sleep(after_s)
+    os.kill(process, signal.SIGKILL)
+    return {UUID(line.split()[1]) for line in (first, *forks.rest())}, seconds
 
 
 @pytest.mark.slow
@@ -45,10 +41,11 @@ def test_82_no_feedback_or_label_acknowledged_is_lost_or_doubled_by_kills(databa
     chance = random.Random(f"20260314 {mode}")
     acknowledged: set[UUID] = set()
     times: list[float] = []
-    for run in range(KILLS):
-        cards, seconds = acknowledged_until_killed(database.url, mode, run, chance.uniform(0.0, 0.08))
-        acknowledged |= cards
-        times.append(seconds)
+    with forks_of("tests.chaos.label_process") as forks:
+        for run in range(KILLS):
+            cards, seconds = acknowledged_until_killed(forks, database.url, mode, run, chance.uniform(0.0, 0.08))
+            acknowledged |= cards
+            times.append(seconds)
 
     reports = Counter(UUID(str(card)) for (card,) in database.rows("SELECT card FROM feedback"))
     events: dict[UUID, Counter[str]] = {}

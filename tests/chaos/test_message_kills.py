@@ -7,11 +7,7 @@ import random
 import re
 import signal
 import socket
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from time import monotonic, sleep
@@ -20,7 +16,8 @@ import pytest
 
 from bench.processes import free_port, wait_for
 from cds_service.hl7.framing import framed
-from tests.conftest import REPOSITORY, environment
+from tests.chaos.forks import Forks, assignments, forks_of
+from tests.conftest import environment
 from tests.databases import Database
 from tests.hl7.builders import OBR, PID, PV1, er7, msh, obx
 
@@ -69,30 +66,13 @@ class Sender:
                 self.changed.add(key)
 
 
-@contextmanager
-def forking(database: Database, directory: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that forks receivers until the block ends."""
-    more = {**database.settings, "CDS_LOG_FILE": str(directory / "log.jsonl")}
-    variables = {**environment(directory, **more), "PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin"}
-    command = [sys.executable, "-m", "tests.chaos.message_process"]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=REPOSITORY, env=variables, stdin=pipe, stdout=pipe, text=True) as process:
-        yield process
-        assert process.stdin is not None
-        process.stdin.close()
-        assert process.wait(PATIENCE_S) == 0
-
-
-def serve_and_kill(process: subprocess.Popen[str], senders: list[Sender], after_s: float) -> None:
+def serve_and_kill(forks: Forks, settings: dict[str, str], senders: list[Sender], after_s: float) -> None:
     """One receiver under load, killed this long after the first acknowledgment."""
-    assert process.stdin is not None
-    assert process.stdout is not None
     port = free_port()
     before = sum(len(one.acknowledged) for one in senders)
-    print(port, file=process.stdin, flush=True)
-    child = int(process.stdout.readline())
+    receiver = forks.start(*assignments({**settings, "CDS_MLLP_BIND": f"127.0.0.1:{port}"}))
     try:
-        wait_for(port, process, PATIENCE_S)
+        wait_for(port, forks.process, PATIENCE_S)
         threads = [Thread(target=one.send_until_killed, args=(port,)) for one in senders]
         for thread in threads:
             thread.start()
@@ -101,18 +81,20 @@ def serve_and_kill(process: subprocess.Popen[str], senders: list[Sender], after_
             sleep(0.001)
         sleep(after_s)
     finally:
-        os.kill(child, signal.SIGKILL)
+        os.kill(receiver, signal.SIGKILL)
     for thread in threads:
         thread.join()
+    assert forks.rest() == []
 
 
 @pytest.mark.slow
 def test_69_no_message_acknowledged_is_lost_or_doubled_by_kills(database: Database, tmp_path: Path) -> None:
     chance = random.Random(20260314)
     senders = [Sender(number) for number in range(SENDERS)]
-    with forking(database, tmp_path) as process:
+    settings = environment(tmp_path, **database.settings, CDS_LOG_FILE=str(tmp_path / "log.jsonl"))
+    with forks_of("tests.chaos.message_process") as forks:
         for _ in range(KILLS):
-            serve_and_kill(process, senders, chance.uniform(0.0, 0.1))
+            serve_and_kill(forks, settings, senders, chance.uniform(0.0, 0.1))
 
     stored = Counter(str(key) for (key,) in database.rows("SELECT control_id FROM messages WHERE status = 'accepted'"))
     predicted = database.rows("SELECT m.control_id FROM messages m JOIN predictions p ON p.id = m.prediction_id")

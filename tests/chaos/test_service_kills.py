@@ -7,29 +7,30 @@ import random
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from bench.processes import tree, wait_for
-from bench.servers import Running, served
+from bench.processes import free_port, tree, wait_for
+from bench.servers import Running, served, settings
 from tests.chaos.asking import is_in_time, not_ready
+from tests.chaos.forks import Forks, assignments, forks_of
 from tests.chaos.ledger import Ledger, Load, assert_sound, lost_or_changed, repeat_all
 from tests.databases import Database
 from tests.storage.builders import eventually
 
 KILLS = 54
+NINTH = 9  # begins with a start of the whole command, timed, and ends with one that is killed while starting
 CLIENTS = 6
 ANSWERS = 150  # at most so many before the kill, so that it meets work however busy the machine is
 REPEATED = 40  # acknowledged hooks asked again each round, mixed with what stayed unanswered
 
 
-def kill_tree(service: Running) -> None:
+def kill_tree(pid: int) -> None:
     """SIGKILL for every process of the service at once: they are one process group, begun by us."""
-    members = tree(service.pid)
-    os.killpg(service.pid, signal.SIGKILL)
-    service.process.wait(10)
+    members = tree(pid)
+    os.killpg(pid, signal.SIGKILL)
 
     assert eventually(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in members))
 
@@ -44,20 +45,36 @@ def kill_workers(service: Running) -> None:
 
 
 @contextmanager
-def started_again(database: Database, times: list[float]) -> Iterator[Running]:
-    """The service on what the kill before left, and how long it took to say that it is ready."""
+def begun_again(database: Database, forks: Forks) -> Iterator[tuple[int, int]]:
+    """Process id and port of `cds serve`, forked where its modules are loaded; to be killed in the block."""
+    port = free_port()
+    variables = assignments(settings(database.directory, port, **database.settings))
+    pid = forks.start(str(database.directory / "output.log"), *variables)
+    try:
+        wait_for(port, forks.process)
+        yield pid, port
+    except BaseException:
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+        raise
+    assert forks.rest() == []
+
+
+@contextmanager
+def started_again(database: Database, times: list[float]) -> Iterator[tuple[int, int]]:
+    """The same as a command of its own, and how long it took to say that it is ready."""
     begun = time.monotonic()
     with served(database.directory, **database.settings) as service:
         assert eventually(lambda: not not_ready(service.port), within_s=30)
         times.append(time.monotonic() - begun)
-        yield service
+        yield service.pid, service.port
 
 
 @contextmanager
-def loaded(service: Running, ledger: Ledger, repeats: list[int]) -> Iterator[None]:
+def loaded(port: int, ledger: Ledger, repeats: list[int]) -> Iterator[None]:
     """Clients at work once the first answer came, until the block has ended the service."""
     before = sum(ledger.statuses.values())
-    load = Load(ledger, service.port, clients=CLIENTS, repeats=repeats)
+    load = Load(ledger, port, clients=CLIENTS, repeats=repeats)
     try:
         assert eventually(lambda: sum(ledger.statuses.values()) > before, within_s=20)
         yield
@@ -75,24 +92,26 @@ def repeat_all_once_ready(database: Database, ledger: Ledger, service: Running) 
 
 @pytest.mark.slow
 def test_82_nothing_acknowledged_is_lost_or_doubled_by_killing_the_whole_service(database: Database) -> None:
-    """In every ninth round while starting, else after a random number of answers; ready again each time."""
+    """In every ninth round while starting, else after a random number of answers; each time ready again."""
     chance = random.Random(20260314)
     ledger = Ledger()
     times: list[float] = []
-    for number in range(KILLS):
-        known = sorted(ledger.acknowledged)
-        repeats = ledger.unanswered() + chance.sample(known, min(REPEATED, len(known)))
-        chance.shuffle(repeats)
-        if number % 9 == 8:
-            with served(database.directory, **database.settings) as service:
-                time.sleep(chance.uniform(0.0, 0.5))
-                kill_tree(service)
-            continue
-        with started_again(database, times) as service, loaded(service, ledger, repeats):
-            enough = sum(ledger.statuses.values()) + chance.randrange(ANSWERS)
-            assert eventually(lambda: sum(ledger.statuses.values()) >= enough, within_s=20)  # noqa: B023
-            kill_tree(service)
-        assert lost_or_changed(database, ledger) == [], f"round {number}"
+    with forks_of("tests.chaos.service_process") as forks:
+        for number in range(KILLS):
+            known = sorted(ledger.acknowledged)
+            repeats = ledger.unanswered() + chance.sample(known, min(REPEATED, len(known)))
+            chance.shuffle(repeats)
+            if number % NINTH == NINTH - 1:
+                with served(database.directory, **database.settings) as service:
+                    time.sleep(chance.uniform(0.0, 0.5))
+                    kill_tree(service.pid)
+                continue
+            again = begun_again(database, forks) if number % NINTH else started_again(database, times)
+            with again as (pid, port), loaded(port, ledger, repeats):
+                enough = sum(ledger.statuses.values()) + chance.randrange(ANSWERS)
+                assert eventually(lambda: sum(ledger.statuses.values()) >= enough, within_s=20)  # noqa: B023
+                kill_tree(pid)
+            assert lost_or_changed(database, ledger) == [], f"round {number}"
 
     assert len(ledger.acknowledged) > KILLS  # the kills met work, however busy the machine was
     assert set(ledger.statuses) == {200}
@@ -107,7 +126,7 @@ def test_83_a_killed_worker_is_replaced_and_one_that_dies_again_at_once_ends_the
     """granian takes a second death within 5.5 s for a crash loop: whatever supervises the service decides then."""
     ledger = Ledger()
     with served(database.directory, **database.settings) as service:
-        with loaded(service, ledger, []):
+        with loaded(service.port, ledger, []):
             time.sleep(0.2)
             kill_workers(service)
         wait_for(service.port, service.process)  # a connection is refused while the worker is replaced
@@ -122,7 +141,7 @@ def test_83_a_service_started_beside_the_orphans_of_a_killed_one_shares_the_data
     ledger = Ledger()
     with served(database.directory, **database.settings) as service:
         members = tree(service.pid)
-        with loaded(service, ledger, []):
+        with loaded(service.port, ledger, []):
             os.kill(service.pid, signal.SIGKILL)
             service.process.wait(10)
             with served(database.directory, **database.settings) as successor:

@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import random
-import subprocess
-import sys
-from pathlib import Path
+import signal
 from time import sleep
 from uuid import UUID
 
 import pytest
 
+from tests.chaos.forks import Forks, forks_of
 from tests.databases import Database
 
 KILLS = 12
-ROOT = Path(__file__).parents[2]
 
 
-def acknowledged_until_killed(url: str, run: str, after_s: float) -> dict[str, str]:
+def acknowledged_until_killed(forks: Forks, url: str, run: str, after_s: float) -> dict[str, str]:
     """Keys and ids acknowledged by a process that was killed this long after its first acknowledgment."""
-    command = [sys.executable, "-m", "tests.chaos.writer_process", url, run]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as process:
-        assert process.stdout is not None
-        first = process.stdout.readline()
-        sleep(after_s)
-        process.kill()
-        lines = (first + process.stdout.read()).decode().splitlines(keepends=True)
-    return dict(line.split() for line in lines if line.endswith("\n"))  # type: ignore[misc]
+    process = forks.start(url, run)
+    first = forks.line()
+    sleep(after_s)
+    os.kill(process, signal.SIGKILL)
+    return dict(line.split() for line in (first, *forks.rest()))
 
 
 @pytest.mark.slow
 def test_nothing_acknowledged_is_lost_or_doubled_by_kills(database: Database) -> None:
     chance = random.Random(20260314)
     acknowledged: dict[str, str] = {}
-    for run in range(KILLS):
-        acknowledged |= acknowledged_until_killed(database.url, str(run), chance.uniform(0.0, 0.15))
+    with forks_of("tests.chaos.writer_process") as forks:
+        for run in range(KILLS):
+            acknowledged |= acknowledged_until_killed(forks, database.url, str(run), chance.uniform(0.0, 0.15))
 
     rows = database.rows("SELECT hook_instance, id FROM predictions")
     audited = database.rows("SELECT count(*) FROM audit WHERE action = 'predict'")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from threading import Thread
 
 from cds_service.storage.identity import Keyring
@@ -27,7 +26,3 @@ def main(url: str, run: str) -> None:
     threads = [Thread(target=submit_forever, args=(writer, f"{run}-{line}")) for line in range(8)]
     for thread in threads:
         thread.start()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
