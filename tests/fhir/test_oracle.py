@@ -89,7 +89,7 @@ def observations(draw: st.DrawFn) -> dict[str, Any]:
     return observation(draw(CODES), **when, **value, **members)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(sent=st.lists(observations(), min_size=1, max_size=5))
 def test_both_readers_give_the_same_readings(sent: list[dict[str, Any]]) -> None:
     numbered = [resource | {"id": f"o{number}"} for number, resource in enumerate(sent)]

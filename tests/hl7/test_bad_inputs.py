@@ -198,7 +198,7 @@ def read_or_refuse(raw: bytes) -> Message | InvalidMessage:
         return error
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(
     raw=st.binary(max_size=300)
     | st.binary(max_size=300).map(lambda rest: b"MSH|^~\\&|" + rest)

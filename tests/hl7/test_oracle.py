@@ -78,7 +78,7 @@ OBSERVATIONS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     sent=st.lists(OBSERVATIONS, min_size=1, max_size=4),
     version=st.sampled_from(["2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.8"]),

@@ -22,7 +22,7 @@ FINDINGS = [ONTOLOGY.ids[row] for row in np.flatnonzero(ONTOLOGY.is_finding).tol
 SHOWN = [ONTOLOGY.ids[row] for row in np.unique(RANKER.knowledge.annotated.term).tolist() if ONTOLOGY.is_finding[row]]
 
 lists = st.lists(st.sampled_from(SHOWN), min_size=1, max_size=8, unique=True)
-drawn = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+drawn = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 
 
 def plain_evidence(row: int) -> np.ndarray:

@@ -65,7 +65,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return message
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, suppress_health_check=list(HealthCheck))
 @given(content=mutated() | st.binary(max_size=300) | st.lists(st.sampled_from(PIECES), max_size=60).map(b"".join))
 def test_61_any_bytes_are_answered_or_closed_and_the_next_message_is_acknowledged(
     mllp: Listening, content: bytes

@@ -132,7 +132,7 @@ STREAMS = st.lists(st.sampled_from([b"\x0b", b"\x1c", b"\x1c\r", b"\r", b"MSH", 
 
 
 @given(STREAMS)
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_are_answered_as_framed_or_passed_over_and_the_next_sender_is_heard(
     mllp: Listening, stream: bytes
 ) -> None:

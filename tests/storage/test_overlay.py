@@ -81,7 +81,7 @@ def take(site: Site, tenant: str, step: Step, labels: list[Learnt], expected: di
         expected[number].discard(name)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_in_any_order_what_counts_is_what_is_confirmed_and_none_when_all_is_taken_back(
     site: Site, steps: list[Step]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -23,7 +23,6 @@ def _scored(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @given(_scored())
-@settings(deadline=None)
 def test_weighted_figures_with_ties_are_scikit_learns(scored: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     truth, score, weight = scored
     ranking = Ranking(truth, score)

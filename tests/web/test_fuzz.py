@@ -21,9 +21,7 @@ from tests.web.calls import PATH, body_of, fixture, is_json_failure, post
 from tests.web.test_predict import ILL
 
 # Enough to find what one run in a hundred would; a failure found is kept below as an example.
-EXAMPLES = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+EXAMPLES = settings(max_examples=150, suppress_health_check=[HealthCheck.data_too_large])
 MUTATIONS = settings(EXAMPLES, max_examples=400)
 
 

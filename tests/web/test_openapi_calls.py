@@ -40,7 +40,7 @@ def described(
 
 @pytest.mark.parametrize(("method", "path"), [(operation.method, operation.path) for operation in OPERATIONS])
 def test_calls_made_from_the_document_are_answered_as_it_says(described: Any, method: str, path: str) -> None:
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40, suppress_health_check=list(HealthCheck))
     @given(case=described[path][method.upper()].as_strategy())
     def calls(case: Case) -> None:
         case.call_and_validate(checks=PROMISES)
