@@ -92,21 +92,24 @@ def ids_of_refused(token: str) -> dict[str, str]:
     return found
 
 
+def signed_payload(token: str, key: Key, *, issuer: str, audience: str, required: list[str]) -> Mapping[str, Any]:
+    """The claims of a token this key signed for this audience; PyJWTError or ValueError otherwise.
+
+    Its times are for the caller to check, by the clock of the request: a value no clock can have must not be forgiven.
+    """
+    options: Any = {"require": required, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
+    found: Mapping[str, Any] = jwt.decode(
+        token, key.public, algorithms=[key.algorithm], audience=audience, issuer=issuer, options=options
+    )
+    return found
+
+
 def verified_claims(token: str, stated: Unverified, key: Key, *, audience: str, now: datetime) -> Claims:
     """What the token proves to `audience`, the address called; Unauthorized with the reason otherwise."""
     if stated.algorithm != key.algorithm:
         raise Unauthorized("algorithm")
-    # Times are checked below, by the clock of the request: a value no clock can have must not be forgiven.
-    options: Any = {"require": _REQUIRED, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
     try:
-        payload = jwt.decode(
-            token,
-            key.public,
-            algorithms=[key.algorithm],
-            audience=audience,
-            issuer=stated.issuer,
-            options=options,
-        )
+        payload = signed_payload(token, key, issuer=stated.issuer, audience=audience, required=_REQUIRED)
     except jwt.InvalidSignatureError:
         raise Unauthorized("signature") from None
     except jwt.InvalidAudienceError:

@@ -10,7 +10,7 @@ from typing import Any
 
 import jwt
 
-from cds_service.cdshooks.client_token import LEEWAY, LENGTH_MAX
+from cds_service.cdshooks.client_token import LEEWAY, LENGTH_MAX, signed_payload
 from cds_service.cdshooks.jwks import ES384, RS256, Key
 from cds_service.errors import Forbidden
 
@@ -41,17 +41,8 @@ def fhir_user(token: str, key: Key | None, expected: Expected, *, now: datetime)
     """The claim `fhirUser` of a sound token; Forbidden otherwise."""
     if key is None:
         raise Forbidden("launch-signature")
-    # Times are checked below, by the clock of the request.
-    options: Any = {"require": _REQUIRED, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
     try:
-        payload = jwt.decode(
-            token,
-            key.public,
-            algorithms=[key.algorithm],
-            audience=expected.client_id,
-            issuer=expected.issuer,
-            options=options,
-        )
+        payload = signed_payload(token, key, issuer=expected.issuer, audience=expected.client_id, required=_REQUIRED)
     except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
         raise Forbidden("launch-signature") from None
     except (jwt.PyJWTError, ValueError):
