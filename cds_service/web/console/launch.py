@@ -22,7 +22,7 @@ from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.prediction_log import read_prediction
 from cds_service.storage.token_log import TokenUse
 from cds_service.web.console.pages import console, link, page
-from cds_service.web.console.sessions import sign_in_from
+from cds_service.web.console.sessions import session_event, sign_in_from
 from cds_service.web.context import runtime, see_other
 from cds_service.web.refusals import claim, record_refusal
 
@@ -155,17 +155,8 @@ def _opened(process: Runtime, actor: Actor, proven: Proven) -> str:
 
 def _record(process: Runtime, client: HttpClient, actor: Actor, opened: str) -> None:
     """Have it in the audit log before the page goes on: who, from which record, for which prediction."""
-    process.writer.submit_audit(
-        AuditEvent(
-            at=process.now(),
-            tenant=actor.tenant,
-            actor=actor.name,
-            action="login",
-            object_type="user",
-            object_id=actor.name,
-            detail=msgspec.json.encode({"client": client.name, "prediction": opened}).decode(),
-        )
-    )
+    detail = msgspec.json.encode({"client": client.name, "prediction": opened}).decode()
+    process.writer.submit_audit(session_event("login", actor, process.now(), detail))
 
 
 def _refused(refused: Forbidden) -> Response:

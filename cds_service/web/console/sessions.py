@@ -86,15 +86,26 @@ def opened_prediction() -> str | None:
     return session.get("prediction")
 
 
+def session_event(action: str, person: UserRow | Actor, at: datetime, detail: str = "{}") -> AuditEvent:
+    """What the audit log keeps of a session's begin and end."""
+    return AuditEvent(
+        at=at,
+        tenant=person.tenant,
+        actor=person.name,
+        action=action,
+        object_type="user",
+        object_id=person.name,
+        detail=detail,
+    )
+
+
 def sign_out(process: Runtime) -> None:
     """End the session, in this browser and wherever its cookie was copied to."""
     now, actor, session_id = process.now(), _whose(process), session.get("id")
     _empty()
     if actor is None or session_id is None:
         return
-    event = AuditEvent(
-        at=now, tenant=actor.tenant, actor=actor.name, action="logout", object_type="user", object_id=actor.name
-    )
+    event = session_event("logout", actor, now)
     process.writer.submit_change(end_session(session_id, until=now + LONGEST, event=event))
 
 

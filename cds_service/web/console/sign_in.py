@@ -5,12 +5,9 @@ from __future__ import annotations
 from flask import Response, request
 
 from cds_service.errors import TooManyRequests, Unauthorized
-from cds_service.runtime import Runtime
-from cds_service.storage.audit_log import AuditEvent
-from cds_service.storage.people import UserRow
 from cds_service.web.authentication import user_with_password
 from cds_service.web.console.pages import console, link, own_address, page
-from cds_service.web.console.sessions import require_own_form, sign_in, sign_out
+from cds_service.web.console.sessions import require_own_form, session_event, sign_in, sign_out
 from cds_service.web.context import runtime, see_other
 from cds_service.web.refusals import record_refusal
 
@@ -37,7 +34,8 @@ def take_login() -> Response:
         response = page("login.html", status=429, next=next_page, name=name, wait_s=error.retry_after_s)
         response.headers["Retry-After"] = str(error.retry_after_s)
         return response
-    _record(process, user)
+    # In the audit log before the page goes on.
+    process.writer.submit_audit(session_event("login", user, process.now()))
     sign_in(user, process.now())
     return see_other(next_page)
 
@@ -48,17 +46,3 @@ def logout() -> Response:
     require_own_form()
     sign_out(runtime())
     return see_other(link("console.login"))
-
-
-def _record(process: Runtime, user: UserRow) -> None:
-    """Have the sign-in in the audit log before the page goes on."""
-    process.writer.submit_audit(
-        AuditEvent(
-            at=process.now(),
-            tenant=user.tenant,
-            actor=user.name,
-            action="login",
-            object_type="user",
-            object_id=user.name,
-        )
-    )
