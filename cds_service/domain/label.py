@@ -40,6 +40,12 @@ RARE_SYSTEMS = MappingProxyType({"OMIM": OMIM, "ORPHA": ORPHA})
 _RARE = MappingProxyType({system: source for source, system in RARE_SYSTEMS.items()})
 
 
+def is_understood(system: str, code: str) -> bool:
+    """Whether a diagnosis can be a label: its system is one of ours, and the code is of its shape."""
+    shape = CODE_SHAPES.get(system)
+    return shape is not None and shape.fullmatch(code) is not None
+
+
 def rare_coding(codings: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
     """The first of these codings (system, code) that names a rare disease."""
     return next((pair for pair in codings if pair[0] in _RARE and CODE_SHAPES[pair[0]].fullmatch(pair[1])), None)

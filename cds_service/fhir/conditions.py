@@ -11,6 +11,7 @@ from msgspec import Raw
 
 from cds_service.domain.codes import CodeTables
 from cds_service.domain.diagnoses import Diagnosis, diagnosis_of, may_mean_pregnancy
+from cds_service.domain.feedback import AHEAD_TOLERANCE
 from cds_service.domain.label import rare_coding
 from cds_service.domain.patient import Condition
 from cds_service.errors import InvalidResource
@@ -93,6 +94,10 @@ class StatedDiagnosis(NamedTuple):
     at: datetime | None = None
     left_out: str | None = None
     recorded: date | None = None
+
+    def said_at(self, now: datetime) -> datetime:
+        """The record's own time of this version, so that versions may come in any order; now where it gives none."""
+        return self.at if self.at is not None and self.at <= now + AHEAD_TOLERANCE else now
 
 
 def read_stated_diagnoses(

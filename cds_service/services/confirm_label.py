@@ -135,20 +135,15 @@ def _row(label: Label, case: ValidatedCase, found: Confirmable) -> CaseRow:
 
 
 def _event(own_id: UUID, kind: Kind, found: Confirmable, received: Received, *, refers_to: UUID) -> Label:
-    actor = received.actor
     return Label(
         id=own_id,
         kind=kind,
         thread=found.thread,
         source=Source.FORM,
-        tenant=actor.tenant,
-        environment=actor.environment,
-        actor=actor.name,
-        author=actor.name,
-        role=actor.role,
+        **received.caller,
+        author=received.actor.name,
         observed_at=received.at,
         stands_at=received.at,
-        received_at=received.at,
         saw_prediction="yes",
         prediction_id=found.subject.id,
         patient_key=found.subject.patient_key,

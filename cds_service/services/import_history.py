@@ -196,7 +196,7 @@ def _facts(label: Label) -> tuple[str | None, bool | None, tuple[str, str] | Non
 
 
 def _new_label(one: _Read, prediction_id: UUID, patient_key: str, before: Label | None, received: Received) -> Label:
-    row, actor = one.row, received.actor
+    row = one.row
     system, code = row.diagnosis or (None, None)
     earlier = None if before is None else str(before.id)
     return Label(
@@ -204,14 +204,10 @@ def _new_label(one: _Read, prediction_id: UUID, patient_key: str, before: Label 
         kind=Kind.LABEL,
         thread=one.thread,
         source=Source.IMPORT,
-        tenant=actor.tenant,
-        environment=actor.environment,
-        actor=actor.name,
+        **received.caller,
         author="",
-        role=actor.role,
         observed_at=row.at,
         stands_at=received.at,
-        received_at=received.at,
         saw_prediction="no",
         prediction_id=prediction_id,
         patient_key=patient_key,

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, time
 from uuid import UUID
 
-from cds_service.domain.feedback import AHEAD_TOLERANCE
 from cds_service.domain.label import Kind, Label, Source
 from cds_service.fhir.conditions import StatedDiagnosis
 from cds_service.services.enter_label import enter_label, label_id
@@ -50,33 +49,23 @@ def label_conditions(
 
 
 def _label(stated: StatedDiagnosis, key: str, received: Received) -> Label:
-    actor = received.actor
     kind = Kind.WITHDRAWAL if stated.is_withdrawn else Kind.LABEL
-    stands_at = _said_at(stated, received.at)
+    stands_at = stated.said_at(received.at)
     thread = label_id(received, "fhir-condition-thread", key, stated.system, stated.code)
     return Label(
         id=label_id(received, "fhir-condition", str(thread), kind.value, stands_at.isoformat()),
         kind=kind,
         thread=f"{Source.FHIR.value}:{thread}",
         source=Source.FHIR,
-        tenant=actor.tenant,
-        environment=actor.environment,
-        actor=actor.name,
+        **received.caller,
         author="",
-        role=actor.role,
         observed_at=_observed_at(stated, received.at),
         stands_at=stands_at,
-        received_at=received.at,
         saw_prediction="unknown",
         patient_key=key,
         code_system=stated.system,
         code=stated.code,
     )
-
-
-def _said_at(stated: StatedDiagnosis, now: datetime) -> datetime:
-    """The record's own time of this version, so that versions may come in any order; now where it gives none."""
-    return stated.at if stated.at is not None and stated.at <= now + AHEAD_TOLERANCE else now
 
 
 def _is_recent(stated: StatedDiagnosis, now: datetime) -> bool:
@@ -85,5 +74,5 @@ def _is_recent(stated: StatedDiagnosis, now: datetime) -> bool:
 
 def _observed_at(stated: StatedDiagnosis, now: datetime) -> datetime:
     """The end of the day it was recorded, no later than it was said: one of an earlier visit stays there."""
-    said_at = _said_at(stated, now)
+    said_at = stated.said_at(now)
     return said_at if stated.recorded is None else min(said_at, datetime.combine(stated.recorded, time.max, UTC))

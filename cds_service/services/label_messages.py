@@ -7,7 +7,7 @@ from datetime import datetime, time
 from typing import TypeVar
 
 from cds_service.domain.feedback import AHEAD_TOLERANCE
-from cds_service.domain.label import CODE_SHAPES, Kind, Label, Source
+from cds_service.domain.label import Kind, Label, Source, is_understood
 from cds_service.hl7.message import Message, Patient, SentDiagnosis
 from cds_service.hl7.site import SiteMap
 from cds_service.hl7.snapshot import identity_from_message
@@ -76,7 +76,7 @@ def _final(
         return []
     said_at = _said_at(message, at, site)
     found = [
-        (sent, next((pair for pair in sent.codings if _is_understood(*pair)), None))
+        (sent, next((pair for pair in sent.codings if is_understood(*pair)), None))
         for sent in patient.diagnoses
         if sent.type == _FINAL and (sent.is_deleted or said_at - _observed_at(sent, said_at, site) <= OLDEST)
     ]
@@ -93,7 +93,6 @@ def _label(
     site: SiteMap,
 ) -> Label:
     system, code = coding
-    actor = received.actor
     kind = Kind.WITHDRAWAL if sent.is_deleted else Kind.LABEL
     thread = label_id(received, "dg1-thread", key, system, code)
     return Label(
@@ -101,24 +100,15 @@ def _label(
         kind=kind,
         thread=f"{Source.DG1.value}:{thread}",
         source=Source.DG1,
-        tenant=actor.tenant,
-        environment=actor.environment,
-        actor=actor.name,
+        **received.caller,
         author=sent.clinician,
-        role=actor.role,
         observed_at=_observed_at(sent, said_at, site),
         stands_at=said_at,
-        received_at=received.at,
         saw_prediction="unknown",
         patient_key=key,
         code_system=system,
         code=code,
     )
-
-
-def _is_understood(system: str, code: str) -> bool:
-    shape = CODE_SHAPES.get(system)
-    return shape is not None and shape.fullmatch(code) is not None
 
 
 def _said_at(message: Message, now: datetime, site: SiteMap) -> datetime:

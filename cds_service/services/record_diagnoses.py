@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import NAMESPACE_OID, uuid5
 
 import msgspec
 
-from cds_service.domain.feedback import AHEAD_TOLERANCE
-from cds_service.domain.label import CODE_SHAPES, Kind, Label, Source
+from cds_service.domain.label import Kind, Label, Source, is_understood
 from cds_service.fhir.conditions import StatedDiagnosis
 from cds_service.services.enter_label import enter_label, label_id
 from cds_service.services.received import Received
@@ -63,14 +61,13 @@ def record_diagnoses(
 
 def is_label(stated: StatedDiagnosis) -> bool:
     """Whether it is a present diagnosis, or one taken back, in a system whose codes are understood."""
-    shape = CODE_SHAPES.get(stated.system)
-    return stated.left_out is None and shape is not None and shape.fullmatch(stated.code) is not None
+    return stated.left_out is None and is_understood(stated.system, stated.code)
 
 
 def _label(transaction: Transaction, stated: StatedDiagnosis, call: DiagnosisCall, received: Received) -> Label:
     actor = received.actor
     kind = Kind.WITHDRAWAL if stated.is_withdrawn else Kind.LABEL
-    stands_at = _stated_at(stated, received.at)
+    stands_at = stated.said_at(received.at)
     patient_key, *earlier = received.keyring.patient_keys(actor.tenant, call.patient_id)
     code = (stated.system, stated.code)
     # A thread begun under another key goes on: a diagnosis is withdrawn where it was written.
@@ -81,21 +78,12 @@ def _label(transaction: Transaction, stated: StatedDiagnosis, call: DiagnosisCal
         kind=kind,
         thread=thread,
         source=Source.CONDITION,
-        tenant=actor.tenant,
-        environment=actor.environment,
-        actor=actor.name,
+        **received.caller,
         author=call.author,
-        role=actor.role,
         observed_at=stands_at,
         stands_at=stands_at,
-        received_at=received.at,
         saw_prediction="unknown",
         patient_key=patient_key,
         code_system=stated.system,
         code=stated.code,
     )
-
-
-def _stated_at(stated: StatedDiagnosis, now: datetime) -> datetime:
-    """The record's own time of this version, so that versions may come in any order; now where it gives none."""
-    return stated.at if stated.at is not None and stated.at <= now + AHEAD_TOLERANCE else now
