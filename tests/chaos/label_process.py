@@ -24,6 +24,7 @@ from tests.databases import SECRET
 from tests.storage.builders import NOW, an_entry
 
 THREADS = 6
+PATIENCE_S = 30.0  # nothing here is about time: a database that is slow because the machine is busy is waited for
 REPEATED = 3  # of what each thread of the run before did first, done again
 
 CONCLUDED = b'{"news2":null,"news2_omitted":"x","risk":null,"risk_omitted":"x","states":[],"would_help":[]}'
@@ -77,6 +78,6 @@ def work_forever(writer: GroupWriter, work: Work, run: int, line: int) -> None:
 
 
 def main(url: str, mode: str, run: str) -> None:
-    writer = GroupWriter(open_engine(url), Keyring(SECRET))
+    writer = GroupWriter(open_engine(url), Keyring(SECRET), deadline_s=PATIENCE_S)
     for line in range(THREADS):
         Thread(target=work_forever, args=(writer, WORK[mode], int(run), line)).start()

@@ -11,6 +11,8 @@ from cds_service.storage.writer import GroupWriter
 from tests.databases import SECRET
 from tests.storage.builders import an_entry
 
+PATIENCE_S = 30.0  # nothing here is about time: a database that is slow because the machine is busy is waited for
+
 
 def submit_forever(writer: GroupWriter, prefix: str) -> None:
     number = 0
@@ -22,7 +24,7 @@ def submit_forever(writer: GroupWriter, prefix: str) -> None:
 
 
 def main(url: str, run: str) -> None:
-    writer = GroupWriter(open_engine(url), Keyring(SECRET))
+    writer = GroupWriter(open_engine(url), Keyring(SECRET), deadline_s=PATIENCE_S)
     threads = [Thread(target=submit_forever, args=(writer, f"{run}-{line}")) for line in range(8)]
     for thread in threads:
         thread.start()
