@@ -18,7 +18,7 @@ from training.contest import Contender, contend, settled
 from training.continued import CONTINUED, continued
 from training.dataset import Dataset, read_dataset
 from training.exported import is_exported, read_exported
-from training.in_service import RECALIBRATED, as_it_is, read_champion
+from training.in_service import RECALIBRATED, Champion, as_it_is, new_to, read_champion
 from training.partition import Parts, partition, require_classes
 from training.risk import tier_params
 from training.scores import Scores
@@ -46,7 +46,7 @@ def run(order: Order, params: Mapping[str, Any], report: Report) -> dict[str, An
             contenders.append(continued(champion, task, parts, own))
         contenders.append(as_it_is(champion, parts, own))
         contenders.append(settled(task, RECALIBRATED, champion.margins, parts, own))
-    winner = _winner(task, contenders, parts)
+    winner = _winner(task, contenders, _unmet(champion, task, parts, own["least_patients"]))
     report(f"publishing {winner.name}")
     return publish(
         order, Comparison(task, parts, mode, tuple(contenders), winner, champion, {**params, "compare": own})
@@ -96,18 +96,27 @@ def _budget(order: Order, params: Mapping[str, Any], family: str) -> Budget:
     return Budget(seconds=params["budget_seconds"] / searches)
 
 
-def _winner(task: Task, contenders: list[Contender], parts: Parts) -> Contender:
+def _unmet(champion: Champion | None, task: Task, parts: Parts, least: int) -> Dataset | None:
+    """Conformal rows that are new to the champion too; None where a class has too few to compare anything on."""
+    if champion is None:
+        return None
+    rows = new_to(champion, parts.conformal)
+    enough = all(len(np.unique(rows.patient[rows.y == k])) >= least for k in range(len(task.classes)))
+    return rows if enough else None
+
+
+def _winner(task: Task, contenders: list[Contender], unmet: Dataset | None) -> Contender:
     """The best of what can be served, by nested cross-validation: the test rows take no part.
 
     What continues the champion stands for all of them. A recalibration has no folds of its own; it wins where its log
-    loss on the conformal rows, new to both, is lower.
+    loss on the `unmet` rows, new to both, is lower, and never without such rows.
     """
     served = {family.name for family in FAMILIES if task.name in family.served}
     best = next((c for c in contenders if c.name == CONTINUED), None) or max(
         (c for c in contenders if c.name in served), key=lambda c: float(np.mean(c.nested))
     )
     again = next((c for c in contenders if c.name == RECALIBRATED), None)
-    if again is None or task.name != "risk" or _loss(again, parts.conformal) >= _loss(best, parts.conformal):
+    if again is None or unmet is None or task.name != "risk" or _loss(again, unmet) >= _loss(best, unmet):
         return best
     return again
 

@@ -41,7 +41,8 @@ class Dataset:
 
     `y` is the number of the class (in task risk 1 = admitted to intensive care), `order` the rank by time, `patient`
     and `site` numbers that mean nothing else, `shown` whether the clinician was shown the prediction, `holdout` whether
-    the patient is kept from training, `weight` what a row counts for in fitting and in every figure.
+    the patient is kept from training, `weight` what a row counts for in fitting and in every figure, `answered_by` the
+    version that was in force when the visit was asked about, empty where none is known.
     """
 
     X: Matrix
@@ -53,6 +54,7 @@ class Dataset:
     shown: NDArray[np.bool_]
     holdout: NDArray[np.bool_]
     weight: NDArray[np.float64]
+    answered_by: NDArray[np.str_]
     sha256: str
     synthetic: bool = False
 
@@ -67,7 +69,7 @@ class Dataset:
         return replace(self, **both)
 
 
-_BY_ROW = ("X", "y", "year", "order", "patient", "site", "shown", "holdout", "weight")
+_BY_ROW = ("X", "y", "year", "order", "patient", "site", "shown", "holdout", "weight", "answered_by")
 
 
 def read_dataset(data_dir: Path) -> Dataset:
@@ -91,8 +93,14 @@ def read_dataset(data_dir: Path) -> Dataset:
         shown=np.zeros(len(year), dtype=np.bool_),
         holdout=np.zeros(len(year), dtype=np.bool_),
         weight=np.ones(len(year)),
+        answered_by=np.full(len(year), ""),
         sha256=hashlib.sha256(packed).hexdigest(),
     ).rows(raw["age"] >= ADULT_YEARS)
+
+
+def survey_sha256(data_dir: Path) -> str:
+    """SHA-256 of the survey file."""
+    return hashlib.sha256((data_dir / DATA_FILE).read_bytes()).hexdigest()
 
 
 def columns_from_survey(raw: dict[str, NDArray[np.float64]]) -> Columns:

@@ -18,6 +18,7 @@ from training.dataset import Dataset
 from training.explained import explanation
 from training.figures import Curves, Draws, class_curves, confusion, draws_of, overall_curves, with_interval
 from training.groups import groups_of
+from training.in_service import new_to
 
 FORMAT = 1
 # Differences to the winner that are told, each the mean of the judged classes.
@@ -38,6 +39,7 @@ def evaluation_of(found: Comparison) -> dict[str, Any]:
         "winner": found.winner.name,
         "champion": found.champion.version if found.champion else None,
         "synthetic": test.synthetic,
+        "recalibration": _recalibration(found),
         "rows": {name: _counts(found, part) for name, part in zip(_PARTS, found.parts, strict=True)},
         "leaderboard": sorted(_lines(found, curves), key=lambda line: -(line["nested"] or {"mean": 0})["mean"]),
         "outside_service": _better_but_not_served(found, curves),
@@ -60,6 +62,13 @@ def _counts(found: Comparison, part: Dataset) -> dict[str, Any]:
         "patients": len(np.unique(part.patient)),
         "by_class": dict(zip(found.task.classes, by_class, strict=True)),
     }
+
+
+def _recalibration(found: Comparison) -> dict[str, int] | None:
+    """On how many conformal rows, new to the model in service, its recalibration was compared; None without one."""
+    if found.champion is None or found.task.name != "risk":
+        return None
+    return {"conformal": len(found.parts.conformal.y), "new": len(new_to(found.champion, found.parts.conformal).y)}
 
 
 def _lines(found: Comparison, curves: Mapping[str, Mapping[str, Curves]]) -> Iterator[dict[str, Any]]:

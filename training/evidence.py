@@ -18,6 +18,7 @@ class Facts:
     `onnx_gap` and `shap_gap` are the largest differences between the trained model and what is served, in log-odds;
     `shap_gap` is None for a model that is not explained by tables. `golden_failures` names made-up patients that were
     ordered wrongly, `forbidden_columns` columns a dataset may not hold, `card_missing` sections the model card lacks.
+    `tiers` are AUROC and average precision of each tier of a risk model on the survey's test years, else empty.
     """
 
     shared_patients: int
@@ -29,6 +30,7 @@ class Facts:
     forbidden_columns: tuple[str, ...]
     latency_ms: float
     card_missing: tuple[str, ...]
+    tiers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,9 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from cds_service.domain.features import FEATURES, Matrix
+from cds_service.inference.tiers import TIERS, tier_of_rows
 from training.comparison import Comparison
+from training.in_service import Champion
 from training.scores import Scores
 from training.search import sample_of
 
@@ -23,7 +25,7 @@ def explanation(found: Comparison) -> dict[str, Any]:
     Means of many patients, never one patient's.
     """
     X = sample_of(found.parts.test, _ROWS, seed=0).X
-    contributions = contributions_of(found.winner.model, X) if found.winner.model else None
+    contributions = _contributions(found, X)
     if contributions is None:
         return {}
     return {
@@ -33,6 +35,24 @@ def explanation(found: Comparison) -> dict[str, Any]:
         }
         for k in found.task.judged
     }
+
+
+def _contributions(found: Comparison, X: Matrix) -> NDArray[np.float64] | None:
+    if found.winner.model is not None:
+        return contributions_of(found.winner.model, X)
+    return None if found.champion is None or found.task.name != "risk" else _of_champion(found.champion, X)
+
+
+def _of_champion(champion: Champion, X: Matrix) -> NDArray[np.float64]:
+    """Of the trees in service, whose calibration alone is new: each row's by the tier that answers for it."""
+    contributions = np.zeros((len(X), 1, len(FEATURES)))
+    tier = tier_of_rows(X)
+    for name in np.unique(tier):
+        rows, width = tier == name, len(TIERS[name])
+        booster = xgb.Booster(model_file=bytearray(champion.artifact.files[f"{name}.ubj"]))
+        told = booster.predict(xgb.DMatrix(np.ascontiguousarray(X[rows, :width])), pred_contribs=True)
+        contributions[rows, 0, :width] = told[:, :-1]
+    return contributions
 
 
 def contributions_of(model: Any, X: Matrix) -> NDArray[np.float64] | None:

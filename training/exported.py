@@ -43,6 +43,7 @@ def read_exported(directory: Path, task: Task) -> Dataset:
         shown=columns["shown"].astype(bool),
         holdout=columns["holdout"].astype(bool),
         weight=columns["weight"].astype(np.float64),
+        answered_by=_texts(columns.get("model_version"), len(y)),
         sha256=manifest["rows_sha256"],
         synthetic=bool(columns["synthetic"][known].any()),
     )
@@ -67,9 +68,23 @@ def _as_they_come(keys: NDArray[np.int64]) -> NDArray[np.int64]:
     return found
 
 
+def forbidden_columns(directory: Path) -> tuple[str, ...]:
+    """Columns of the dataset's file that no dataset may hold."""
+    return tuple(_unknown(set(pq.read_schema(directory / ROWS_FILE).names)))
+
+
+def rows_sha256(directory: Path) -> str:
+    """SHA-256 of the dataset's rows as they lie there."""
+    return hashlib.sha256((directory / ROWS_FILE).read_bytes()).hexdigest()
+
+
+def _unknown(found: set[str]) -> list[str]:
+    return sorted(found - set(COLUMNS))
+
+
 def _require_columns(found: set[str], task: Task, where: str) -> None:
     """Refuse a column outside the allowed list (it could name a patient), and the lack of one that is needed."""
-    unknown, absent = sorted(found - set(COLUMNS)), sorted({*_NEEDED, TASKS[task.name]} - found)
+    unknown, absent = _unknown(found), sorted({*_NEEDED, TASKS[task.name]} - found)
     if unknown:
         raise ConfigurationError(f"holds columns no dataset may hold: {', '.join(unknown)}", where=where)
     if absent:
@@ -79,14 +94,14 @@ def _require_columns(found: set[str], task: Task, where: str) -> None:
 def _manifest(directory: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((directory / MANIFEST_FILE).read_bytes())
-        packed = (directory / ROWS_FILE).read_bytes()
+        found = rows_sha256(directory)
     except (OSError, ValueError) as problem:
         raise ConfigurationError("holds no dataset that can be read", where=str(directory)) from problem
     if (manifest.get("format"), manifest.get("features_version")) != (FORMAT, FEATURES_VERSION):
         raise ConfigurationError(
             f"is not of format {FORMAT} with features {FEATURES_VERSION}: export it anew", where=str(directory)
         )
-    if hashlib.sha256(packed).hexdigest() != manifest.get("rows_sha256"):
+    if found != manifest.get("rows_sha256"):
         raise ConfigurationError("was changed after the export (its SHA-256 differs)", where=str(directory / ROWS_FILE))
     return manifest
 
@@ -100,6 +115,11 @@ def _outcome(columns: dict[str, NDArray[Any]], task: Task) -> tuple[NDArray[np.i
     number = {name: k for k, name in enumerate(task.classes)}
     y = np.array([number.get(name, -1) for name in columns["category"]], dtype=np.int8)
     return y, y >= 0
+
+
+def _texts(found: NDArray[Any] | None, n: int) -> NDArray[np.str_]:
+    """Empty where there is none."""
+    return np.full(n, "") if found is None else np.array([text or "" for text in found], dtype=np.str_)
 
 
 def _numbers(texts: NDArray[Any]) -> NDArray[np.int64]:

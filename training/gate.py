@@ -159,12 +159,28 @@ def _calling(_: Evidence, statistics: Statistics, bounds: Bounds) -> list[Check]
 _NAMES = {"recall": "recall", "average_precision": "average-precision"}
 
 
-def _subgroups(_: Evidence, statistics: Statistics, bounds: Bounds) -> list[Check]:
-    loss, least = bounds["subgroup"]["auroc"], bounds["subgroup"]["patients"]
+def _subgroups(evidence: Evidence, statistics: Statistics, bounds: Bounds) -> list[Check]:
+    """Against the model in service; the first model of a task against a limit of its own."""
+    least = bounds["subgroup"]["patients"]
+    if evidence.champion is None:
+        check, limit, against = "subgroup-floor", bounds["subgroup"]["floor"][evidence.task], "the first of its task"
+    else:
+        check, limit, against = "subgroup", -bounds["subgroup"]["auroc"], "against the model in service"
     return [
-        _open(f"subgroup:{group}={value}:{name}", found["high"] >= -loss, found, -loss, "against the model in service")
+        _open(f"{check}:{group}={value}:{name}", found["high"] >= limit, found, limit, against)
         for (group, value, name), found in statistics.subgroups.items()
         if found["patients"] >= least
+    ]
+
+
+def _tiers(evidence: Evidence, _: Statistics, bounds: Bounds) -> list[Check]:
+    """On the survey: no tier of a risk model ranks worse than what was asked of the first one."""
+    return [
+        _open(
+            f"floor-{metric}:{tier}", value >= (least := bounds["tiers"][tier][metric]), value, least, "on the survey"
+        )
+        for tier, figures in evidence.facts.tiers.items()
+        for metric, value in figures.items()
     ]
 
 
@@ -196,7 +212,7 @@ _Step = Callable[[Evidence, Statistics, Bounds], list[Check]]
 _STAGES: tuple[tuple[_Step, ...], ...] = (
     (_facts,),
     (_enough,),
-    (_calibration, _against_champion, _against_baseline, _calling, _subgroups, _labels, _service),
+    (_calibration, _against_champion, _against_baseline, _calling, _subgroups, _tiers, _labels, _service),
 )
 
 

@@ -24,9 +24,10 @@ STEEPEST = 20.0
 class Statistics:
     """By judged class: patients, calibration of the challenger, differences to others, the champion's own AUROC.
 
-    `subgroups` is by group, value and class. Each figure has `value`, `low` and `high`. `calling` is by class: recall
-    and average precision over what chance gives; `macro_f1` is the gain over the best simple score. Both are of classes
-    that exclude one another, of which the likeliest is called; `of` is the figure itself.
+    `subgroups` is by group, value and class: a difference to the champion, without one the AUROC. Each figure has
+    `value`, `low` and `high`. `calling` is by class: recall and average precision over what chance gives; `macro_f1` is
+    the gain over the best simple score. Both are of classes that exclude one another, of which the likeliest is called;
+    `of` is the figure itself.
     """
 
     patients: Mapping[str, int]
@@ -56,16 +57,16 @@ def gather(evidence: Evidence, *, draws: int, seed: int) -> Statistics:
             champions[name] = _figure(theirs["auroc"])
         if evidence.baseline is not None:
             to_baseline[name] = _figure(ours["auroc"] - _curve("auroc", truth, evidence.baseline[:, k], weights))
-    subgroups = {} if evidence.champion is None else _by_group(evidence, evidence.champion, weights)
     excluding = len(evidence.judged) > 1
     return Statistics(
-        patients, calibration, to_champion, to_baseline, champions, subgroups,
+        patients, calibration, to_champion, to_baseline, champions, _by_group(evidence, weights),
         calling=_calling(evidence, precision, weights) if excluding else {},
         macro_f1=_macro_f1_gain(evidence, weights) if excluding else None,
     )  # fmt: skip
 
 
-def _by_group(evidence: Evidence, champion: Floats, weights: Floats) -> dict[tuple[str, str, str], Figure]:
+def _by_group(evidence: Evidence, weights: Floats) -> dict[tuple[str, str, str], Figure]:
+    """AUROC against the champion's where there is one, else as it is."""
     found: dict[tuple[str, str, str], Figure] = {}
     for group, values in evidence.groups.items():
         for value in np.unique(values):
@@ -73,9 +74,10 @@ def _by_group(evidence: Evidence, champion: Floats, weights: Floats) -> dict[tup
             for k, name in enumerate(evidence.judged):
                 truth, taken = evidence.truth[rows, k], weights[:, rows]
                 ours = _curve("auroc", truth, evidence.challenger[rows, k], taken)
-                theirs = _curve("auroc", truth, champion[rows, k], taken)
+                if evidence.champion is not None:
+                    ours = ours - _curve("auroc", truth, evidence.champion[rows, k], taken)
                 patients = len(np.unique(evidence.patient[rows][truth]))
-                found[group, str(value), name] = {"patients": patients, **_figure(ours - theirs)}
+                found[group, str(value), name] = {"patients": patients, **_figure(ours)}
     return found
 
 

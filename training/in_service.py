@@ -14,6 +14,7 @@ from cds_service.inference.artifact import Artifact, open_artifact
 from cds_service.inference.predictor import Predictor
 from training.conformal import thresholds
 from training.contest import Contender
+from training.dataset import Dataset
 from training.partition import Parts
 from training.scores import Calibration, Scores, log_probabilities
 from training.state import run_graph
@@ -42,6 +43,11 @@ def read_champion(directory: Path, task: Task) -> Champion:
     artifact = open_artifact(directory.parents[1], task.name, directory.name)
     margins = _risk_margins(artifact) if task.name == "risk" else _state_margins(artifact)
     return Champion(artifact, margins, _approved(artifact.json("evaluation.json"), task))
+
+
+def new_to(champion: Champion, rows: Dataset) -> Dataset:
+    """The rows the champion itself answered as they came: it was there before them and never learned them."""
+    return rows.rows(rows.answered_by == champion.version)
 
 
 def as_it_is(champion: Champion, parts: Parts, params: Mapping[str, Any]) -> Contender:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from cds_service.domain.features import FEATURES
@@ -17,7 +20,10 @@ from cds_service.inference.predictor import load_predictor
 from tests.published import reseal
 from tests.training.labelled import order, quick_params, risk_columns, state_columns, write_dataset
 from training.candidates import FAMILIES
+from training.challenger import publish
 from training.compare import run
+from training.comparison import Comparison, Order
+from training.facts import facts_of, is_whole
 from training.gate import YES
 from training.reproduce import reproduce
 from training.scores import Calibration
@@ -31,11 +37,20 @@ def quiet(text: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def state_version(tmp_path_factory) -> Path:
+def state_run(tmp_path_factory) -> tuple[Order, Comparison]:
+    """What was asked and what was found, as it is handed on to be published."""
     root = tmp_path_factory.mktemp("state")
-    out = root / "models" / "state" / "1.0.0"
-    run(order(write_dataset(root / "data", state_columns()), out, at="2026-11-21T10:00:00Z"), quick_params(), quiet)
-    return out
+    asked = order(
+        write_dataset(root / "data", state_columns()), root / "models" / "state" / "1.0.0", at="2026-11-21T10:00:00Z"
+    )
+    with patch("training.compare.publish", wraps=publish) as published:
+        run(asked, quick_params(), quiet)
+    return published.call_args.args
+
+
+@pytest.fixture(scope="module")
+def state_version(state_run) -> Path:
+    return state_run[0].out
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +123,57 @@ def test_what_a_comparison_writes_is_whole_in_the_eyes_of_the_gate(state_version
         assert found["passed"], found
 
 
+def changed_rows(asked, found, tmp_path):
+    data = write_dataset(tmp_path / "data", state_columns(seed=4))
+    return replace(asked, data=data), found
+
+
+def a_name_among_the_columns(asked, found, tmp_path):
+    data = Path(shutil.copytree(asked.data, tmp_path / "data"))
+    table = pq.read_table(data / "rows.parquet")
+    pq.write_table(table.append_column("name", table["row"]), data / "rows.parquet")
+    return replace(asked, data=data), found
+
+
+def two_hospitals(asked, found, tmp_path):
+    site = (np.nan_to_num(found.parts.fit.X[:, 0]) > 50).astype(np.int64)
+    parts = replace(found.parts, fit=replace(found.parts.fit, site=site))
+    return asked, replace(found, parts=parts)
+
+
+def the_same_patients(asked, found, tmp_path):
+    return asked, replace(found, parts=replace(found.parts, test=found.parts.fit))
+
+
+@pytest.mark.parametrize(
+    ("harm", "fact", "sound", "harmed"),
+    [
+        (changed_rows, "digest_matches", True, False),
+        (a_name_among_the_columns, "forbidden_columns", (), ("name",)),
+        (two_hospitals, "pooled_sources", False, True),
+        (the_same_patients, "shared_patients", 0, None),
+    ],
+)
+def test_facts_are_looked_at_and_not_assumed(state_run, tmp_path, harm, fact, sound, harmed):
+    answer = lambda X: np.full((len(X), 5), 0.2)  # noqa: E731
+
+    before, after = (
+        getattr(facts_of(*given, state_run[0].out, answer), fact) for given in (state_run, harm(*state_run, tmp_path))
+    )
+
+    assert before == sound
+    assert after == harmed if harmed is not None else after > 0
+
+
+def test_an_artifact_with_a_changed_file_is_not_whole(state_version, tmp_path):
+    later = Path(shutil.copytree(state_version, tmp_path / "models" / "state" / state_version.name))
+    assert is_whole(later)
+
+    (later / "card.md").write_text("another card")
+
+    assert not is_whole(later)
+
+
 def test_small_classes_are_judged_by_rows_left_out_of_folds(state_version):
     checks = {found["name"]: found for found in read(state_version, "gate.json")["checks"]}
 
@@ -117,8 +183,10 @@ def test_small_classes_are_judged_by_rows_left_out_of_folds(state_version):
 
 def test_few_labels_of_a_rare_outcome_are_not_enough_evidence(tmp_path):
     data = write_dataset(tmp_path / "data", risk_columns(n=1500, prevalence=0.02))
+    boosted = [family for family in FAMILIES if family.bare or family.name == "XGBoost"]  # the rows are the same
 
-    verdict = run(order(data, tmp_path / "models" / "risk" / "1.1.0"), quick_params(), quiet)
+    with patch("training.compare.FAMILIES", boosted):
+        verdict = run(order(data, tmp_path / "models" / "risk" / "1.1.0"), quick_params(), quiet)
 
     assert verdict["verdict"] != YES
     assert not next(check for check in verdict["checks"] if check["name"] == "evidence:icu")["passed"]

@@ -12,7 +12,9 @@ import pytest
 from cds_service.inference.predictor import Predictor, load_predictor
 from training.dataset import DATA_FILE, read_dataset
 from training.evaluate import tier_probabilities
+from training.facts import tier_figures
 from training.fit import booster_margins, fit_booster
+from training.gate import read_bounds
 from training.metrics import METRICS, workload
 from training.params import read_params
 from training.risk import tier_params
@@ -74,6 +76,16 @@ def test_floors_are_met_by_the_artifact(predictor, split, tier):
 
     assert found >= (max(FLOORS[tier][::2]), 0)
     assert found[1] >= max(FLOORS[tier][1::2])
+
+
+@needs_data
+def test_the_gate_holds_later_versions_to_the_same_floors_on_the_same_rows(predictor, split):
+    asked = {tier: {"auroc": found[0], "average_precision": found[1]} for tier, found in FLOORS.items()}
+
+    found = tier_figures(predictor.card_path.parent, split.test)
+
+    assert read_bounds()["tiers"] == asked
+    assert all(found[tier][metric] >= floor for tier, floors in asked.items() for metric, floor in floors.items())
 
 
 @needs_data

@@ -157,6 +157,31 @@ def test_a_loss_in_one_subgroup_is_found_behind_a_gain_in_all() -> None:
     assert "subgroup:sex=male:icu" not in _failed(verdict)
 
 
+def test_a_first_model_that_is_blind_in_one_subgroup_is_refused_by_a_limit_of_its_own() -> None:
+    whole = evidence()
+    for group in ("sex", "age", "site"):
+        one = np.random.default_rng(9).random(4000) < 0.3
+        blind = np.where(one[:, None], np.random.default_rng(0).permutation(whole.challenger), whole.challenger)
+        groups = {group: np.where(one, "this", "the others")}
+        verdict = judge(evidence(challenger=blind, champion=None, champion_auroc={}, groups=groups), BOUNDS, ABOUT)
+        assert f"subgroup-floor:{group}=this:icu" in _failed(verdict)
+        assert f"subgroup-floor:{group}=the others:icu" not in _failed(verdict)
+
+
+TIERS = {name: dict(floors) for name, floors in BOUNDS["tiers"].items()}
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("metric", ["auroc", "average_precision"])
+def test_no_tier_falls_below_what_was_asked_of_the_first_risk_model(tier: str, metric: str) -> None:
+    assert judge(evidence(facts=replace(SOUND, tiers=TIERS)), BOUNDS, ABOUT)["verdict"] == "yes"
+    lower = TIERS | {tier: TIERS[tier] | {metric: TIERS[tier][metric] - 1e-6}}
+
+    verdict = judge(evidence(facts=replace(SOUND, tiers=lower)), BOUNDS, ABOUT)
+
+    assert (verdict["verdict"], _failed(verdict)) == ("no", {f"floor-{metric}:{tier}"})
+
+
 def test_labels_the_model_in_service_disagrees_with_are_asked_about_first() -> None:
     whole = evidence()
     turned = np.random.default_rng(1).random(whole.truth.shape) < 0.5
@@ -170,6 +195,7 @@ def test_the_first_model_of_a_task_is_held_to_floors_and_simple_scores_alone() -
     names = {check["name"].partition(":")[0] for check in verdict["checks"]}
     assert verdict["verdict"] == "yes"
     assert not names & {"non-inferior-auroc", "non-inferior-average_precision", "subgroup", "labels-agree"}
+    assert "subgroup-floor" in names
 
 
 def five_states(**changed: Any) -> Evidence:

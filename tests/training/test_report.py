@@ -54,6 +54,7 @@ def an_evaluation() -> dict:
         "winner": "XGBoost",
         "champion": None,
         "synthetic": True,
+        "recalibration": {"conformal": 20, "new": 12},
         "rows": dict.fromkeys(("fit", "calibration", "conformal", "test"), part),
         "leaderboard": [a_line("XGBoost", served=True), a_line("<b>MLP</b>", served=False)],
         "outside_service": ["<b>MLP</b>"],

@@ -85,7 +85,8 @@ def _sections(evaluation: Document, times: Document, verdict: Document) -> Itera
         "Every family on the same rows, folds and seed. Nested: mean of AUROC + AUC-PR in outer folds, where every "
         "choice was made anew; it alone chooses. The other figures are of the test rows, mean of the judged classes, "
         "with 95 % intervals by patient. E/O: expected over observed. Kept: feature steps, arm, tuning."
-        + _outside(evaluation),
+        + _outside(evaluation)
+        + _recalibration(evaluation),
         tables.leaderboard(lines) + _figures(*compared),
     )
     yield _section(
@@ -134,7 +135,7 @@ def _about_inputs(evaluation: Document) -> Iterator[str]:
         "Data",
         "Left: rank correlations of the inputs. Right: what more rows would bring; nothing was chosen from it."
         if evaluation["learning_curve"]
-        else "Rank correlations of the inputs.",
+        else "Rank correlations of the inputs. No learning curve: nothing was fitted anew but a calibration.",
         _figures(
             ("Correlations", matrices.correlations(evaluation["correlations"], evaluation["features"])),
             *_learning(evaluation["learning_curve"]),
@@ -168,6 +169,17 @@ def _key(charts: Document) -> str:
 def _outside(evaluation: Document) -> str:
     better = evaluation["outside_service"]
     return f" Better beyond chance, but not run by the service: {', '.join(better)}." if better else ""
+
+
+def _recalibration(evaluation: Document) -> str:
+    """Whether the model in service with its calibration fitted anew could win at all."""
+    found = evaluation["recalibration"]
+    if found is None:
+        return ""
+    return (
+        f" The model in service, recalibrated, is compared with the best family on the {found['new']} of "
+        f"{found['conformal']} conformal rows that it answered as they came and so never learned; it wins on no others."
+    )
 
 
 def _subgroups(evaluation: Document) -> str:
