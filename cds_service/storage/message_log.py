@@ -121,10 +121,10 @@ class MessageLog:
     @staticmethod
     def _stale(transaction: Transaction, entry: MessageEntry, rows: _Rows) -> list[AuditEvent]:
         """Append to the predictions that rest on what was taken back, and say so."""
-        at = entry.received_at
-        stale = mark_stale(transaction, rows.taken_back, at=at)
+        at, environment = entry.received_at, entry.environment
+        stale = mark_stale(transaction, rows.taken_back, environment=environment, at=at)
         stale += mark_overtaken(transaction, entry.id, at=at)
-        stale += mark_regrouped(transaction, rows.regrouped, message_id=entry.id, at=at)
+        stale += mark_regrouped(transaction, rows.regrouped, environment=environment, message_id=entry.id, at=at)
         return [_event(entry, "prediction-stale", one, {}, "prediction") for one in stale]
 
     def _write(self, cursor: DBAPICursor, several: Sequence[_Rows]) -> None:

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, exists, literal, select
+from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, case, exists, literal, or_, select
 
 from cds_service.domain.latest import Arrived, overtaken_by
 from cds_service.storage.change import Transaction, add_missing
 from cds_service.storage.reading_log import MOST_READ, TAKES_BACK, PatientEvent, crossed_from_row
 from cds_service.storage.statements import insert_into
-from cds_service.storage.tables import prediction_events, prediction_readings, readings
+from cds_service.storage.tables import patient_events, prediction_events, prediction_readings, readings
 
 # Chosen by us: a null takes back what is older, and no card shows vital signs of yesterday.
 _LOOKED_BACK = timedelta(days=1)
@@ -22,15 +22,19 @@ _LOOKED_BACK = timedelta(days=1)
 MOST_COMPARED = 10_000
 
 
-def mark_stale(transaction: Transaction, taken_back: Iterable[tuple[str, Arrived]], *, at: datetime) -> list[UUID]:
+def mark_stale(
+    transaction: Transaction, taken_back: Iterable[tuple[str, Arrived]], *, environment: str, at: datetime
+) -> list[UUID]:
     """Append a "stale" event to every prediction that rests on a value these statements take back or change.
 
-    One that has such an event already is left as it is: it does not become more so.
+    The value may have come under a record that ever had to do with the patient's. A prediction that has such an event
+    already is left as it is: it does not become more so.
     """
     found: list[UUID] = []
     for key, one in taken_back:
         is_same = and_(
-            readings.c.patient_key == key,
+            readings.c.patient_key.in_(_records_about(key)),
+            readings.c.environment == environment,
             readings.c.name == one.name,
             _is_meant(one),
             readings.c.sender == one.sender,
@@ -89,13 +93,24 @@ def _taking_back(rows: Sequence[Any], since: datetime) -> Select[Any]:
 
 
 def mark_regrouped(
-    transaction: Transaction, events: Iterable[PatientEvent], *, message_id: UUID, at: datetime
+    transaction: Transaction, events: Iterable[PatientEvent], *, environment: str, message_id: UUID, at: datetime
 ) -> list[UUID]:
     """Append a "stale" event to predictions that rest on readings of records that were joined, moved or parted."""
     keys = {key for one in events if one.other_key is not None for key in (one.key, one.other_key)}
     if not keys:
         return []
-    return _append(transaction, _RESTED.where(readings.c.patient_key.in_(keys)), message_id, at)
+    is_theirs = and_(readings.c.patient_key.in_(keys), readings.c.environment == environment)
+    return _append(transaction, _RESTED.where(is_theirs), message_id, at)
+
+
+def _records_about(key: str) -> Select[Any]:
+    """The record itself and all that went into it or were linked with it, over whatever records in between."""
+    event = patient_events.c
+    about = select(literal(key, event.patient_key.type).label("key")).cte("about", recursive=True)
+    other = case((event.patient_key == about.c.key, event.other_key), else_=event.patient_key)
+    near = or_(event.patient_key == about.c.key, event.other_key == about.c.key)
+    about = about.union(select(other).where(near, event.other_key.is_not(None)))
+    return select(about.c.key)
 
 
 def _is_meant(one: Arrived) -> ColumnElement[bool]:

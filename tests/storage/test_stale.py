@@ -15,7 +15,7 @@ from cds_service.domain.latest import Arrived
 from cds_service.storage import stale
 from cds_service.storage.reading_log import crossed_from_row
 from cds_service.storage.stale import mark_overtaken, mark_stale
-from cds_service.storage.tables import prediction_events, prediction_readings, readings
+from cds_service.storage.tables import patient_events, prediction_events, prediction_readings, readings
 from tests.storage.builders import NOW
 
 KEY, SENDER = "a" * 32, "MONITOR|ED"
@@ -121,10 +121,46 @@ def test_a_null_marks_what_rests_on_a_day_in_one_statement_and_the_next_null_not
         connection.execute(insert(prediction_readings), rested)
         sent.clear()
 
-        first = mark_stale(connection, [(KEY, a_null())], at=NOW)
+        first = mark_stale(connection, [(KEY, a_null())], environment="production", at=NOW)
         assert sorted(first) == sorted([*by_message, *by_card])
         assert len(sent) == 1
 
-        assert mark_stale(connection, [(KEY, a_null()), (KEY, a_null(minutes=1))], at=NOW) == []
+        nulls = [(KEY, a_null()), (KEY, a_null(minutes=1))]
+        assert mark_stale(connection, nulls, environment="production", at=NOW) == []
         assert len(sent) == 3
         assert connection.execute(select(func.count()).select_from(prediction_events)).scalar_one() == 60
+
+
+@pytest.mark.parametrize(
+    ("went", "environment", "is_marked"),
+    [
+        ([("b", "merged", "a")], "production", True),
+        ([("b", "merged", "c"), ("c", "merged", "a")], "production", True),
+        ([("a", "linked", "b"), ("b", "linked", "a")], "production", True),
+        ([("c", "merged", "a")], "production", False),
+        ([("b", "merged", "a")], "test", False),
+    ],
+    ids=["merged", "merged over another", "linked", "another record", "another environment"],
+)
+def test_what_is_taken_back_under_a_joined_record_is_marked_where_it_came_before(
+    engine: Engine, went: list[tuple[str, str, str]], environment: str, is_marked: bool
+) -> None:
+    prediction = uuid4()
+    events = [
+        {
+            "message_id": uuid4(),
+            "number": 0,
+            "tenant": "north",
+            "environment": environment,
+            "patient_key": key * 32,
+            "kind": kind,
+            "other_key": other * 32,
+            "received_at": NOW,
+        }
+        for key, kind, other in went
+    ]
+    with storing(engine, row(uuid4(), patient_key="b" * 32, prediction_id=prediction)) as (connection, _):
+        connection.execute(insert(patient_events), events)
+        marked = mark_stale(connection, [(KEY, a_null())], environment=environment, at=NOW)
+
+    assert marked == ([prediction] if is_marked else [])
