@@ -5,10 +5,19 @@ from __future__ import annotations
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as extension
 
 from cds_service.domain.features import Matrix
 from cds_service.errors import ConfigurationError, Unavailable
 from cds_service.inference.artifact import Artifact
+
+# What ONNX Runtime raises of a graph or its inputs: the errors of its C extension, which have no class in common but
+# Exception, and those a C++ extension has others turned into.
+_FAILURES: tuple[type[Exception], ...] = (
+    RuntimeError,
+    ValueError,
+    *(kind for kind in vars(extension).values() if isinstance(kind, type) and issubclass(kind, Exception)),
+)
 
 
 def open_session(artifact: Artifact, name: str, n_columns: int) -> ort.InferenceSession:
@@ -18,7 +27,7 @@ def open_session(artifact: Artifact, name: str, n_columns: int) -> ort.Inference
     options.log_severity_level = 3
     try:
         session = ort.InferenceSession(artifact.files[name], options, providers=["CPUExecutionProvider"])
-    except Exception as problem:  # onnxruntime raises bare subclasses of Exception of its C extension
+    except _FAILURES as problem:
         raise ConfigurationError(
             "is not a graph ONNX Runtime can run", where=f"{artifact.directory}/{name}"
         ) from problem
@@ -31,6 +40,6 @@ def run_session(session: ort.InferenceSession, output: str, matrix: Matrix) -> N
     """One output of the graph for the rows of its input `x`, shape (n, m); Unavailable when the model fails."""
     try:
         found: NDArray[np.float32] = session.run([output], {"x": np.ascontiguousarray(matrix)})[0]
-    except Exception as problem:  # onnxruntime raises bare subclasses of Exception of its C extension
+    except _FAILURES as problem:
         raise Unavailable(f"the model failed: {type(problem).__name__}", where="model") from problem
     return found

@@ -179,7 +179,9 @@ class Connection:
     async def _run(self, work: Callable[[], Answers | Later[Answers]]) -> Answers:
         try:
             return await self._threads.run(work)
-        except Exception as error:  # whatever failed: this sender is not answered and sends again, others go on
+        # Not narrower: reading, scoring and storing are behind it, and a fault in any of them must cost this sender
+        # its answer, so that it sends again, and no other sender theirs.
+        except Exception as error:
             metrics.messages("failed").inc()
             name = type(error).__name__
             log.error("mllp_handler_failed", peer=self._stream.sender.name, exception=name, frames=logs.frames(error))

@@ -171,9 +171,9 @@ class ThreadPool:
                 self._begun.append((monotonic() + found.most_s, job))
                 return
             job.outcome = lambda: found
-        except Exception as error:
+        except Exception as error:  # any: it is not handled here but raised again where the work is waited for
             job.outcome = _raiser(error)
-        except BaseException as error:
+        except BaseException as error:  # any: SystemExit, say, ends a thread, but raised in the loop it would end that
             job.outcome = _raiser(RuntimeError(f"{type(error).__name__} in a thread"))
         job.has_ended = True
 
