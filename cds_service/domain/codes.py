@@ -81,8 +81,10 @@ def is_palliative(system: str, code: str) -> bool:
 
 def normalised(text: str) -> list[str]:
     """Lower-case words of a text without accents or punctuation, as the phrase tables spell them."""
-    plain = unicodedata.normalize("NFKD", text.lower())
-    return _NOT_A_WORD.sub(" ", "".join(c for c in plain if not unicodedata.combining(c))).split()
+    plain = text.lower()
+    if not plain.isascii():
+        plain = "".join(c for c in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(c))
+    return _NOT_A_WORD.sub(" ", plain).split()
 
 
 def _coded_complaint(tables: CodeTables, system: str, code: str) -> str | None:

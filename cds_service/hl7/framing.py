@@ -70,8 +70,9 @@ class Deframer:
         while at < len(data) and not self._is_over:
             mark = _START_OR_END.search(data, at)
             stop = mark.start() if mark else len(data)
-            piece = data[at:stop]
-            yield from self._pass_over(piece) if self._frame is None else self._take(piece)
+            if stop > at:
+                piece = data[at:stop]
+                yield from self._pass_over(piece) if self._frame is None else self._take(piece)
             if mark and not self._is_over:
                 yield from self._start_of_frame() if mark[0] == START else self._end_of_frame()
             at = stop + 1

@@ -69,7 +69,7 @@ class Context(NamedTuple):
     def within(self, order: Segment | None) -> Context:
         """The same, for the observations of this order."""
         order_id = "" if order is None else bounded(order.part(3) or order.part(2), MAX_SOURCE)
-        return self._replace(order=order, order_id=order_id, standings={})
+        return Context(self.site, self.zone, self.unverified_is_final, self.message_time, {}, order, order_id)
 
 
 class Standing(NamedTuple):

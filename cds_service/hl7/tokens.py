@@ -87,7 +87,9 @@ def tokenize(raw: bytes, syntax: Syntax, *, declared: str) -> Tokens:
         raise InvalidMessage("holds NUL or a frame character", where="MSH", code=102)
     decoded = decode(raw, declared)
     remarks = set(decoded.remarks)
-    tokens = _segments(_lines(decoded.text, remarks), syntax._replace(encoding=decoded.encoding), remarks)
+    if decoded.encoding != syntax.encoding:
+        syntax = syntax._replace(encoding=decoded.encoding)
+    tokens = _segments(_lines(decoded.text, remarks), syntax, remarks)
     if any(segment.id == "MSH" for segment in tokens.segments[1:]):
         raise InvalidMessage("two messages in one; send each by itself", where="MSH[2]", code=100)
     tokens.segments[0].fields.insert(1, syntax.field)

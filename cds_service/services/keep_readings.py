@@ -45,16 +45,19 @@ def brought_by(
     message: Message, made: Sequence[Assessed], *, tenant: str, keyring: Keyring, message_id: UUID, at: datetime
 ) -> Brought:
     """The rows a message leaves of its patients; nothing of one whose identifier no system stands behind."""
-    numbers = {one.entry.hook_instance: one.entry.id for one in made}
+    scored = {one.entry.hook_instance: one for one in made}
     kept: list[PatientEntry] = []
     counted = 0
     for number, patient in enumerate(message.patients):
-        identity = identity_from_message(patient, at=at)
+        of_patient = scored.get(f"{message_id}:{number}")
+        if of_patient is None:
+            identity, prediction_id = identity_from_message(patient, at=at), None
+        else:
+            identity, prediction_id = of_patient.prediction.snapshot.identity, of_patient.entry.id
         arrived = _arrived(message, patient, message_id, at, first=counted)
         counted += len(patient.observations)
         if identity.patient_id:
             key = keyring.patient_key(tenant, identity.patient_id)
-            prediction_id = numbers.get(f"{message_id}:{number}")
             kept.append(PatientEntry(key, identity, _whose(patient, identity, keyring), arrived, prediction_id))
     events, mentioned = _events(message, kept, tenant, keyring)
     return Brought([one.entry for one in made], kept, events, mentioned)

@@ -72,13 +72,14 @@ def _final(
     message: Message, patient: Patient, at: datetime, site: SiteMap
 ) -> list[tuple[SentDiagnosis, tuple[str, str]]]:
     """The final diagnoses of a patient that are recent or deleted, each with its first code that is understood."""
-    if not patient.diagnoses:
+    final = [sent for sent in patient.diagnoses if sent.type == _FINAL]
+    if not final:
         return []
     said_at = _said_at(message, at, site)
     found = [
         (sent, next((pair for pair in sent.codings if is_understood(*pair)), None))
-        for sent in patient.diagnoses
-        if sent.type == _FINAL and (sent.is_deleted or said_at - _observed_at(sent, said_at, site) <= OLDEST)
+        for sent in final
+        if sent.is_deleted or said_at - _observed_at(sent, said_at, site) <= OLDEST
     ]
     return [(sent, coding) for sent, coding in found if coding is not None]
 
