@@ -15,11 +15,10 @@ from cds_service.domain.consensus import settle, votes_on
 from cds_service.domain.features import FEATURES, Matrix, matrix_from_snapshots
 from cds_service.domain.feedback import OVERRIDDEN, Feedback, standing_report
 from cds_service.domain.label import CATEGORIES, Label, current_labels
-from cds_service.domain.patient import PatientSnapshot
 from cds_service.monitoring.day_counts import PROBABILITY_BINS, TOP, Reports, Truth, Visits, count, probability_bin
 from cds_service.services.dataset_rows import HISTORY_SERVICE
 from cds_service.services.references import References
-from cds_service.services.stored import Outcome, RareOutcome, concluded_from_bytes, snapshot_from_bytes
+from cds_service.services.stored import Outcome, RareOutcome, StoredInputs, concluded_from_bytes, inputs_from_bytes
 from cds_service.storage.day_rows import Concluded, MadePrediction
 from cds_service.storage.rollups import Whose
 
@@ -52,7 +51,7 @@ class VisitsFold:
 
     def add(self, batch: Iterable[MadePrediction]) -> None:
         """Count these too; a hospital's imported history was answered to nobody and is not counted."""
-        assessed: dict[str, list[tuple[PatientSnapshot, Outcome]]] = {}
+        assessed: dict[str, list[tuple[StoredInputs, Outcome]]] = {}
         for made in batch:
             if made.service == HISTORY_SERVICE:
                 continue
@@ -64,9 +63,9 @@ class VisitsFold:
                 count(self.counts.rare, concluded.ranking.omitted or concluded.ranking.band)
                 continue
             self._count_outcome(made, concluded)
-            snapshot = snapshot_from_bytes(made.snapshot)
-            self._count_readings(snapshot)
-            assessed.setdefault(made.model_version, []).append((snapshot, concluded))
+            inputs = inputs_from_bytes(made.snapshot)
+            self._count_readings(inputs)
+            assessed.setdefault(made.model_version, []).append((inputs, concluded))
         for version, found in assessed.items():
             self._count_inputs(version, found)
 
@@ -100,18 +99,18 @@ class VisitsFold:
         if before is None or _RANK.get(band, 0) > _RANK.get(before, 0):
             self._bands[patient] = band
 
-    def _count_readings(self, snapshot: PatientSnapshot) -> None:
-        for name in snapshot.readings:
+    def _count_readings(self, inputs: StoredInputs) -> None:
+        for name in inputs.readings:
             count(self.counts.used, name)
-        for unused in snapshot.not_used:
-            count(self.counts.not_used.setdefault(unused.name, {}), unused.reason.value)
+        for unused in inputs.not_used:
+            count(self.counts.not_used.setdefault(unused.name, {}), unused.reason)
 
-    def _count_inputs(self, version: str, found: Sequence[tuple[PatientSnapshot, Outcome]]) -> None:
+    def _count_inputs(self, version: str, found: Sequence[tuple[StoredInputs, Outcome]]) -> None:
         references = self.references.of(version)
         if not references:
             return
         into = self.counts.inputs.setdefault(version, {})
-        matrix: Matrix = matrix_from_snapshots([snapshot for snapshot, _ in found])
+        matrix: Matrix = matrix_from_snapshots([inputs for inputs, _ in found])
         columns = {name: matrix[:, index].astype(np.float64) for index, name in enumerate(FEATURES)}
         risks = [concluded.risk for _, concluded in found if concluded.risk is not None]
         for tier in {risk.tier for risk in risks}:

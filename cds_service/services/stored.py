@@ -48,6 +48,19 @@ class StoredFeatures(msgspec.Struct, frozen=True, gc=False):
         return newest_beat(self.readings)
 
 
+class StoredUnused(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """The beginning of an `UnusedReading`."""
+
+    name: str
+    reason: str
+
+
+class StoredInputs(StoredFeatures, frozen=True, gc=False):
+    """What of a snapshot is counted of each day: the features, and what was left out."""
+
+    not_used: tuple[StoredUnused, ...]
+
+
 class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What was concluded, beside the snapshot it was concluded from."""
 
@@ -107,6 +120,7 @@ def _as_builtin(value: object) -> object:
 _ENCODE = msgspec.json.Encoder(enc_hook=_as_builtin).encode
 _SNAPSHOT = msgspec.json.Decoder(PatientSnapshot)
 _FEATURES = msgspec.json.Decoder(StoredFeatures)
+_INPUTS = msgspec.json.Decoder(StoredInputs)
 _OUTCOME = msgspec.json.Decoder(Outcome)
 _SAID = msgspec.json.Decoder(Said)
 _GIST = msgspec.json.Decoder(Gist)
@@ -144,6 +158,11 @@ def snapshot_from_bytes(snapshot: bytes) -> PatientSnapshot:
 def features_from_bytes(snapshot: bytes) -> StoredFeatures:
     """What of the snapshot the features are made of, and the codes it held."""
     return _FEATURES.decode(snapshot)
+
+
+def inputs_from_bytes(snapshot: bytes) -> StoredInputs:
+    """What of the snapshot a day's counts are made of."""
+    return _INPUTS.decode(snapshot)
 
 
 def outcome_from_bytes(outcome: bytes) -> Outcome | None:
