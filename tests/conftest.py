@@ -234,6 +234,20 @@ def service(
         yield service
 
 
+@pytest.fixture
+def either(
+    tmp_path: Path,
+    empty_database: Path,
+    predictor: Predictor,
+    tables: CodeTables,
+    clock: Clock,
+    each_database: Database,
+) -> Iterator[Service]:
+    """A service on SQLite, and one on PostgreSQL."""
+    with started(tmp_path, empty_database, predictor, tables, **each_database.settings) as service:
+        yield service
+
+
 def scored_by(service: Service, model: Any) -> Predictor:
     """Have the service score risk with this model from now on; returns the one it had."""
     models = service.runtime.models

@@ -131,8 +131,9 @@ def test_threat_42_a_new_key_at_the_address_is_taken_within_a_minute(clock: Hand
     assert store.key(ADDRESS, "old") is None
 
 
-def test_threat_41_a_slow_key_server_holds_nobody_whose_key_is_known(clock: Hands) -> None:
-    slow, asked = Event(), Event()
+def slow_the_second_time(clock: Hands) -> tuple[KeyStore, Event, Event]:
+    """A store that has read its keys once; at the next reading it sets the first event and waits for the second."""
+    asked, slow = Event(), Event()
     bodies: list[Callable[[], object]] = [lambda: None, lambda: (asked.set(), slow.wait(5))]
 
     def fetch(address: str) -> bytes:
@@ -141,6 +142,11 @@ def test_threat_41_a_slow_key_server_holds_nobody_whose_key_is_known(clock: Hand
 
     store = KeyStore(fetch, clock=clock)
     store.key(ADDRESS, "old")
+    return store, asked, slow
+
+
+def test_threat_41_a_slow_key_server_holds_nobody_whose_key_is_known(clock: Hands) -> None:
+    store, asked, slow = slow_the_second_time(clock)
     clock.now += key_store.FETCHED_AGE_S + 1
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(store.key, ADDRESS, "old")
@@ -176,15 +182,7 @@ def test_callers_that_come_while_the_keys_are_read_first_wait_for_them(clock: Ha
 
 
 def test_threat_41_guessed_key_ids_hold_few_threads_while_a_key_server_is_slow(clock: Hands) -> None:
-    slow, asked = Event(), Event()
-    bodies: list[Callable[[], object]] = [lambda: None, lambda: (asked.set(), slow.wait(5))]
-
-    def fetch(address: str) -> bytes:
-        bodies.pop(0)()
-        return key_set(old=elliptic_key("old"))
-
-    store = KeyStore(fetch, clock=clock)
-    store.key(ADDRESS, "old")
+    store, asked, slow = slow_the_second_time(clock)
     clock.now += key_store.RETRY_S + 1
     with ThreadPoolExecutor(1 + key_store.WAITING_LIMIT) as pool:
         guesses = [pool.submit(store.key, ADDRESS, f"guess-{n}") for n in range(1 + key_store.WAITING_LIMIT)]

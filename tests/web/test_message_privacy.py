@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from cds_service.domain.actor import LOCAL, Actor
-from cds_service.domain.codes import CodeTables
 from cds_service.domain.policy import ReadingPolicy
-from cds_service.inference.predictor import Predictor
 from cds_service.runtime import ITSELF
 from cds_service.services.forget import Retention, forget_messages, forget_one_patient, forget_what_is_old
 from cds_service.services.rotate_key import rotate_key
@@ -22,8 +18,7 @@ from cds_service.storage.identity import Keyring
 from cds_service.storage.raw_messages import kept_messages
 from cds_service.storage.stored_messages import read_whole
 from cds_service.storage.writer import GroupWriter
-from tests.conftest import SECRET, Clock, Service, cds_in, scored_by, started
-from tests.databases import Database
+from tests.conftest import SECRET, Clock, Service, cds_in, scored_by
 from tests.hl7.builders import OBR, PID, PV1, er7, msh, obx, snapshot
 from tests.web.test_messages import post, rows
 from tests.web.test_replayed_messages import Away, message_id
@@ -38,20 +33,6 @@ MERGED = er7(msh(msh_9="ADT^A40", msh_10="M5"), OTHER_PID, "MRG|P1^^^HOSP^MR")
 TEST_DATA = er7(msh(msh_10="M6", msh_11="T"), PID, PV1, OBR, obx())
 LOCAL_OPERATOR = Actor(name="command:op", kind="command", role="operator", tenant="local", environment="test")
 NEW = "a new secret of the tests, long enough as well"
-
-
-@pytest.fixture
-def either(
-    tmp_path: Path,
-    empty_database: Path,
-    predictor: Predictor,
-    tables: CodeTables,
-    clock: Clock,
-    each_database: Database,
-) -> Iterator[Service]:
-    """A service on SQLite, and one on PostgreSQL."""
-    with started(tmp_path, empty_database, predictor, tables, **each_database.settings) as service:
-        yield service
 
 
 def forget(service: Service, message_days: int, clock: Clock) -> dict[str, int]:

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from cds_service.domain.actor import LOCAL
-from cds_service.domain.codes import CodeTables
-from cds_service.inference.predictor import Predictor
 from cds_service.services.receive_message import prepare_message
-from tests.conftest import NOW, Clock, Service, started
-from tests.databases import Database
+from tests.conftest import NOW, Service
 from tests.hl7.builders import OBR, PID, PV1, er7, msh, obx
 from tests.storage.test_joint_changes import in_one_group
 from tests.web.test_messages import rows
 
 
 @pytest.fixture
-def service(
-    tmp_path: Path,
-    empty_database: Path,
-    predictor: Predictor,
-    tables: CodeTables,
-    clock: Clock,
-    each_database: Database,
-) -> Iterator[Service]:
-    with started(tmp_path, empty_database, predictor, tables, **each_database.settings) as service:
-        yield service
+def service(either: Service) -> Service:
+    return either
 
 
 def message(control_id: str, value: int = 128, pid: str = PID, **fields: str) -> bytes:
