@@ -26,11 +26,17 @@ BUSY_TIMEOUT_S = 0.9
 # Chosen by us: switching a new file to its log takes about a millisecond.
 _ASK_AGAIN_S = 0.005
 
-# Of the connection that writes. A group of 512 predictions changes up to 2,600 pages: in a cache that holds them each
-# is written to the log once. The log is copied into the file after 16 MB, not 4: pages of indexes, which every group
-# changes, are copied a quarter as often. What a statement may have to undo is kept in memory: a file in the temporary
-# directory costs writes, and would hold patients' rows. Measured in docs/decisions/storage-writer.md.
-_WRITER_PRAGMAS = ("cache_size=-16000", "wal_autocheckpoint=4000", "temp_store=MEMORY")
+# Of a new file; one that has pages keeps their size. A prediction with its reply fits into one, and takes two of the
+# 4 KB SQLite would choose. Measured, with what it costs, in docs/decisions/storage-writer.md.
+_PAGE_BYTES = 8192
+
+# Of the connection that writes. A group of 512 predictions changes up to 2,100 pages: in a cache that holds them each
+# is written to the log once. What a statement may have to undo is kept in memory: a file in the temporary directory
+# costs writes, and would hold patients' rows.
+_WRITER_PRAGMAS = ("cache_size=-20000", "temp_store=MEMORY")
+# The log is copied into the file after this many bytes, not after 4 MB: pages of indexes, which every group changes,
+# are copied a quarter as often.
+_LOG_BYTES = 16_000_000
 
 # What `sqlite3` binds as it is. Without an entry it asks each such value, in vain, whether it adapts itself.
 _ADAPTERS: dict[type[Any], Callable[[Any], Any]] = {bytes: bytes.__bytes__, bool: bool.__index__}
@@ -75,7 +81,8 @@ def connect_writer(engine: Engine) -> Connection:
     connection = engine.connect()
     driver = connection.connection.driver_connection
     if isinstance(driver, sqlite3.Connection):
-        for pragma in _WRITER_PRAGMAS:
+        (page_bytes,) = driver.execute("PRAGMA page_size").fetchone()
+        for pragma in (*_WRITER_PRAGMAS, f"wal_autocheckpoint={_LOG_BYTES // page_bytes}"):
             driver.execute(f"PRAGMA {pragma}").close()
     return connection
 
@@ -145,6 +152,7 @@ def _prepare_sqlite(
 ) -> None:
     entry.info[_FILE] = file_identity(path)
     connection.isolation_level = None  # SQLAlchemy says when a transaction begins, not the driver
+    connection.execute(f"PRAGMA page_size={_PAGE_BYTES}").close()
     _write_ahead(connection, busy_timeout_s)
     for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}").close()

@@ -150,6 +150,23 @@ def test_every_connection_is_durable(engine: Engine) -> None:
     assert os.path.exists(str(engine.get_execution_options()["cds_database_file"]))
 
 
+@pytest.mark.parametrize(("before", "page_bytes"), [((), 8192), (("PRAGMA page_size=4096", "VACUUM"), 4096)])
+def test_a_new_file_has_large_pages_and_an_old_one_keeps_its_own(
+    tmp_path: Path, before: tuple[str, ...], page_bytes: int
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "cds.db")) as made:
+        for statement in before:
+            made.execute(statement)
+    engine = open_engine(f"sqlite:///{tmp_path}/cds.db", create=True)
+    connection = connect_writer(for_writing(engine))
+
+    assert connection.exec_driver_sql("PRAGMA page_size").scalar() == page_bytes
+    assert connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar() == 16_000_000 // page_bytes
+    connection.invalidate()
+    connection.close()
+    engine.dispose()
+
+
 def test_the_writer_keeps_what_it_may_have_to_undo_out_of_the_temporary_directory(engine: Engine) -> None:
     connection = connect_writer(for_writing(engine))
 
