@@ -1,13 +1,16 @@
-"""The console in a real browser: a service of its own for each file of tests, its people, and what no page may do."""
+"""The console in a real browser: one filled service for a file of tests, its people, and what no page may do."""
 
 from __future__ import annotations
 
+import re
+import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
@@ -15,25 +18,58 @@ from werkzeug.serving import make_server
 
 from bench.processes import free_port
 from cds_service.domain.codes import CodeTables
+from cds_service.fhir.client import FhirClient
 from cds_service.inference.predictor import Predictor
 from tests.conftest import Service, started
-from tests.web.pages import FILLED, PASSWORD, send, sign_in
+from tests.published import models_dir, publish
+from tests.storage.made import made
+from tests.web.ehr import CLIENT_ID, Ehr, an_ehr
+from tests.web.pages import FILLED, send, sign_in
 from tests.web.test_credentials import cds
+from tests.web.tokens import clients_file
 
 CHROMIUM = Path("/usr/bin/chromium")
 AXE = (Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 # WCAG 2.2 AA holds all of the versions and levels before it.
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
-PEOPLE = {"ada": "clinician", "ben": "clinician", "eve": "steward", "root": "admin"}
-WIDTHS = (360, 1280)
+JUDGED = """tags => axe.run(document, {runOnly: {type: 'tag', values: tags}, resultTypes: ['violations']}).then(
+    found => found.violations.flatMap(one => one.nodes.map(node => `${one.id}: ${node.html}`)))"""
+PEOPLE = {"ada": "clinician", "ben": "clinician", "eve": "steward"}
+
+
+class Screen(NamedTuple):
+    """How a page is looked at."""
+
+    language: str
+    width: int
+    javascript: bool
+
+    def __str__(self) -> str:
+        """The name of a case."""
+        return f"{self.language}-{self.width}-{'scripts' if self.javascript else 'no scripts'}"
+
+
+# Each pair has both languages, both widths, and scripts with and without; of all three each two meet in one of them.
+PAIRS = (
+    (Screen("en", 360, javascript=True), Screen("es", 1280, javascript=False)),
+    (Screen("es", 360, javascript=True), Screen("en", 1280, javascript=False)),
+    (Screen("en", 360, javascript=False), Screen("es", 1280, javascript=True)),
+)
+NARROW = PAIRS[0][0]
+
+
+def on_screens(cases: Sequence[Any]) -> list[tuple[Any, Screen]]:
+    """Each case on a pair of screens."""
+    return [(case, screen) for place, case in enumerate(cases) for screen in PAIRS[place % len(PAIRS)]]
 
 
 @dataclass
 class Site:
-    """A service at an address of loopback, with PEOPLE, and the sessions they already have."""
+    """A service at an address of loopback, with PEOPLE, the sessions they already have, and the EHR it is known to."""
 
     service: Service
     address: str
+    ehr: Ehr
     sessions: dict[str, Any] = field(default_factory=dict)
 
 
@@ -44,6 +80,8 @@ class Visitor:
     site: Site
     context: BrowserContext
     page: Page
+    screen: Screen
+    reader: Page
     wrong: list[str]
 
     def go(self, path: str) -> Page:
@@ -52,10 +90,17 @@ class Visitor:
         return self.page
 
     def barriers(self) -> list[str]:
-        """What axe-core finds on the page as it is: rule and element."""
-        self.page.evaluate(AXE)
-        found = self.page.evaluate("tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", list(RULES))
-        return [f"{one['id']}: {node['html']}" for one in found["violations"] for node in one["nodes"]]
+        """What axe-core finds on the page as it is: rule and element.
+
+        axe cannot run where scripts may not: there it is given what the page became, in a window of the same size.
+        """
+        page = self.page
+        if not self.screen.javascript:
+            page = self.reader
+            page.set_viewport_size({"width": self.screen.width, "height": 800})
+            page.set_content(re.sub(r"<script[^>]*></script>", "", self.page.content()))
+        page.evaluate(AXE)
+        return cast(list[str], page.evaluate(JUDGED, list(RULES)))
 
     def is_too_wide(self) -> bool:
         """Whether the page must be scrolled sideways."""
@@ -66,31 +111,51 @@ Visit = Callable[..., Visitor]
 
 
 @contextmanager
-def serving(directory: Path, *fixtures: Any, **more: str) -> Iterator[Site]:
-    """A service with PEOPLE in a thread of this process."""
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    more = {"CDS_CLIENT_AUTH": "required", "CDS_PUBLIC_URL": address, **more}
-    with started(directory, *fixtures, **more) as service:
-        for name, role in PEOPLE.items():
-            cds(service, "users", "add", name, "--tenant", "north", "--role", role)
-        server = make_server("127.0.0.1", port, service.app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield Site(service, address)
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+def serving(service: Service, port: int) -> Iterator[None]:
+    """The service answers at the port from a thread of this process."""
+    server = make_server("127.0.0.1", port, service.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.fixture(scope="module")
 def site(
     tmp_path_factory: pytest.TempPathFactory, empty_database: Path, predictor: Predictor, tables: CodeTables
 ) -> Iterator[Site]:
-    with serving(tmp_path_factory.mktemp("site"), empty_database, predictor, tables) as found:
-        yield found
+    """A service with PEOPLE, forty visits over ten days, a version the gate approved, and an EHR it is an app of."""
+    directory, port = tmp_path_factory.mktemp("site"), free_port()
+    publish(models := models_dir(directory), "1.1.0")
+    with an_ehr(lambda: datetime.now(UTC)) as ehr, pytest.MonkeyPatch.context() as patched:
+        path = clients_file(directory, more=f"smart = {{ iss = '{ehr.iss}', client_id = '{CLIENT_ID}' }}")
+        patched.setenv("CDS_ALLOW_HTTP_FHIR", "yes")
+        settings = {
+            "CDS_CLIENT_AUTH": "required",
+            "CDS_PUBLIC_URL": f"http://127.0.0.1:{port}",
+            "CDS_MODELS_DIR": str(models),
+            "CDS_CLIENTS_FILE": str(path),
+            "CDS_ALLOW_HTTP_FHIR": "yes",
+        }
+        with started(directory, empty_database, predictor, tables, **settings) as service:
+            service.runtime.fhir = FhirClient(tls=ssl.create_default_context())
+            _fill(service)
+            with serving(service, port):
+                yield Site(service, settings["CDS_PUBLIC_URL"], ehr)
+
+
+def _fill(service: Service) -> None:
+    for name, role in PEOPLE.items():
+        cds(service, "users", "add", name, "--tenant", "north", "--role", role)
+    for number in range(40):
+        at = service.runtime.now() - timedelta(hours=6 * number + 1)
+        service.runtime.writer.submit(made(at, ("high", "low")[number % 4 > 0], patient=f"p-{number}"))
+    service.runtime.counting.count()
+    assert service.runtime.rare.wait(60)
 
 
 @pytest.fixture(scope="module")
@@ -104,33 +169,62 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def reader(site: Site, chromium: Browser) -> Page:
+    """A page with scripts, for axe to read what pages without them became."""
+    page = chromium.new_context().new_page()
+    page.goto(f"{site.address}/login")
+    return page
+
+
+@pytest.fixture(scope="module")
+def windows(chromium: Browser) -> Iterator[dict[tuple[str, Screen], Visitor]]:
+    """The windows that are open, by who looks and how: opening one costs as much as a page."""
+    found: dict[tuple[str, Screen], Visitor] = {}
+    yield found
+    for visitor in found.values():
+        visitor.context.close()
+
+
 @pytest.fixture
-def visit(site: Site, chromium: Browser) -> Iterator[Visit]:
-    """Opens a window: `visit("ada", language="es", width=360, javascript=False)`; signed in unless the name is empty.
+def visit(site: Site, reader: Page, windows: dict[tuple[str, Screen], Visitor]) -> Iterator[Visit]:
+    """A window: `visit("ada", Screen("es", 360, False))`; of somebody signed in unless the name is empty.
 
     When the test ends no window may have written an error to its console or asked another host for anything.
     """
-    opened: list[Visitor] = []
+    nobodys: list[Visitor] = []
 
-    def visit(name: str = "", *, language: str = "en", width: int = 1280, javascript: bool = True) -> Visitor:
-        if name and name not in site.sessions:
-            site.sessions[name] = _sessions(site, chromium, name)
-        context = chromium.new_context(
-            locale=language,
-            viewport={"width": width, "height": 800},
-            java_script_enabled=javascript,
-            storage_state=cast(Any, site.sessions.get(name)),
-        )
-        context.set_default_timeout(10_000)
-        visitor = Visitor(site, context, context.new_page(), [])
-        opened.append(visitor)
-        _watch(visitor)
-        return visitor
+    def visit(name: str = "", screen: Screen = NARROW) -> Visitor:
+        if not name:
+            nobodys.append(_opened(site, reader, screen))
+            return nobodys[-1]
+        if name not in site.sessions:
+            site.sessions[name] = _session(site, name)
+        if (name, screen) not in windows:
+            windows[name, screen] = _opened(site, reader, screen, site.sessions[name])
+        return windows[name, screen]
 
     yield visit
-    for visitor in opened:
+    wrong = [one for visitor in (*nobodys, *windows.values()) for one in visitor.wrong]
+    for visitor in nobodys:
         visitor.context.close()
-    assert [one for visitor in opened for one in visitor.wrong] == []
+    for visitor in windows.values():
+        visitor.wrong.clear()
+    assert wrong == []
+
+
+def _opened(site: Site, reader: Page, screen: Screen, session: Any = None) -> Visitor:
+    browser = cast(Browser, reader.context.browser)
+    context = browser.new_context(
+        locale=screen.language,
+        viewport={"width": screen.width, "height": 800},
+        java_script_enabled=screen.javascript,
+        storage_state=session,
+    )
+    context.set_default_timeout(10_000)
+    visitor = Visitor(site, context, context.new_page(), screen, reader, [])
+    _watch(visitor)
+    return visitor
 
 
 def _watch(visitor: Visitor) -> None:
@@ -148,22 +242,24 @@ def _watch(visitor: Visitor) -> None:
     )
 
 
-def _sessions(site: Site, chromium: Browser, name: str) -> Any:
-    """The cookie after signing in by the form."""
-    with chromium.new_context() as context:
-        page = context.new_page()
-        page.goto(f"{site.address}/login")
-        page.fill("#name", name)
-        page.fill("#password", PASSWORD)
-        page.press("#password", "Enter")
-        page.wait_for_url("**/*")
-        return context.storage_state()
+def _session(site: Site, name: str) -> Any:
+    """The cookie of somebody who signed in."""
+    browser = site.service.app.test_client()
+    sign_in(browser, name)
+    cookie = browser.get_cookie("cds")
+    assert cookie is not None
+    return {"cookies": [{"name": "cds", "value": cookie.value, "url": site.address, "sameSite": "Lax"}]}
+
+
+def a_case(site: Site, **values: str) -> str:
+    """The address of a prediction that ada entered."""
+    browser = site.service.app.test_client()
+    sign_in(browser, "ada")
+    shown = send(browser, "/triage", **(FILLED | values)).get_data(as_text=True)
+    return "/console/predictions/" + shown.split("/console/predictions/")[1].split('"')[0]
 
 
 @pytest.fixture(scope="module")
 def prediction_path(site: Site) -> str:
     """The page of a stored prediction."""
-    browser = site.service.app.test_client()
-    sign_in(browser, "ada")
-    shown = send(browser, "/triage", **FILLED).get_data(as_text=True)
-    return "/console/predictions/" + shown.split("/console/predictions/")[1].split('"')[0]
+    return a_case(site)
