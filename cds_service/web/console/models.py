@@ -23,6 +23,7 @@ from cds_service.storage.shadow_log import last_version, read_scores
 from cds_service.web.authentication import user_with_password
 from cds_service.web.console.pages import console, link, page, page_language, person
 from cds_service.web.console.panel import Told
+from cds_service.web.console.refusals import refusal_text
 from cds_service.web.console.sessions import require_own_form
 from cds_service.web.context import runtime, see_other
 
@@ -105,7 +106,10 @@ def _decided(task: str, made: Callable[[Registry, Asked], Decision]) -> Response
         _slow_down(process, asked)
         made(Registry(process.settings.models_dir, process.writer), asked)
     except CdsError as refusal:
-        return _models_page(actor, status=refusal.status, refused=(task, refusal.text))
+        said = refusal_text(refusal.text, words(page_language()))
+        return _models_page(
+            actor, status=refusal.status, refused=(task, said or refusal.text), is_translated=said is not None
+        )
     process.models.refresh()
     return see_other(link("console.models") + f"#{task}")
 

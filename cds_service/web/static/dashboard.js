@@ -2,6 +2,11 @@
 const STROKES = ["#0b5394", "#9c1616", "#4a5866"];
 const DASHES = [[], [6, 4], [2, 3]];
 const HEIGHT = 220;
+const DAY = 86400;
+// The page's language, which need not be the browser's.
+const SPOKEN = document.documentElement.lang;
+const number = new Intl.NumberFormat(SPOKEN, { maximumFractionDigits: 4, useGrouping: false });
+const day = new Intl.DateTimeFormat(SPOKEN, { day: "numeric", month: "short", timeZone: "UTC" });
 
 const asked = new Map();
 
@@ -12,14 +17,19 @@ function series(address) {
   return asked.get(address);
 }
 
-function options(lines, width, day) {
-  const drawn = lines.map(([label], place) => ({ label, stroke: STROKES[place], dash: DASHES[place], width: 2, points: { size: 5 } }));
+function options(lines, width, dayLabel) {
+  const value = (_, amount) => (amount == null ? "–" : number.format(amount));
+  const drawn = lines.map(([label], place) => ({ label, value, stroke: STROKES[place], dash: DASHES[place], width: 2, points: { size: 5 } }));
   return {
     width,
     height: HEIGHT,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "UTC"),
     scales: { y: { range: (_, low, high) => [0, Math.max(high, 1e-6)] } },
-    series: [{ label: day, value: "{YYYY}-{MM}-{DD}" }, ...drawn],
+    axes: [
+      { incrs: [1, 2, 7, 14, 28, 91].map((days) => days * DAY), values: (_, splits) => splits.map((seconds) => day.format(seconds * 1e3)) },
+      { values: (_, splits) => splits.map((amount) => number.format(amount)) },
+    ],
+    series: [{ label: dayLabel, value: "{YYYY}-{MM}-{DD}" }, ...drawn],
   };
 }
 
