@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from cds_service.domain.consensus import settle, votes_on
 from cds_service.domain.features import matrix_from_snapshots
@@ -25,6 +25,8 @@ from cds_service.storage.subjects import Subject, read_subjects
 
 # The newest so many labelled predictions are compared, and so many shown; chosen by us: milliseconds, and a glance.
 NEWEST, MOST = 300, 5
+# Labels are read of so many at a time, nearest first: most of them tell.
+_AT_ONCE = 15
 # As long as a label may be looked back for; chosen by us: two years of a ward's practice.
 _SINCE = timedelta(days=730)
 
@@ -65,11 +67,10 @@ def similar_cases(
     with reading(engine) as connection:
         this = read_subjects(connection, actor.tenant, actor.environment, [prediction.id])[prediction.id]
         ids = newest_labelled(connection, whose, limit=NEWEST)
-        rows = [row for row in read_stored(connection, ids) if not _is_same(row, this) and gist_from_bytes(row.outcome)]
-        about = labels_of(connection, actor.tenant, [row.id for row in rows])
-    truths = [(row, truth) for row in rows if (truth := _truth(about.get(row.id, ()), received.at)) != (None, None)]
+        rows = [row for row in read_stored(connection, ids) if not (_is_same(row, this) or _is_ranking(row))]
+        found = _nearest(connection, prediction.snapshot, rows, received, spread)
     record(received.event("similar-read", "prediction", prediction.id))
-    return _nearest(prediction.snapshot, truths, spread)
+    return found
 
 
 def similar_rare_cases(
@@ -98,6 +99,10 @@ def _is_same(row: Stored, this: Subject) -> bool:
     return row.id == this.id or (row.patient_key is not None and row.patient_key == this.patient_key)
 
 
+def _is_ranking(row: Stored) -> bool:
+    return gist_from_bytes(row.outcome) is None
+
+
 def _truth(labels: Sequence[Label], at: datetime) -> tuple[str | None, bool | None]:
     """The state and the admission that are believed; None for what nobody said, or what is disputed."""
     current = current_labels(rehearsed(labels), at)
@@ -110,24 +115,32 @@ def _truth(labels: Sequence[Label], at: datetime) -> tuple[str | None, bool | No
 
 
 def _nearest(
-    snapshot: PatientSnapshot, truths: Sequence[tuple[Stored, tuple[str | None, bool | None]]], spread: Spread
+    connection: Connection, snapshot: PatientSnapshot, rows: Sequence[Stored], received: Received, spread: Spread
 ) -> list[SimilarCase]:
-    others = [snapshot_from_bytes(row.snapshot) for row, _ in truths]
-    matrix = matrix_from_snapshots(others)
-    parts = apart(matrix_from_snapshots([snapshot])[0], matrix, spread)
+    """The nearest whose truth is believed; labels are read of the nearest only, and of more while too few tell."""
+    others = [snapshot_from_bytes(row.snapshot) for row in rows]
+    parts = apart(matrix_from_snapshots([snapshot])[0], matrix_from_snapshots(others), spread)
     found = distances(parts)
-    shown = []
-    for place in nearest(found.tolist(), most=MOST):
-        row, (category, admission) = truths[place]
-        gist = gist_from_bytes(row.outcome)
-        shown.append(
-            SimilarCase(
-                category=category,
-                icu_admission=admission,
-                news2=None if gist is None else gist.news2,
-                age=age_band(others[place].age_years),
-                likeness=likeness(float(found[place])),
-                differs=most_different(parts[place]),
+    shown: list[SimilarCase] = []
+    order = nearest(found.tolist(), most=len(rows))
+    for start in range(0, len(order), _AT_ONCE):
+        places = order[start : start + _AT_ONCE]
+        about = labels_of(connection, received.actor.tenant, [rows[place].id for place in places])
+        for place in places:
+            category, admission = _truth(about.get(rows[place].id, ()), received.at)
+            if (category, admission) == (None, None):
+                continue
+            gist = gist_from_bytes(rows[place].outcome)
+            shown.append(
+                SimilarCase(
+                    category=category,
+                    icu_admission=admission,
+                    news2=None if gist is None else gist.news2,
+                    age=age_band(others[place].age_years),
+                    likeness=likeness(float(found[place])),
+                    differs=most_different(parts[place]),
+                )
             )
-        )
+            if len(shown) == MOST:
+                return shown
     return shown
