@@ -40,8 +40,8 @@ def weights(
 
     All 1 where fewer than `LEAST_UNSEEN` rows were labelled without sight of the card.
     """
-    seen, cards, classes = (np.unique(np.asarray(part), return_inverse=True) for part in (sights, said, answered))
-    groups = {name: seen[1] == place for place, name in enumerate(seen[0].tolist())}
+    seen, cards, classes = (_numbered(part) for part in (sights, said, answered))
+    groups = {name: seen[1] == place for place, name in enumerate(seen[0])}
     found = np.ones(len(sights), dtype=np.float32)
     reference = groups.get(UNSEEN)
     if reference is None or reference.sum() < LEAST_UNSEEN:
@@ -54,6 +54,13 @@ def weights(
             ratio = unseen / _answers(cards[1][rows], classes[1][rows], shape)
             found[rows] = np.clip(ratio, 1 / cap, cap)[cards[1][rows], classes[1][rows]]
     return found
+
+
+def _numbered(texts: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
+    """The different texts in order, and the place of each text among them."""
+    names = sorted(set(texts))
+    place = {name: number for number, name in enumerate(names)}
+    return names, np.fromiter(map(place.__getitem__, texts), dtype=np.int64, count=len(texts))
 
 
 def _answers(cards: NDArray[np.int64], classes: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.float64]:

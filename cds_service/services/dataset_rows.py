@@ -56,6 +56,11 @@ class Chosen:
         """The fact of a label the task learns."""
         return TASKS[self.task]
 
+    @property
+    def mature(self) -> Mapping[str, datetime]:
+        """By class the last moment of a prediction that has waited long enough for its labels."""
+        return {name: self.as_of - timedelta(days=days) for name, days in self.rules.maturity_days.items()}
+
 
 @dataclass(slots=True)
 class Tally:
@@ -68,7 +73,7 @@ class Tally:
 
 
 class _Row(NamedTuple):
-    """A labelled prediction that can be learned from: what was said of it, what holds, and what is believed."""
+    """A labelled prediction that can be learned from: what the card said, what labels hold, which one is believed."""
 
     prediction: LabelledPrediction
     concluded: Said
@@ -76,15 +81,18 @@ class _Row(NamedTuple):
     believed: Vote
 
 
+_UNCODED = (None, None)
+
+
 def columns_of(
     batch: Iterable[tuple[LabelledPrediction, Votes]], chosen: Chosen, tally: Tally, known: PatientFacts
 ) -> dict[str, Any]:
     """The columns of the rows of some labelled predictions; what is left out is counted in `tally`."""
-    rows = []
+    rows, mature, erased = [], chosen.mature, known.erased
     for prediction, current in batch:
         tally.labelled += 1
-        erased = known.is_erased(prediction.patient_key)
-        row = "erased" if erased else _row(prediction, current, chosen, tally)
+        is_erased = erased and known.is_erased(prediction.patient_key)
+        row = "erased" if is_erased else _row(prediction, current, mature, chosen, tally)
         if isinstance(row, str):
             tally.excluded[row] += 1
         else:
@@ -93,13 +101,17 @@ def columns_of(
     matrix = matrix_from_snapshots(inputs)
     facts = _facts(rows, inputs, chosen, known)
     kept = _kept(facts, matrix, chosen, tally)
-    matrix = matrix[kept]
+    columns: dict[str, Any] = facts
+    if not kept.all():
+        matrix = matrix[kept]
+        columns = {name: list(compress(values, kept)) for name, values in facts.items()}
     matrix[:, _AGE] = np.minimum(matrix[:, _AGE], OLDEST_AGE)
-    columns = {name: list(compress(values, kept)) for name, values in facts.items()}
     return columns | {name: matrix[:, index] for index, name in enumerate(FEATURES)}
 
 
-def _row(prediction: LabelledPrediction, current: Votes, chosen: Chosen, tally: Tally) -> _Row | str:
+def _row(
+    prediction: LabelledPrediction, current: Votes, mature: Mapping[str, datetime], chosen: Chosen, tally: Tally
+) -> _Row | str:
     """The prediction as a row, or why it is left out."""
     if _is_made_up(prediction) is not chosen.synthetic:
         return "real" if chosen.synthetic else SYNTHETIC
@@ -108,17 +120,17 @@ def _row(prediction: LabelledPrediction, current: Votes, chosen: Chosen, tally: 
         return "rare-diseases"
     if not current:
         return "no-label-holds"
-    votes = votes_on(chosen.fact, current)
+    fact = chosen.fact
+    votes = votes_on(fact, current)
     if not votes:
-        return f"no-{chosen.fact.replace('_', '-')}"
-    tally.agreement.add(chosen.fact, votes)
-    believed = settle(chosen.policy, chosen.fact, votes)
+        return f"no-{fact.replace('_', '-')}"
+    tally.agreement.add(fact, votes)
+    believed = settle(chosen.policy, fact, votes)
     if isinstance(believed, str):
         return believed
     if chosen.task == "risk" and concluded.risk is None:
         return concluded.risk_omitted or "no-risk"
-    mature = timedelta(days=chosen.rules.maturity_days[class_of(getattr(believed, chosen.fact))])
-    if prediction.created_at + mature > chosen.as_of:
+    if prediction.created_at > mature[class_of(getattr(believed, fact))]:
         return "immature"
     return _Row(prediction, concluded, current, believed)
 
@@ -128,33 +140,37 @@ def _facts(
 ) -> dict[str, list[Any]]:
     """Everything of the rows but their inputs, column by column."""
     name = chosen.keyring.pseudonym
-    keys = [name("row", row.prediction.id) for row in rows]
+    predictions = [row.prediction for row in rows]
+    believed = [row.believed for row in rows]
+    said = [row.concluded for row in rows]
+    keys = [name("row", one.id) for one in predictions]
     patients = [
-        name("patient", known.key_of(row.prediction.patient_key)) if row.prediction.patient_key else key
-        for row, key in zip(rows, keys, strict=True)
+        name("patient", known.key_of(one.patient_key)) if one.patient_key else key
+        for one, key in zip(predictions, keys, strict=True)
     ]
-    sites = {tenant: name("site", tenant) for tenant in {row.prediction.tenant for row in rows}}
+    sites = {tenant: name("site", tenant) for tenant in {one.tenant for one in predictions}}
     coded = [_coded(row, features, known) for row, features in zip(rows, inputs, strict=True)]
-    risks = [row.concluded.risk for row in rows]
+    facts = {fact: [_settled(fact, row, chosen) for row in rows] for fact in TASKS.values()}
+    moments = [one.created_at for one in predictions]
     return {
         "row": keys,
         "patient": patients,
-        "year": [row.prediction.created_at.year for row in rows],
-        **{fact: [_settled(fact, row, chosen) for row in rows] for fact in TASKS.values()},
+        "year": [at.year for at in moments],
+        **facts,
         "code_system": [system for system, _ in coded],
         "code": [code for _, code in coded],
-        "saw_prediction": [row.believed.saw_prediction for row in rows],
-        "shown": [row.prediction.shown for row in rows],
-        "agreed": [_agrees(row.concluded, getattr(row.believed, chosen.fact)) for row in rows],
-        "probability": [risk and risk.probability for risk in risks],
-        "model_version": [row.prediction.model_version for row in rows],
+        "saw_prediction": [vote.saw_prediction for vote in believed],
+        "shown": [one.shown for one in predictions],
+        "agreed": [_agrees(card, fact) for card, fact in zip(said, facts[chosen.fact], strict=True)],
+        "probability": [card.risk and card.risk.probability for card in said],
+        "model_version": [one.model_version for one in predictions],
         "holdout": [is_held_out(patient, chosen.rules.holdout_share) for patient in patients],
-        "site": [sites[row.prediction.tenant] for row in rows],
-        "source": [row.believed.source for row in rows],
+        "site": [sites[one.tenant] for one in predictions],
+        "source": [vote.source for vote in believed],
         "synthetic": [chosen.synthetic] * len(rows),
         "sight": [_sight(row) for row in rows],
-        "said": [_said(row.concluded, chosen.task) or "" for row in rows],
-        "at": [int(row.prediction.created_at.timestamp() * 1_000_000) for row in rows],
+        "said": [_said(card, chosen.task) or "" for card in said],
+        "at": [int(at.timestamp() * 1_000_000) for at in moments],
     }
 
 
@@ -163,13 +179,15 @@ def _kept(facts: Mapping[str, Sequence[Any]], inputs: Matrix, chosen: Chosen, ta
     kept = np.asarray(~np.isnan(inputs[:, _VITALS]).all(axis=1))
     tally.excluded += Counter({"no-vitals": int((~kept).sum())})
     days = (np.array(facts["at"], dtype=np.int64) // _DAY).tolist()
+    patients, said, seen = facts["patient"], facts[chosen.fact], tally.seen
+    measured, width = inputs.tobytes(), inputs.itemsize * inputs.shape[1]
     for number in np.flatnonzero(kept).tolist():
-        whose = f"{facts['patient'][number]}{days[number]}{facts[chosen.fact][number]}".encode()
-        key = blake2b(whose + inputs[number].tobytes(), digest_size=8).digest()
-        if key in tally.seen:
+        whose = f"{patients[number]}{days[number]}{said[number]}".encode()
+        key = blake2b(whose + measured[number * width : (number + 1) * width], digest_size=8).digest()
+        if key in seen:
             tally.excluded["duplicate"] += 1
             kept[number] = False
-        tally.seen.add(key)
+        seen.add(key)
     return kept
 
 
@@ -179,7 +197,7 @@ def is_held_out(patient: str, share: float) -> bool:
 
 
 def _settled(fact: str, row: _Row, chosen: Chosen) -> Any:
-    if fact == chosen.fact:
+    if len(row.current) == 1 or fact == chosen.fact:
         return getattr(row.believed, fact)
     votes = votes_on(fact, row.current)
     believed = settle(chosen.policy, fact, votes) if votes else None
@@ -199,13 +217,14 @@ def _coded(row: _Row, inputs: StoredFeatures, known: PatientFacts) -> tuple[str 
     """System and code of the diagnosis: of the believed label, else of another, else the patient's next one."""
     if row.believed.code is not None:
         return row.believed.code_system, row.believed.code
-    said = next((vote for vote in reversed(row.current) if vote.code is not None), None)
-    if said is not None:
-        return said.code_system, said.code
+    if len(row.current) > 1:
+        said = next((vote for vote in reversed(row.current) if vote.code is not None), None)
+        if said is not None:
+            return said.code_system, said.code
     key, at = row.prediction.patient_key, row.prediction.created_at
     later = known.diagnoses.get(known.key_of(key), ()) if key else ()
     if not later:
-        return None, None
+        return _UNCODED
     held = {(one.system, one.code) for one in inputs.conditions or ()}
     found = (one for one in later if at <= one.observed_at <= at + OLDEST and (one.system, one.code) not in held)
     return next(((one.system, one.code) for one in found), (None, None))

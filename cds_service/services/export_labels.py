@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -56,13 +56,14 @@ def export_labels(chosen: Chosen, out: Path, *, engine: Engine, record: Callable
         rows, tally, predictions = _read(chosen, engine)
     if not rows.count:
         raise DataRequired(f"no labelled prediction can be used: {_told(tally.excluded)}", where=chosen.task)
-    rows.add({"order": _ranks(rows.column("at")), "weight": _weights(rows, chosen)})
+    classes = [class_of(fact) for fact in rows.column(chosen.fact).tolist()]
+    rows.add({"order": _ranks(rows.column("at")), "weight": _weights(rows, classes, chosen)})
     out.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
         written = [name for name in COLUMNS if name in chosen.rules.columns]
         digest = rows.write(staging / ROWS_FILE, sort_by="row", columns=written)
-        manifest = _manifest(rows, tally, predictions, chosen) | {"rows_sha256": digest}
+        manifest = _manifest(rows, classes, tally, predictions, chosen) | {"rows_sha256": digest}
         encoded = msgspec.json.format(msgspec.json.encode(manifest, order="sorted"), indent=2)
         (staging / MANIFEST_FILE).write_bytes(encoded + b"\n")
         record(manifest)
@@ -106,17 +107,15 @@ def _ranks(at: NDArray[np.int64]) -> NDArray[np.int32]:
     return np.unique(at, return_inverse=True)[1].astype(np.int32)
 
 
-def _classes(rows: DatasetRows, chosen: Chosen) -> list[str]:
-    return [class_of(fact) for fact in rows.column(chosen.fact).tolist()]
-
-
-def _weights(rows: DatasetRows, chosen: Chosen) -> NDArray[np.float32]:
+def _weights(rows: DatasetRows, classes: Sequence[str], chosen: Chosen) -> NDArray[np.float32]:
     sights, said = (rows.column(name).tolist() for name in ("sight", "said"))
-    return weights(sights, said, _classes(rows, chosen), cap=chosen.rules.weight_cap)
+    return weights(sights, said, classes, cap=chosen.rules.weight_cap)
 
 
-def _manifest(rows: DatasetRows, tally: Tally, predictions: int, chosen: Chosen) -> dict[str, Any]:
-    classes = Counter(_classes(rows, chosen))
+def _manifest(
+    rows: DatasetRows, classes: Sequence[str], tally: Tally, predictions: int, chosen: Chosen
+) -> dict[str, Any]:
+    by_class = Counter(classes)
     synthetic = rows.column("synthetic")
     unlabelled = max(0, predictions - tally.labelled)
     return {
@@ -133,7 +132,7 @@ def _manifest(rows: DatasetRows, tally: Tally, predictions: int, chosen: Chosen)
         "columns": [name for name in COLUMNS if name in chosen.rules.columns],
         "counts": {
             "rows": rows.count,
-            "by_class": {name: classes.get(name, 0) for name in CLASSES[chosen.task]},
+            "by_class": {name: by_class.get(name, 0) for name in CLASSES[chosen.task]},
             "patients": len(set(rows.column("patient").tolist())),
             **{f"by_{name}": dict(Counter(rows.column(name).tolist())) for name in ("source", "sight")},
         },

@@ -80,12 +80,18 @@ class SaidRisk(msgspec.Struct, frozen=True, gc=False):
     band: str
 
 
+class SaidState(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """The beginning of a `StateTag`."""
+
+    state: str
+
+
 class Said(msgspec.Struct, frozen=True, gc=False):
     """The part of an outcome a label can agree with: read a million at a time, so no more than that."""
 
     risk: SaidRisk | None
     risk_omitted: str | None
-    states: tuple[StateTag, ...]
+    states: tuple[SaidState, ...]
 
 
 class Bounds(msgspec.Struct, frozen=True, gc=False):

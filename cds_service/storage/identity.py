@@ -35,7 +35,7 @@ class Keyring:
             raise ConfigurationError(f"needs at least {_SECRET_MIN} characters", where="CDS_SECRET_KEY")
         self._patient = _derive(secret, b"cds patient key v1")
         self._audit = _derive(secret, b"cds audit seal v1")
-        self._dataset = _derive(secret, b"cds dataset v1")
+        self._dataset = blake2b(key=_derive(secret, b"cds dataset v1"), digest_size=16)
         self._session = _derive(secret, b"cds session v1")
         self._cipher = AESGCM(_derive(secret, b"cds identity v1"))
         self.key_id = _derive(secret, b"cds key id v1")[:4].hex()
@@ -53,7 +53,9 @@ class Keyring:
 
     def pseudonym(self, kind: str, text: str) -> str:
         """Keyed hash for a dataset, 32 hex digits: the same text of a kind has the same, under a key of its own."""
-        return blake2b(f"{kind}:{text}".encode(), key=self._dataset, digest_size=16).hexdigest()
+        begun = self._dataset.copy()
+        begun.update(f"{kind}:{text}".encode())
+        return begun.hexdigest()
 
     def session_keys(self) -> list[bytes]:
         """What signs the cookies of people at a browser: today's key, and the one before while there is one."""

@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Dialect, String, cast, func, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Dialect, func, select, type_coerce
 from sqlalchemy.types import NullType
 
 from cds_service.domain.consensus import Vote
@@ -42,8 +42,9 @@ class LabelledPrediction(NamedTuple):
 
 
 _WIDTH = len(LabelledPrediction._fields)
-_ID = func.replace(cast(predictions.c.id, String), "-", "")
-# A million labels are read and most stand alone: they stay as the driver gives them until something needs more.
+# A million rows are read, and the labels of most stand alone: they stay as the driver gives them until something needs
+# more. An id comes as 32 hexadecimal digits, or as a UUID.
+_ID = type_coerce(predictions.c.id, NullType())
 _AS_THEY_ARE = tuple(type_coerce(column, NullType()) for column in LABEL_COLUMNS)
 _place = [column.name for column in LABEL_COLUMNS].index
 _stood = itemgetter(*(_WIDTH + _place(name) for name in ("kind", "environment", "quarantine")))
@@ -67,7 +68,9 @@ def read_labelled(
     rows = connection.execution_options(yield_per=_BATCH).execute(query)
     for _, events in groupby(rows, key=itemgetter(0)):
         whole = list(events)
-        yield LabelledPrediction._make(whole[0][:_WIDTH]), [_vote(row) for row in _holding(whole, as_of, reads)]
+        key, *told = whole[0][:_WIDTH]
+        prediction = LabelledPrediction(key if isinstance(key, str) else key.hex, *told)
+        yield prediction, [_vote(row) for row in _holding(whole, as_of, reads)]
 
 
 def count_predictions(connection: Connection, as_of: datetime, since: datetime | None, *, without: str) -> int:
