@@ -30,10 +30,9 @@ def main(other: Path) -> None:
             home.mkdir()
         running = {"bare": stack.enter_context(servers.application("bench.bare", homes["bare"]))}
         for part, tree in (("other", other), ("this", _ROOT)):
-            servers.migrate(homes[part])
             # The safe path keeps the working directory, which is this tree, out of the module search.
-            started = servers.served(homes[part], PYTHONSAFEPATH="1", PYTHONPATH=str(tree.resolve()))
-            running[part] = stack.enter_context(started)
+            own = {"PYTHONSAFEPATH": "1", "PYTHONPATH": str(tree.resolve())}
+            running[part] = stack.enter_context(servers.service(homes[part], **own))
         costs: dict[str, list[float]] = {part: [] for part in running}
         for number in range(_ROUNDS):
             for part, one in running.items():

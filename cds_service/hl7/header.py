@@ -121,4 +121,5 @@ def _components(field: bytes, syntax: Syntax) -> list[str]:
 
 
 def _first(field: bytes, syntax: Syntax) -> str:
-    return field.decode() if field.isalnum() and len(field) <= MAX_NAME else _components(field, syntax)[0]
+    is_plain = not field or field.isalnum()
+    return field.decode() if is_plain and len(field) <= MAX_NAME else _components(field, syntax)[0]

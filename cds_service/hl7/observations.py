@@ -149,8 +149,7 @@ def _sub_id(obx: Segment) -> str:
 
 def _standing_of(obx: Segment, meaning: Meaning, context: Context) -> Standing:
     """State and time of an OBX, read once for all of its order that say the same of them."""
-    said = obx.field(MARKS), obx.field(STATUS - 1), obx.field(STATUS), obx.field(TIME)
-    key = (*said, meaning.clash, meaning.may_be_blood_gas)
+    key = (*obx.fields[MARKS : TIME + 1], meaning.clash, meaning.may_be_blood_gas)
     standing = context.standings.get(key)
     if standing is None:
         standing = context.standings[key] = _read_standing(obx, meaning, context)
