@@ -117,6 +117,7 @@ class Runtime:
             keyring=self.keyring,
             submit=self.writer.submit_change,
             feeds=self.feeds,
+            offer=self.shadow.offer,
             is_strict=self.settings.hl7_validation == "strict",
         )
 

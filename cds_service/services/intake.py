@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from cds_service.domain.actor import Actor
+from cds_service.domain.prediction import Prediction
 from cds_service.monitoring.feeds import Feeds
 from cds_service.services.assess_message import Assessor
 from cds_service.services.received import Received
@@ -34,13 +35,14 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What messages are received with: how they are read and assessed, and where they are stored."""
+    """What messages are received with: how they are read, assessed and stored, and offered to challengers."""
 
     assessor: Assessor
     log: MessageLog
     keyring: Keyring
     submit: Callable[[Change[Any]], Any]
     feeds: Feeds
+    offer: Callable[[Prediction, Actor], None]
     is_strict: bool = False
 
     def received(self, arrival: Arrival) -> Received:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from cds_service import logs
 from cds_service.domain.actor import Actor, counted_as
 from cds_service.domain.label import Label
+from cds_service.domain.prediction import Prediction
 from cds_service.errors import InvalidMessage, Suspended, Unavailable
 from cds_service.hl7.ack import Reply, acknowledge, acknowledge_refusal, acknowledge_trouble
 from cds_service.hl7.conformance import require_valid
@@ -44,6 +45,7 @@ class Prepared(NamedTuple):
     made: tuple[Assessed, ...]
     note: Callable[[], object]  # that something was heard of its sender
     entered: Sequence[Label] = ()  # labels, once it is stored
+    offer: Callable[[Prediction], object] = bool  # has a prediction scored by challengers, after the answer
 
     def reply(self, stored: StoredMessage) -> Reply:
         """How it is acknowledged; the same bytes again get the same acknowledgments."""
@@ -51,6 +53,7 @@ class Prepared(NamedTuple):
         if not stored.repeated:
             for one in self.made:
                 count_prediction(one.prediction, counted_as(one.entry.tenant, one.entry.environment))
+                self.offer(one.prediction)
         for label in self.entered:
             count_label(label)
         log.info("message_stored", message_id=str(stored.id), status=stored.status, replayed=stored.repeated)
@@ -130,7 +133,11 @@ def _take(arrival: Arrival, message: Message, intake: Intake) -> Prepared:
         return prepared
     site, received = intake.assessor.site.hl7, intake.received(arrival)
     change, entered = with_labels(prepared.change, message, received, site, is_new=lambda one: not one.repeated)
-    return prepared._replace(change=change, entered=entered)
+    return prepared._replace(change=change, entered=entered, offer=partial(_offered, intake, arrival.actor))
+
+
+def _offered(intake: Intake, actor: Actor, prediction: Prediction) -> None:
+    intake.offer(prediction, actor)
 
 
 def _heard(arrival: Arrival, message: Message, intake: Intake) -> Heard:

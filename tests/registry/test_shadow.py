@@ -15,6 +15,7 @@ from cds_service.errors import Unavailable
 from cds_service.monitoring.metrics import REGISTRY
 from cds_service.services import shadow as shadow_scoring
 from tests.conftest import Service, cds_in
+from tests.hl7.builders import OBR, PID, PV1, er7, msh, obx
 from tests.published import publish, publish_states
 from tests.registry.conftest import ADA, PASSWORD, REASON, answering
 from tests.storage.builders import eventually
@@ -65,6 +66,18 @@ def test_each_prediction_is_scored_by_both_and_answered_by_one(ward: Service, mo
     assert (found["version"], found["scored"], found["compared"], found["versions"]) == ("1.1.0", 3, 3, ["1.0.0"])
     assert found["difference"]["mean"] > 0
     assert (report(ward, "state")["scored"], report(ward, "state")["compared"]) == (3, 0)
+
+
+def test_a_message_is_scored_as_a_call_is_and_a_repeated_one_not_again(ward: Service, models: Path) -> None:
+    publish(models, "1.1.0", shift=1.0)
+    decide(ward, "shadow", "risk", "1.1.0")
+    message = er7(msh(), PID, PV1, OBR, obx("8867-4^Heart rate^LN", "128", "/min"))
+
+    for _ in range(2):
+        assert ward.client.post("/hl7/v2", data=message, content_type="application/hl7-v2").status_code == 200
+
+    assert eventually(lambda: len(scores(ward)) == 1)
+    assert list(ward.runtime.shadow._waiting) == []
 
 
 def test_a_challenger_that_is_promoted_or_stopped_is_scored_no_more(ward: Service, models: Path) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from threading import Event
+from time import thread_time
 
 import pytest
 
 from cds_service.errors import ConfigurationError
 from cds_service.monitoring.metrics import REGISTRY
 from cds_service.services import models as models_in_service
+from cds_service.services.looking import Looking
 from tests.conftest import Service, cds_in
 from tests.published import publish, reseal
 from tests.registry.conftest import PASSWORD, answering, promote, rollback
@@ -71,6 +74,39 @@ def test_a_process_follows_by_itself(ward: Service, models: Path) -> None:
     cds_in(ward, "promote", "risk", "1.1.0", "--user", "ada", "--reason", "for the test", typed=PASSWORD)
 
     assert eventually(lambda: ward.runtime.models.versions()["risk"] == "1.1.0")
+
+
+def test_a_switch_is_in_force_within_two_seconds_of_a_free_core(ward: Service, models: Path) -> None:
+    """At most one interval passes until a process looks, and one look, counted in processor time, is enough."""
+    publish(models, "1.1.0")
+    ward.runtime.models.stop()
+    cds_in(ward, "promote", "risk", "1.1.0", "--user", "ada", "--reason", "for the test", typed=PASSWORD)
+
+    begun = thread_time()
+    ward.runtime.models.refresh()
+    worked = thread_time() - begun
+
+    assert answering(ward) == "1.1.0"
+    assert ward.runtime.models._looking._every_s + worked < 2.0
+
+
+def test_between_two_looks_is_one_interval_and_no_more() -> None:
+    waited: list[float] = []
+    looked: list[int] = []
+
+    class Stopping(Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(timeout or 0.0)
+            if len(waited) > 3:
+                self.set()
+            return self.is_set()
+
+    looking = Looking(lambda: looked.append(len(waited)), name="test", every_s=0.5)
+    looking._stopping = Stopping()
+
+    looking._run()
+
+    assert (waited, looked) == ([0.5] * 4, [1, 2, 3])
 
 
 def test_every_prediction_is_scored_by_the_version_it_names(ward: Service, models: Path) -> None:
