@@ -223,6 +223,7 @@ RECORD_REMARKS: Table = MappingProxyType(
         "pregnancy-record-old": msgid("A pregnancy was recorded long ago: check, NEWS2 is not for use in pregnancy."),
         "pregnancy-records-disagree": msgid("Records disagree on pregnancy: taken as pregnant."),
         "age-uncertain": msgid("The age is uncertain."),
+        "identity-unknown": msgid("The identity of the patient is not known: check before anything is taken over."),
         "impossible-kept-device": msgid("An impossible value was kept: the device shows it."),
         "impossible-kept-repeated": msgid("An impossible value was kept: it was measured twice."),
         "impossible-kept-chart": msgid("An impossible value was kept: the chart has it."),

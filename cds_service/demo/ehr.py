@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from cds_service.demo.visits import Visit
+from cds_service.demo.visits import Visit, name_parts
 from cds_service.domain.codes import ICD10CM
 from cds_service.domain.vital_codes import LOINC
 from cds_service.errors import Unavailable
@@ -23,8 +23,6 @@ _CODES: Mapping[str, tuple[str, str]] = {
     "spo2": ("59408-5", "%"),
     "temperature": ("8310-5", "Cel"),
 }
-_GIVEN = ("Rosa", "Iker", "Nadia", "Tomas", "Lena", "Hugo", "Ines", "Omar", "Vera", "Milo", "Alma", "Joel")
-_FAMILY = ("Muestra", "Sample", "Ejemplo", "Demo", "Prueba", "Mock", "Ficticio", "Madeup", "Inventado", "Specimen")
 # What a clinician writes into the problem list of a patient who needs intensive care, and of any other.
 _DIAGNOSES = {True: ("A41.9", "J96.01", "I50.9"), False: ("R07.9", "J06.9", "S93.401A")}
 
@@ -165,8 +163,7 @@ def _number(visit: Visit) -> int:
 
 
 def _name(visit: Visit) -> tuple[str, str]:
-    number = _number(visit)
-    return _GIVEN[number % len(_GIVEN)], _FAMILY[number // len(_GIVEN) % len(_FAMILY)]
+    return name_parts(_number(visit))
 
 
 def _sex(visit: Visit) -> str:

@@ -68,6 +68,20 @@ class Saying:
     corrects: bool = False
 
 
+_GIVEN = ("Rosa", "Iker", "Nadia", "Tomas", "Lena", "Hugo", "Ines", "Omar", "Vera", "Milo", "Alma", "Joel")
+_FAMILY = ("Muestra", "Sample", "Ejemplo", "Demo", "Prueba", "Mock", "Ficticio", "Madeup", "Inventado", "Specimen")
+
+
+def name_parts(number: int) -> tuple[str, str]:
+    """Given and family name of the invented patient with this number; the family name says that nobody has it."""
+    return _GIVEN[number % len(_GIVEN)], _FAMILY[number // len(_GIVEN) % len(_FAMILY)]
+
+
+def invented_name(number: int) -> str:
+    """The whole name, and that it is made up."""
+    return " ".join((*name_parts(number), "(synthetic)"))
+
+
 def visits(number: int, ward: Ward, seed: int) -> Iterator[Visit]:
     """So many visits, one of each patient; the same seed gives the same."""
     rng = np.random.default_rng(seed)
@@ -75,6 +89,7 @@ def visits(number: int, ward: Ward, seed: int) -> Iterator[Visit]:
         needs_icu = bool(rng.random() < ward.prevalence)
         form: dict[str, object] = {
             "patient_id": f"invented-{seed}-{index}",
+            "patient_name": invented_name(index),
             "age": int(np.clip(rng.normal(66 if needs_icu else 48, 16), 18, 95)),
             "sex": "female" if rng.random() < 0.5 else "male",
             "encounter_class": "EMER",

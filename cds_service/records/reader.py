@@ -53,7 +53,7 @@ def snapshot_from_record(
     scale, scale_remarks = _scale(fields, window_at(at, policy, encounter_class))
     return PatientSnapshot(
         at=at,
-        identity=Identity(patient_id=text("patient_id", fields) or ""),
+        identity=Identity(patient_id=text("patient_id", fields) or "", name=text("patient_name", fields) or ""),
         age_years=_age(fields),
         sex=choice("sex", fields, _SEXES),
         readings=used,
@@ -175,6 +175,6 @@ def _moment(name: str, fields: Mapping[str, Any], at: datetime, policy: ReadingP
 
 
 FIELDS: frozenset[str] = frozenset(VITAL_SIGNS) | {f"{name}_unit" for name in QUANTITIES} | {
-    "age", "sex", "patient_id", "pregnant", "spo2_scale", "spo2_scale_by", "spo2_scale_at", "encounter_class",
-    "ambulance", "complaint", "conditions", "chronic_count", "observed_at",
+    "age", "sex", "patient_id", "patient_name", "pregnant", "spo2_scale", "spo2_scale_by", "spo2_scale_at",
+    "encounter_class", "ambulance", "complaint", "conditions", "chronic_count", "observed_at",
 }  # fmt: skip

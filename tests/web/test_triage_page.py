@@ -235,7 +235,7 @@ def test_what_people_type_is_text_and_nothing_else(browser: FlaskClient) -> None
 
 
 def test_an_empty_form_says_what_would_help(browser: FlaskClient) -> None:
-    said = text_of(send(browser, "/triage"))
+    said = text_of(send(browser, "/triage", identity_unknown="yes"))
     assert "No usable vital signs" in said
     assert "name not given" in said
 
@@ -246,3 +246,30 @@ NOT_TYPED = {"heart_rate", "oxygen_flow", "oxygen_concentration", "gcs_total", "
 
 def test_every_vital_sign_is_on_the_form_or_is_not_typed_at_triage() -> None:
     assert set(VITAL_SIGNS) - set(form.FIELDS) == NOT_TYPED
+
+
+@pytest.mark.parametrize("left_out", [("patient_id", "patient_name"), ("patient_name", "birth_date"), form.IDENTIFIERS])
+def test_a_patient_has_two_identifiers_or_is_said_to_be_unknown(
+    browser: FlaskClient, left_out: tuple[str, ...]
+) -> None:
+    given = {name: value for name, value in FILLED.items() if name not in left_out} | {"age": "71"}
+
+    refused = send(browser, "/triage", **given)
+    taken = send(browser, "/triage", **given, identity_unknown="yes")
+
+    assert (refused.status_code, taken.status_code) == (400, 200)
+    assert "two of record number, name and birth date are needed" in text_of(refused)
+    assert 'value="128"' in refused.text
+    again = browser.get(re.findall(r"/console/predictions/[0-9a-f-]{36}", taken.text)[0])
+    for page in (taken, again):
+        assert "The identity of the patient is not known" in text_of(page)
+
+
+@pytest.mark.parametrize("left_out", form.IDENTIFIERS)
+def test_two_identifiers_are_enough(browser: FlaskClient, left_out: str) -> None:
+    given = {name: value for name, value in FILLED.items() if name != left_out}
+
+    taken = send(browser, "/triage", **given, identity_unknown="yes")
+
+    assert taken.status_code == 200
+    assert "The identity of the patient is not known" not in text_of(taken)

@@ -144,7 +144,7 @@ def test_a_symptom_is_removed(browser: FlaskClient, value: str) -> None:
 
 @pytest.mark.parametrize("typed", ["Fiebre", "convulsión", "dolor de cabeza"])
 def test_common_findings_are_known_by_spanish_words(browser: FlaskClient, typed: str) -> None:
-    shown = send(browser, "/triage", observed=typed)
+    shown = send(browser, "/triage", observed=typed, identity_unknown="yes")
     assert shown.status_code == 200
     assert len(terms(shown.get_data(as_text=True), "observed")) == 1
 

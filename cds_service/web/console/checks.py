@@ -14,7 +14,7 @@ from cds_service.errors import BadRequest
 from cds_service.i18n import msgid
 from cds_service.records.fields import number
 from cds_service.records.reader import OLDEST_YEARS
-from cds_service.web.console.form import FIELDS, UNITS, birth_date, years_since
+from cds_service.web.console.form import FIELDS, IDENTITY_UNKNOWN, UNITS, birth_date, is_identified, years_since
 
 # Why an impossible value is kept: a list, since words of one's own could name the patient.
 REASONS = (
@@ -33,13 +33,14 @@ class Kind(StrEnum):
     OUTSIDE = "outside"
     DIFFERS = "differs"
     MISSING = "missing"
+    ANONYMOUS = "anonymous"
     IMPOSSIBLE = "impossible"
     ALARMING = "alarming"
     CLASHING = "clashing"
     UNUSUAL = "unusual"
 
 
-_WRONG = frozenset({Kind.UNREADABLE, Kind.OUTSIDE, Kind.DIFFERS, Kind.MISSING})
+_WRONG = frozenset({Kind.UNREADABLE, Kind.OUTSIDE, Kind.DIFFERS, Kind.MISSING, Kind.ANONYMOUS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,9 @@ def _is_out(doubt: Doubt) -> bool:
 
 
 def _person(given: Mapping[str, str], today: date) -> Iterator[Doubt]:
-    """The birth date and the age, and whether they agree."""
+    """Whether it is said who it is; the birth date and the age, and whether they agree."""
+    if not is_identified(given) and IDENTITY_UNKNOWN not in given:
+        yield Doubt(IDENTITY_UNKNOWN, Kind.ANONYMOUS)
     born = None
     try:
         born = birth_date(given, today)

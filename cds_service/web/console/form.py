@@ -37,7 +37,7 @@ CHOICES: Mapping[str, tuple[tuple[str, str], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One question of the form; `kind` is text, date, number, choice (buttons) or list (a menu)."""
+    """One question of the form; `kind` is text, date, number, choice (buttons), list (a menu) or tick (a box)."""
 
     name: str
     label: str
@@ -45,10 +45,16 @@ class Field:
     hint: str = ""
 
 
+# What tells a patient from another: two of them, or it is said that nobody knows who it is.
+IDENTIFIERS = ("patient_id", "patient_name", "birth_date")
+IDENTITY_UNKNOWN = "identity_unknown"
 PATIENT = (
     Field("patient_id", msgid("record number"), "text"),
     Field("patient_name", msgid("name"), "text"),
     Field("birth_date", msgid("birth date"), "date"),
+    Field(
+        IDENTITY_UNKNOWN, msgid("identity not known (emergency)"), "tick", msgid("else two of these three are needed")
+    ),
     Field("age", msgid("age"), hint=msgid("in years; taken from the birth date when empty")),
     Field("sex", msgid("sex"), "choice"),
     Field("pregnant", msgid("pregnant"), "choice"),
@@ -84,7 +90,7 @@ SECTIONS = (
 FIELDS: Mapping[str, Field] = {field.name: field for _, fields in SECTIONS for field in fields}
 NAMES = frozenset(FIELDS) | {f"{name}_unit" for name in UNITS}
 
-_IDENTITY = ("patient_name", "birth_date")
+_IDENTITY = ("patient_name", "birth_date", IDENTITY_UNKNOWN)
 
 
 def record_of(given: Mapping[str, str], *, today: date) -> tuple[dict[str, Any], Identity]:
@@ -114,6 +120,11 @@ def birth_date(given: Mapping[str, str], today: date) -> date | None:
     if not date(1890, 1, 1) <= born <= today:
         raise BadRequest("lies in the future, or too far back", where="birth_date")
     return born
+
+
+def is_identified(given: Mapping[str, str]) -> bool:
+    """Whether two identifiers are given."""
+    return sum(name in given for name in IDENTIFIERS) > 1
 
 
 def years_since(born: date, today: date) -> int:

@@ -87,7 +87,8 @@ def _snapshot(filled: Filled, at: datetime) -> PatientSnapshot:
         record["spo2_scale_at"] = at.isoformat()
     snapshot = snapshot_from_record(record, at=at, policy=process.settings.site.reading, tables=process.tables)
     kept = dict.fromkeys(f"impossible-kept-{reason}" for reason in filled.reasons)
-    return replace(snapshot, identity=identity, remarks=(*snapshot.remarks, *kept))
+    unknown = () if form.is_identified(filled.given) else ("identity-unknown",)
+    return replace(snapshot, identity=identity, remarks=(*snapshot.remarks, *unknown, *kept))
 
 
 def _kept(assessed: Prediction | RareAssessment, asked: Asked, document: object) -> Prediction | RareAssessment:
