@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PAIRS, Screen, Site, Visit, Visitor, a_case
@@ -171,3 +172,31 @@ def test_lines_over_days_can_be_zoomed_where_scripts_run_and_are_drawn_where_not
     assert "." not in "".join(zoomed.locator("#flags .u-value").all_inner_texts())
     zoomed.goto(zoomed.url.replace("language=es", "language=en"))
     assert drawn.locator("#flags svg path.s0").first.is_visible()
+
+
+def test_who_does_nothing_is_warned_may_stay_and_is_led_to_the_login(visit: Visit) -> None:
+    visitor = visit("", NARROW)
+    visitor.context.add_cookies(visit("ada", NARROW).context.cookies())  # type: ignore[arg-type]
+    visitor.page.clock.install()
+    page = visitor.go("/triage")
+    page.clock.fast_forward("13:10")
+    expect(page.locator("#ending")).to_be_visible()
+    assert visitor.barriers() == []
+    page.locator("#ending button").press("Enter")
+    expect(page.locator("#ending")).to_be_hidden()
+    page.clock.fast_forward("15:10")
+    page.wait_for_url("**/login?next=%2Ftriage")
+
+
+@pytest.mark.parametrize("screen", [NARROW, WIDE_BARE], ids=str)
+def test_another_language_keeps_what_is_typed(visit: Visit, screen: Screen) -> None:
+    page = visit("ada", screen).go("/triage")
+    fill(page, observed="seizure", pulse_rate="215")
+    page.locator("[data-language=es]").press("Enter")
+    expect(page.locator("html")).to_have_attribute("lang", "es")
+    for name, value in (TYPED | {"observed": "seizure", "pulse_rate": "215"}).items():
+        if not name.endswith("_unit"):
+            expect(page.locator(f"#{name}")).to_have_value(value)
+    expect(page.locator("[name=consciousness][value=A]")).to_be_checked()
+    page.locator("[data-language=en]").press("Enter")
+    expect(page.locator("html")).to_have_attribute("lang", "en")

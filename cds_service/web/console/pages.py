@@ -14,7 +14,7 @@ from cds_service.domain.actor import Actor
 from cds_service.errors import CdsError, Forbidden
 from cds_service.i18n import LANGUAGES, msgid, negotiate, translator
 from cds_service.runtime import Runtime
-from cds_service.web.console.sessions import SignedOut, form_token, opened_prediction, signed_in
+from cds_service.web.console.sessions import IDLE, SignedOut, form_token, opened_prediction, signed_in
 from cds_service.web.context import caller, runtime, see_other
 from cds_service.web.refusals import record_refusal
 
@@ -69,6 +69,7 @@ def page(template: str, *, actor: Actor | None = None, status: int = 200, **valu
         actor=actor,
         pages=[(link(name), title, name == request.endpoint) for name, title in PAGES.items() if _is_for(actor, name)],
         form_token=form_token(),
+        idle_s=int(IDLE.total_seconds()) if actor is not None and "id" in session else 0,
         languages=[(name, title, _query(values, language=name)) for name, title in _LANGUAGE_NAMES.items()],
         **values,
     )

@@ -20,7 +20,7 @@ from cds_service.records.reader import complaint_group_of
 from cds_service.web.console import checks, form, symptoms
 from cds_service.web.console.checks import Answers, Doubt, Kind
 from cds_service.web.console.outcome import Filled, outcome_of
-from cds_service.web.console.pages import console, page, page_language, person
+from cds_service.web.console.pages import console, link, page, page_language, person
 from cds_service.web.console.sessions import require_own_form
 from cds_service.web.context import runtime
 
@@ -93,12 +93,17 @@ def check_field() -> Response:
 
 @console.post("/triage/symptoms")
 def change_symptoms() -> Response:
-    """The form after a press of one of its symptoms' buttons, or with findings like what is typed last."""
+    """The form after a press of one of its symptoms' buttons, with findings like what is typed last, or as it was.
+
+    As it was it comes in another language: what is typed is kept.
+    """
     actor = person(runtime())
     require_own_form()
     known = _known()
     draft = _draft(known)
     action = request.form.get("symptom", "")
+    if not action:
+        return _form_page(actor, draft, key=request.form.get("key", "")[:64], known=known)
     verb, _, side = action.partition(" ")
     if known is not None and verb == "find" and side in symptoms.SIDES:
         draft = replace(draft, sides={**draft.sides, side: symptoms.offer(draft.sides[side], known)})
@@ -155,6 +160,7 @@ def _form_page(
         actor=actor,
         status=status,
         key=key or uuid4().hex,
+        redraw=link("console.change_symptoms"),
         is_loading=known is None and any(side.text or side.taken for side in draft.sides.values()),
         **_values(draft, doubts or {}),
         **values,

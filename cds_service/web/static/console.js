@@ -7,6 +7,14 @@ for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout", "htm
     failed.focus();
   });
 }
+// Another language is another page, not a part of this one: the form is sent past htmx, and comes back as it was.
+document.querySelectorAll("[data-language]").forEach((one) =>
+  one.addEventListener("click", (event) => {
+    event.preventDefault();
+    one.form.action = one.formAction;
+    one.form.submit();
+  }),
+);
 document.addEventListener("htmx:afterSwap", () => {
   failed.hidden = true;
 });
