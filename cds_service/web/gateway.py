@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 from granian.rsgi import ProtocolClosed, ProtocolError  # type: ignore[attr-defined]
 
@@ -62,6 +62,14 @@ class _Job(NamedTuple):
     deadline: float
 
 
+class _Half(NamedTuple):
+    """A request whose body is on its way."""
+
+    deadline: float
+    scope: Scope
+    task: asyncio.Task[None]
+
+
 class Gateway:
     """RSGI application over a WSGI one: `start` gives that one when the worker begins, `drain` ends it."""
 
@@ -80,8 +88,9 @@ class Gateway:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._health_jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._answered: list[asyncio.Future[None]] = []
-        self._reading: dict[Exchange, tuple[float, Scope]] = {}
+        self._reading: dict[Exchange, _Half] = {}
         self._reserved_bytes = 0
+        self._ending = False
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start application and threads in the worker's process."""
@@ -96,7 +105,13 @@ class Gateway:
         ]
         for thread in self._pool:
             thread.start()
+        loop.add_signal_handler(signal.SIGTERM, self._end)
         loop.call_later(_TICK_S, self._tick)
+
+    def _end(self) -> None:
+        """SIGTERM: nobody who sent half a body is waited for. What granian does of itself it does for SIGINT too."""
+        self._ending = True
+        os.kill(os.getpid(), signal.SIGINT)
 
     def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
         """After SIGTERM: every request that was taken is answered, then the application is drained."""
@@ -138,11 +153,16 @@ class Gateway:
         if reserved and self._reserved_bytes + reserved > BODIES_LIMIT_BYTES:
             raise Unavailable("too many large bodies are on their way", retry_after_s=1)
         self._reserved_bytes += reserved
-        self._reading[exchange] = (time.monotonic() + self._body_deadline_s, scope)
+        task = cast(asyncio.Task[None], asyncio.current_task())
+        self._reading[exchange] = _Half(time.monotonic() + self._body_deadline_s, scope, task)
         try:
             body = await exchange() if declared is not None else await self._pieces(exchange)
         except (ProtocolClosed, ProtocolError):
             body = None
+        except asyncio.CancelledError:
+            if exchange in self._reading:
+                raise
+            body = None  # by us, who have told the sender
         finally:
             self._reserved_bytes -= reserved
             in_time = self._reading.pop(exchange, None)
@@ -165,16 +185,18 @@ class Gateway:
         return b"".join(pieces) if pieces.count(b"") == 1 else None
 
     def _tick(self) -> None:
-        """Finish what was answered, tell senders whose time is up, and do not outlive a killed parent."""
+        """Finish what was answered, tell senders who are not waited for any more, do not outlive a killed parent."""
         self._finish_answered()
         if os.getppid() != self._parent:
             os.kill(os.getpid(), signal.SIGTERM)
             return
         now = time.monotonic()
-        late = [exchange for exchange, (deadline, _) in self._reading.items() if deadline <= now]
+        refusal = Unavailable("the service is ending", retry_after_s=1) if self._ending else Refusal(408)
+        late = [exchange for exchange, half in self._reading.items() if half.deadline <= now or self._ending]
         for exchange in late:
-            _, scope = self._reading.pop(exchange)
-            send(exchange, refusal_answer(Refusal(408), scope.path))
+            half = self._reading.pop(exchange)
+            send(exchange, refusal_answer(refusal, half.scope.path))
+            half.task.cancel()
         self._loop.call_later(_TICK_S, self._tick)
 
     def _finish_answered(self) -> None:

@@ -153,6 +153,24 @@ def test_10_a_thousand_half_sent_requests_stop_nobody(server: Served, sent: byte
             line.close()
 
 
+def test_82_sigterm_waits_for_nobody_who_sent_half_a_body() -> None:
+    with served() as server:
+        held = [server.connect() for _ in range(5)]
+        for line in held:
+            line.sendall(HEAD + b"Content-Length: 20\r\n\r\n{")
+        assert status(server.send(posted(b"{}"))) == 200
+
+        server.process.terminate()
+        answers = [read_answer(line) for line in held]
+        assert server.process.stdout is not None
+        assert (server.process.wait(20), server.process.stdout.read()) == (0, b"drained\n")  # else it was killed
+        for line in held:
+            line.close()
+
+    assert {status(answer) for answer in answers} == {503}
+    assert all(b"retry-after: 1" in answer and is_outcome(answer) for answer in answers)
+
+
 @pytest.mark.parametrize(
     ("request_line", "expected"),
     [
