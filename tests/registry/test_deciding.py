@@ -55,6 +55,29 @@ def test_a_rollback_goes_back_one_version_at_a_time_and_never_past_the_first(war
     assert "no version to go back to" in refused.stderr
 
 
+def test_a_prediction_stays_as_it_was_stored_whatever_is_said_or_decided_later(ward: Service, models: Path) -> None:
+    publish(models, "1.1.0")
+    made = ward.client.get("/predict?age=71&sex=male&heart_rate=128&encounter_class=EMER").get_json()
+    before = stored(ward)
+
+    said = ward.client.post(
+        f"/predictions/{made['id']}/labels",
+        json={"author": "Practitioner/7", "icu_admission": True, "saw_prediction": "yes"},
+    )
+    promoted, back = promote(ward, "1.1.0"), rollback(ward)
+
+    assert (said.status_code, promoted.returncode, back.returncode) == (200, 0, 0)
+    assert stored(ward) == before
+    assert before[0]["model_version"] == "1.0.0"
+    assert {"snapshot", "outcome", "shown", "site_hash", "reply"} <= before[0].keys()
+
+
+def stored(service: Service) -> list[dict[str, Any]]:
+    """Every prediction with all its columns."""
+    with service.runtime.engine.connect() as connection:
+        return [dict(row._mapping) for row in connection.exec_driver_sql("SELECT * FROM predictions ORDER BY id")]
+
+
 def test_history_answers_for_any_moment(ward: Service, models: Path) -> None:
     publish(models, "1.1.0")
     promote(ward, "1.1.0")
