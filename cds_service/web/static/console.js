@@ -8,13 +8,14 @@ for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout", "htm
   });
 }
 // Another language is another page, not a part of this one: the form is sent past htmx, and comes back as it was.
-document.querySelectorAll("[data-language]").forEach((one) =>
-  one.addEventListener("click", (event) => {
-    event.preventDefault();
-    one.form.action = one.formAction;
-    one.form.submit();
-  }),
-);
+document.addEventListener("click", (event) => {
+  const redraw = event.target.closest("[data-redraw]")?.dataset.redraw;
+  if (!redraw) return;
+  event.preventDefault();
+  const form = document.getElementById("triage-form");
+  form.action = redraw;
+  form.submit();
+});
 document.addEventListener("htmx:afterSwap", () => {
   failed.hidden = true;
 });
