@@ -102,7 +102,7 @@ def change_symptoms() -> Response:
     known = _known()
     draft = _draft(known)
     action = request.form.get("symptom", "")
-    if not action:
+    if not action and "language" in request.args:
         return _form_page(actor, draft, key=request.form.get("key", "")[:64], known=known)
     verb, _, side = action.partition(" ")
     if known is not None and verb == "find" and side in symptoms.SIDES:
