@@ -144,8 +144,8 @@ def test_77_a_migration_that_only_adds_does_not_disturb_the_code_still_running(
     ledger = Ledger()
     load = Load(ledger, running.port, clients=4)
     database.execute(
+        "ALTER TABLE audit_head ADD COLUMN later TEXT",  # first, as the writer does: else each may wait for the other
         "ALTER TABLE predictions ADD COLUMN later TEXT",
-        "ALTER TABLE audit_head ADD COLUMN later TEXT",
         "CREATE TABLE later (id INTEGER PRIMARY KEY)",
         "UPDATE alembic_version SET version_num = '9999'",
     )
