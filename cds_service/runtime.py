@@ -48,10 +48,8 @@ log = logs.get_logger(__name__)
 
 # Chosen by us: an attack is seen in the audit log by a few rows a second, and cannot fill the disk with them.
 REFUSALS_NOTED = 60
-# Chosen by us: a model that is back is used within half a minute.
-PENDING_EVERY_S = 30.0
-# Chosen by us: an alarm is seen within a minute and the dashboard is a minute behind; a look at nothing new is cheap.
-LOOK_EVERY_S = 60.0
+# Chosen by us: a model that is back is used within half a minute, an alarm seen within one; what is new costs little.
+PENDING_EVERY_S, LOOK_EVERY_S = 30.0, 60.0
 # Chosen by us: when a network is cut every sender falls silent; twenty lines say so.
 FEEDS_LOGGED = 20
 
@@ -149,9 +147,9 @@ class Runtime:
             log.warning("database_unavailable_at_start", reason=error.text)
         if any(self._retention):
             self.daily = Daily(self._forget_what_is_old)
-        works = dict.fromkeys((self._look_at_feeds, self.counting.count), LOOK_EVERY_S)
-        works[self._score_pending] = PENDING_EVERY_S
-        self.beside = tuple(Daily(work, first_s=every_s, every_s=every_s) for work, every_s in works.items())
+        works = ((self._look_at_feeds, LOOK_EVERY_S), (self.counting.count, LOOK_EVERY_S))
+        timed = (*works, (self._score_pending, PENDING_EVERY_S))
+        self.beside = tuple(Daily(work, first_s=every_s, every_s=every_s) for work, every_s in timed)
         self.watch.start()
         self.models.start()
         self.shadow.start()

@@ -32,15 +32,18 @@ class StoredCode(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class StoredFeatures(msgspec.Struct, frozen=True, gc=False):
-    """The part of a snapshot that a row of a dataset is made of: read a million at a time, so no more than that."""
+    """The part of a snapshot that a row of a dataset is made of: read a million at a time, so no more than that.
 
-    age_years: float | None
-    sex: str | None
-    readings: dict[str, StoredReading]
-    chronic_count: int | None
-    complaint_group: str | None
-    arrived_by_ambulance: bool | None
-    conditions: tuple[StoredCode, ...] | None
+    What an older release did not store is as `PatientSnapshot` has it.
+    """
+
+    age_years: float | None = None
+    sex: str | None = None
+    readings: dict[str, StoredReading] = {}
+    chronic_count: int | None = None
+    complaint_group: str | None = None
+    arrived_by_ambulance: bool | None = None
+    conditions: tuple[StoredCode, ...] | None = None
 
     @property
     def beat(self) -> StoredReading | None:
@@ -58,7 +61,7 @@ class StoredUnused(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class StoredInputs(StoredFeatures, frozen=True, gc=False):
     """What of a snapshot is counted of each day: the features, and what was left out."""
 
-    not_used: tuple[StoredUnused, ...]
+    not_used: tuple[StoredUnused, ...] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
