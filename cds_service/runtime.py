@@ -48,7 +48,7 @@ log = logs.get_logger(__name__)
 
 # Chosen by us: an attack is seen in the audit log by a few rows a second, and cannot fill the disk with them.
 REFUSALS_NOTED = 60
-# Chosen by us: a model that is back is used within half a minute, an alarm seen within one; what is new costs little.
+# Chosen by us: a model that is back is used within half a minute, an alarm is seen within one.
 PENDING_EVERY_S, LOOK_EVERY_S = 30.0, 60.0
 # Chosen by us: when a network is cut every sender falls silent; twenty lines say so.
 FEEDS_LOGGED = 20

@@ -14,7 +14,6 @@ from cds_service.inference.predictor import Predictor
 from cds_service.monitoring.feeds import Feeds
 from cds_service.storage.stored_messages import count_pending, last_heard, list_senders
 from tests.conftest import Clock, Service, cds_in, started
-from tests.databases import Database
 from tests.hl7.builders import OBR, PID, PV1, er7, msh, obx
 from tests.web.test_messages import post
 
@@ -144,24 +143,14 @@ def test_pending_messages_are_counted(service: Service, clock: Clock) -> None:
     assert "cds_hl7_pending 0.0" in service.client.get("/metrics").text
 
 
-def test_what_the_database_knows_of_senders_is_read_on_either(
-    tmp_path: Path,
-    empty_database: Path,
-    predictor: Predictor,
-    tables: CodeTables,
-    clock: Clock,
-    each_database: Database,
-) -> None:
-    with started(tmp_path, empty_database, predictor, tables, **each_database.settings) as service:
-        send(service, 2)
-        send(service, 1, 2, msh_12="3.0", msh_3="OTHER")
-        engine, before = service.runtime.engine, clock.moment - timedelta(hours=1)
+def test_what_the_database_knows_of_senders_is_read_on_either(either: Service, clock: Clock) -> None:
+    send(either, 2)
+    send(either, 1, 2, msh_12="3.0", msh_3="OTHER")
+    engine, before = either.runtime.engine, clock.moment - timedelta(hours=1)
 
-        found = {one.sender: (one.messages, one.refused) for one in list_senders(engine, before)}
-        heard = [
-            last_heard(engine, key, before) for key in (("local", "MONITOR|ED"), ("", "OTHER|ED"), ("x", "OTHER|ED"))
-        ]
+    found = {one.sender: (one.messages, one.refused) for one in list_senders(engine, before)}
+    heard = [last_heard(engine, key, before) for key in (("local", "MONITOR|ED"), ("", "OTHER|ED"), ("x", "OTHER|ED"))]
 
-        assert found == {"MONITOR|ED": (2, 0), "OTHER|ED": (1, 1)}
-        assert heard == [clock.moment, clock.moment, None]
-        assert count_pending(engine) == 0
+    assert found == {"MONITOR|ED": (2, 0), "OTHER|ED": (1, 1)}
+    assert heard == [clock.moment, clock.moment, None]
+    assert count_pending(engine) == 0
