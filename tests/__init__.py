@@ -1,7 +1,4 @@
-"""Tests. Libraries of numbers compute with one thread in each process: several on few cores mostly wait for each other.
-
-A comparison of all families on a small table takes 11 s of processor instead of 19.
-"""
+"""Tests. Libraries of numbers compute with one thread in each process: several on few cores wait for each other."""
 
 import os
 
