@@ -68,7 +68,7 @@ def export_labels(chosen: Chosen, out: Path, *, engine: Engine, record: Callable
         (staging / MANIFEST_FILE).write_bytes(encoded + b"\n")
         record(manifest)
         staging.rename(out)
-    except BaseException:
+    except BaseException:  # whatever ends it: half a dataset must not be left to be taken for a whole one
         shutil.rmtree(staging, ignore_errors=True)
         raise
     return Exported(out, manifest)
