@@ -8,13 +8,12 @@ from __future__ import annotations
 import gc
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -30,11 +29,6 @@ from cds_service.storage.labelled_log import count_predictions, read_labelled
 from cds_service.storage.parquet import DatasetRows
 from cds_service.storage.patient_facts import read_patient_facts
 from cds_service.storage.sessions import reading
-
-T = TypeVar("T")
-
-# Rows turned into columns at a time; chosen by us: some megabytes, and the cost of a batch is spread thin.
-_BATCH = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +73,8 @@ def _read(chosen: Chosen, engine: Engine) -> tuple[DatasetRows, Tally, int]:
     with reading(engine) as connection:
         predictions = count_predictions(connection, chosen.as_of, chosen.since, without=HISTORY_SERVICE)
         known = read_patient_facts(connection, chosen.as_of)
-        for batch in _batches(read_labelled(connection, chosen.as_of, chosen.since)):
-            rows.add(columns_of(batch, chosen, tally, known))
+    for batch in read_labelled(engine, chosen.as_of, chosen.since):
+        rows.add(columns_of(batch, chosen, tally, known))
     return rows, tally, predictions
 
 
@@ -94,12 +88,6 @@ def _without_collecting() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _batches(items: Iterable[T]) -> Iterator[list[T]]:
-    left = iter(items)
-    while batch := list(islice(left, _BATCH)):
-        yield batch
 
 
 def _ranks(at: NDArray[np.int64]) -> NDArray[np.int32]:

@@ -1,25 +1,33 @@
-"""Labelled predictions in the order of their ids, read as a stream: never all of them at once."""
+"""Labelled predictions in the order of their ids, read as a stream: never all of them at once.
+
+Many are read by a process of their own, while what was read before is made into rows.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from itertools import groupby
+from functools import partial
+from itertools import groupby, islice
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Dialect, func, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Dialect, Engine, func, select, type_coerce
 from sqlalchemy.types import NullType
 
 from cds_service.domain.consensus import Vote
 from cds_service.domain.label import current_labels, holds_alone
+from cds_service.storage.ahead import read_ahead
 from cds_service.storage.label_ledger import LABEL_COLUMNS, label_from_row
+from cds_service.storage.sessions import opened_again, reading
 from cds_service.storage.tables import labels, predictions
 
 # Rows fetched at a time; chosen by us: some megabytes of snapshots.
 _BATCH = 2000
 # How long the reader may work on a batch before PostgreSQL ends its transaction; chosen by us. It holds no lock.
 _WORK_S = 60
+# From how many labels on a process of its own reads them; chosen by us: its start costs about what 50,000 take to read.
+_MANY = 100_000
 
 
 class LabelledPrediction(NamedTuple):
@@ -41,6 +49,8 @@ class LabelledPrediction(NamedTuple):
         return f"LabelledPrediction({self.id})"
 
 
+# A prediction, and what holds of it, oldest first.
+Labelled: TypeAlias = tuple[LabelledPrediction, Sequence[Vote]]
 _WIDTH = len(LabelledPrediction._fields)
 # A million rows are read, and the labels of most stand alone: they stay as the driver gives them until something needs
 # more. An id comes as 32 hexadecimal digits, or as a UUID.
@@ -52,10 +62,26 @@ _SPOKEN = ("author", "actor", "role", "source", "saw_prediction", "category", "i
 _said = itemgetter(*(_WIDTH + _place(name) for name in _SPOKEN))
 
 
-def read_labelled(
-    connection: Connection, as_of: datetime, since: datetime | None
-) -> Iterator[tuple[LabelledPrediction, Sequence[Vote]]]:
-    """Every production prediction made from `since` on that is labelled, and what held of it then, oldest first."""
+def read_labelled(engine: Engine, as_of: datetime, since: datetime | None) -> Iterator[list[Labelled]]:
+    """Every production prediction made from `since` on that is labelled, oldest first, and what held of it at `as_of`.
+
+    Some thousands at a time. What is labelled meanwhile came after `as_of`, and changes nothing.
+    """
+    with reading(engine) as connection:
+        count = connection.execute(select(func.count()).select_from(labels)).scalar_one()
+    if count < _MANY:
+        return _batches(lambda: engine, as_of, since)
+    return read_ahead(partial(_batches, opened_again(engine), as_of, since), list[Labelled])
+
+
+def _batches(opened: Callable[[], Engine], as_of: datetime, since: datetime | None) -> Iterator[list[Labelled]]:
+    with reading(opened()) as connection:
+        left = _labelled(connection, as_of, since)
+        while batch := list(islice(left, _BATCH)):
+            yield batch
+
+
+def _labelled(connection: Connection, as_of: datetime, since: datetime | None) -> Iterator[Labelled]:
     query = (
         select(_ID, *(predictions.c[name] for name in LabelledPrediction._fields[1:]), *_AS_THEY_ARE)
         .join(labels, (labels.c.prediction_id == predictions.c.id) & (labels.c.tenant == predictions.c.tenant))

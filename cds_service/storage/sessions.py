@@ -41,7 +41,7 @@ _LOG_BYTES = 16_000_000
 # What `sqlite3` binds as it is. Without an entry it asks each such value, in vain, whether it adapts itself.
 _ADAPTERS: dict[type[Any], Callable[[Any], Any]] = {bytes: bytes.__bytes__, bool: bool.__index__}
 
-_FILE = "cds_database_file"
+_FILE, _AGAIN = "cds_database_file", "cds_open_again"
 
 # SQLite's transactions read one state by themselves.
 _SNAPSHOT: dict[str, dict[str, Any]] = {
@@ -64,11 +64,21 @@ def open_engine(
     except (ArgumentError, ValueError):
         raise ConfigurationError("not a database URL", where="CDS_DATABASE_URL") from None
     if parsed.get_backend_name() == "sqlite":
-        return _open_sqlite(parsed, create=create, busy_timeout_s=busy_timeout_s)
-    # Only here, so that a service on SQLite starts without PostgreSQL's driver.
-    from cds_service.storage.postgres import open_postgres
+        engine = _open_sqlite(parsed, create=create, busy_timeout_s=busy_timeout_s)
+    else:
+        # Only here, so that a service on SQLite starts without PostgreSQL's driver.
+        from cds_service.storage.postgres import open_postgres
 
-    return open_postgres(parsed, lock_timeout_s=busy_timeout_s, statement_timeout_s=statement_timeout_s)
+        engine = open_postgres(parsed, lock_timeout_s=busy_timeout_s, statement_timeout_s=statement_timeout_s)
+    again = partial(open_engine, url, busy_timeout_s=busy_timeout_s, statement_timeout_s=statement_timeout_s)
+    engine.update_execution_options(**{_AGAIN: again})
+    return engine
+
+
+def opened_again(engine: Engine) -> Callable[[], Engine]:
+    """What opens the same database in another process."""
+    again: Callable[[], Engine] = engine.get_execution_options()[_AGAIN]
+    return again
 
 
 def for_writing(engine: Engine) -> Engine:
