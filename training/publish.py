@@ -20,8 +20,20 @@ from numpy.typing import NDArray
 from cds_service.errors import ConfigurationError
 from cds_service.inference.artifact import FORMAT, manifest_digest
 
-LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "xgboost-cpu")
+LIBRARIES = (
+    "imbalanced-learn",
+    "lightgbm",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "optuna",
+    "scikit-learn",
+    "scipy",
+    "xgboost-cpu",
+)
 _ROOT = Path(__file__).parents[1]
+# Every library a training is installed with, by version and hash.
+LOCK_FILE = _ROOT / "requirements-dev.txt"
 # What decides the bytes of an artifact, besides data, parameters and libraries.
 _SOURCES = (
     "training/**/*.py",
@@ -78,12 +90,13 @@ def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def provenance() -> dict[str, Any]:
-    """Versions of the libraries and a hash of the sources that made an artifact."""
+    """Versions of the libraries, and hashes of the lock file and of the sources that made an artifact."""
     digest = hashlib.sha256()
     for path in sorted(path for pattern in _SOURCES for path in _ROOT.glob(pattern)):
         digest.update(path.relative_to(_ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return {
         "libraries": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "lock_sha256": hashlib.sha256(LOCK_FILE.read_bytes()).hexdigest(),
         "sources_sha256": digest.hexdigest(),
     }
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from cds_service.errors import ConfigurationError
 from cds_service.inference.artifact import open_artifact
 from training.compare import read_rows, run
 from training.comparison import Order
+from training.publish import LOCK_FILE, provenance
 from training.task import TASKS
 
 
@@ -22,6 +25,7 @@ def reproduce(version: Path, data: Path) -> list[str]:
     manifest = published.manifest
     if "trials" not in manifest:
         raise ConfigurationError("was not made by a comparison", where=str(version))
+    _require_same_libraries(manifest, where=str(version))
     rows, _ = read_rows(data, TASKS[task], manifest["params"]["compare"]["split"])
     if {"dataset": rows.sha256} != manifest["data"]:
         raise ConfigurationError("was made from other data than these", where=str(version))
@@ -43,3 +47,19 @@ def reproduce(version: Path, data: Path) -> list[str]:
         made = open_artifact(Path(scratch), task, version.name)
     names = sorted({*published.files, *made.files})
     return [name for name in names if published.files.get(name) != made.files.get(name)]
+
+
+def _require_same_libraries(manifest: Mapping[str, Any], *, where: str) -> None:
+    """Other libraries would make another model and prove nothing: ConfigurationError says which they are."""
+    here, then = provenance(), manifest["libraries"]
+    others = [
+        f"{name} {then.get(name, 'of no known version')}"
+        for name, at in here["libraries"].items()
+        if then.get(name) != at
+    ]
+    if others:
+        raise ConfigurationError(f"was made with {', '.join(others)}: install what it was made with", where=where)
+    if manifest.get("lock_sha256") != here["lock_sha256"]:
+        raise ConfigurationError(
+            f"was made under another {LOCK_FILE.name}: check out the one it was made with", where=where
+        )

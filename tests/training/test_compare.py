@@ -25,6 +25,7 @@ from training.compare import run
 from training.comparison import Comparison, Order
 from training.facts import facts_of, is_whole
 from training.gate import YES
+from training.publish import provenance
 from training.reproduce import reproduce
 from training.scores import Calibration
 from training.state import run_graph
@@ -201,6 +202,21 @@ def test_a_version_is_made_again_against_the_one_it_challenged(state_version, tm
     reseal(later, version="9.1.0", challenges="9.0.0")
 
     with pytest.raises(ConfigurationError, match=r"9\.0\.0"):
+        reproduce(later, state_version.parents[2] / "data")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"lock_sha256": "0" * 64}, "another requirements-dev.txt"),
+        ({"libraries": {**provenance()["libraries"], "xgboost-cpu": "3.0.1"}}, r"xgboost-cpu 3\.0\.1"),
+    ],
+)
+def test_other_libraries_are_no_reproduction(state_version, tmp_path, changed, said):
+    later = Path(shutil.copytree(state_version, tmp_path / "models" / "state" / state_version.name))
+    reseal(later, **changed)
+
+    with pytest.raises(ConfigurationError, match=said):
         reproduce(later, state_version.parents[2] / "data")
 
 
