@@ -110,7 +110,7 @@ class Runtime:
         self.feeds = Feeds(self.settings.site.feeds, self.now(), lambda key, since: last_heard(self.engine, key, since))
         self.shadow = Shadow(self.models.challengers, self.settings.site.assessment, self.writer.submit_change)
         self.intake = Intake(
-            assessor=Assessor(self.settings.site, self.tables, lambda: self.models.serving, self.watch.mode),
+            assessor=Assessor(self.settings.site, self.tables, self.models.answering, self.watch.mode),
             log=MessageLog(self.engine.dialect, self.keyring),
             keyring=self.keyring,
             submit=self.writer.submit_change,

@@ -142,6 +142,7 @@ RISK_OMITTED: Table = MappingProxyType(
         "not-emergency": msgid("made for emergency visits"),
         "encounter-class-unknown": msgid("made for emergency visits, class of this encounter unknown"),
         "no-vitals": msgid("no vital sign to start from"),
+        "taught-by-made-up-patients": msgid("learnt from invented patients"),
     }
 )
 

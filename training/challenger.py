@@ -68,6 +68,7 @@ def described(order: Order, found: Comparison) -> dict[str, Any]:
     own = state_described(found.task, found.winner) if found.task.name == "state" else _of_risk(found)
     return {
         **own,
+        "population": "survey" if found.split == found.params["compare"]["split"]["survey"] else "hospital",
         "family": found.winner.name,
         "incremental": order.incremental,
         "synthetic": found.parts.test.synthetic,

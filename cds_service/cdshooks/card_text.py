@@ -10,6 +10,7 @@ from operator import attrgetter
 from cds_service.cdshooks.markdown import plain, quoted
 from cds_service.cdshooks.news2_text import news2_section
 from cds_service.cdshooks.prefetch import Note, NoteKind
+from cds_service.cdshooks.risk_text import population
 from cds_service.cdshooks.wording import Words, clock, minutes_between
 from cds_service.domain.patient import NotUsed, PatientSnapshot, Reading, UnusedReading
 from cds_service.domain.prediction import Driver, Prediction, StateEstimate, StateTag
@@ -60,15 +61,6 @@ def shown_unused(snapshot: PatientSnapshot) -> list[UnusedReading]:
 
 def _is_possible(reading: UnusedReading) -> bool:
     return reading.reason is not NotUsed.IMPLAUSIBLE
-
-
-def per_hundred(probability: float, words: Words) -> str:
-    """A probability as a count of a hundred visits."""
-    if probability < 0.01:
-        return words.t("fewer than 1 of 100")
-    if probability > 0.99:
-        return words.t("more than 99 of 100")
-    return words.t("about %(count)d of 100") % {"count": int(100 * probability + 0.5)}
 
 
 def _sent(reading: UnusedReading, words: Words, safe: Callable[[str, int], str] = quoted) -> str:
@@ -215,25 +207,6 @@ def _part(part: str, t: Translate) -> str:
 
 def _population(prediction: Prediction, words: Words) -> str:
     return f"*{population(prediction, words)} {words.t('Demonstration, not for clinical use.')}*"
-
-
-def population(prediction: Prediction, words: Words) -> str:
-    """Of whom the risk is a share, or why there is none."""
-    t, risk, version = words.t, prediction.risk, quoted(prediction.model_version)
-    if risk is None:
-        reason = prediction.risk_omitted or ""
-        return t("Risk model %(version)s not used: %(reason)s.") % {
-            "version": version,
-            "reason": words.risk_omitted.get(reason) or quoted(reason),
-        }
-    return t(
-        "risk %(version)s: %(count)s visits like this in the training data (adult US emergency visits "
-        "that ended in discharge or ICU) led to ICU; all adults %(base)s."
-    ) % {
-        "version": version,
-        "count": per_hundred(risk.probability, words),
-        "base": per_hundred(risk.base_rate, words),
-    }
 
 
 def _section(title: str, body: str) -> str:

@@ -10,10 +10,11 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 from urllib.parse import quote
 
-from cds_service.cdshooks.card_text import alarm, detail, first_remarks, per_hundred, record_remarks, shown_unused
+from cds_service.cdshooks.card_text import alarm, detail, first_remarks, record_remarks, shown_unused
 from cds_service.cdshooks.markdown import plain
 from cds_service.cdshooks.override_reasons import override_reasons
 from cds_service.cdshooks.prefetch import Note
+from cds_service.cdshooks.risk_text import per_hundred
 from cds_service.cdshooks.wording import Words, clock, words
 from cds_service.domain.patient import NotUsed, UnusedReading
 from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate

@@ -50,7 +50,7 @@ def import_(arguments: argparse.Namespace, settings: Settings) -> int:
             received=received,
             site=settings.site,
             tables=load_code_tables(settings.models_dir),
-            models=models.serving,
+            models=models.serving if declared.synthetic else models.answering(actor),
             engine=engine,
             writer=writer,
             synthetic=declared.synthetic,

@@ -39,6 +39,11 @@ class Actor:
     language: str | None = None
     scopes: frozenset[str] | None = None
 
+    @property
+    def has_real_patients(self) -> bool:
+        """Whether it calls about real patients: of production, and of no invented hospital."""
+        return counted_as(self.tenant, self.environment) == "production"
+
 
 # What whoever comes from an EHR's record may see here: pages of the one patient who is open there.
 LAUNCHED = frozenset({"patient-page"})

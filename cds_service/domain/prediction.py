@@ -51,7 +51,8 @@ class Driver(NamedTuple):
 class RiskEstimate:
     """Calibrated probability of ICU admission from this visit, with its band, tier of inputs and drivers.
 
-    `drivers` are ordered by absolute contribution, largest first. `margin` is the model's raw log-odds.
+    `drivers` are ordered by absolute contribution, largest first. `margin` is the model's raw log-odds. `population` is
+    who taught it, and of whom the probability is a share: survey, hospital or invented.
     """
 
     probability: float
@@ -60,6 +61,7 @@ class RiskEstimate:
     base_rate: float
     margin: float
     drivers: tuple[Driver, ...]
+    population: str = "survey"
 
 
 class StateTag(NamedTuple):

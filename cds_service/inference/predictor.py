@@ -39,6 +39,8 @@ class Predictor:
         _require_same_features(artifact)
         self.version: str = artifact.manifest["version"]
         self.digest: str = artifact.manifest["digest"]
+        self.synthetic: bool = artifact.manifest.get("synthetic", False)
+        self.population: str = "invented" if self.synthetic else artifact.manifest.get("population", "survey")
         self.base_rate: float = artifact.manifest["base_rate"]
         self.card_path: Path = artifact.directory / "card.md"
         self._histograms = artifact.files.get(REFERENCE_FILE)
@@ -77,6 +79,7 @@ class Predictor:
             base_rate=self.base_rate,
             margin=margin,
             drivers=_drivers(row, tier.shap.contributions(matrix[0, : tier.n_columns]).tolist()),
+            population=self.population,
         )
 
     def score(self, matrix: Matrix) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
@@ -40,6 +41,21 @@ class StateEstimator(Protocol):
 
     def estimate(self, snapshot: PatientSnapshot) -> StateEstimate | None:
         """The states with their probabilities, None for a patient the model says nothing of."""
+
+
+# Why real patients get no risk while the version in force is one that made-up patients taught.
+TAUGHT_BY_MADE_UP = "taught-by-made-up-patients"
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """In the place of a risk model that says nothing of the patients of this call."""
+
+    version: str
+
+    def estimate(self, snapshot: PatientSnapshot, policy: AssessmentPolicy) -> RiskEstimate | str:
+        """Always the reason why there is no risk."""
+        return TAUGHT_BY_MADE_UP
 
 
 # What each missing input would settle, most useful first: NEWS2 inputs by the points they can add (RCP 2017, chart 1),

@@ -43,7 +43,7 @@ class Assessor:
 
     site: Site
     tables: CodeTables
-    models: Callable[[], Models]
+    models: Callable[[Actor], Models]
     mode: Callable[[str], Mode]
 
     def assess(
@@ -67,18 +67,18 @@ class Assessor:
                     hook_instance=f"{message_id}:{number}",
                     mode=mode,
                 )
-                prediction = self._predict(message, number, at)
+                prediction = self._predict(message, number, actor, at)
                 entry = entry_from_prediction(prediction, asked, reply=b"null", shown=False)
                 made.append(Assessed(prediction, entry))
         return tuple(made)
 
-    def _predict(self, message: Message, number: int, at: datetime) -> Prediction:
+    def _predict(self, message: Message, number: int, actor: Actor, at: datetime) -> Prediction:
         snapshot = snapshot_from_message(message, number, at=at, policy=self.site.reading, tables=self.tables)
         try:
             return assess(
                 snapshot,
                 prediction_id=new_prediction_id(at),
-                models=self.models(),
+                models=self.models(actor),
                 policy=self.site.assessment,
                 site_hash=self.site.hash,
             )

@@ -19,6 +19,7 @@ from cds_service.domain.dataset import OLDEST_AGE, TASKS, DatasetRules, class_of
 from cds_service.domain.features import FEATURES, Matrix, matrix_from_snapshots
 from cds_service.domain.label import CATEGORIES
 from cds_service.domain.sway import sight
+from cds_service.services.assess import TAUGHT_BY_MADE_UP
 from cds_service.services.patient_labels import OLDEST
 from cds_service.services.stored import Said, StoredFeatures, features_from_bytes, said_from_bytes
 from cds_service.storage.identity import Keyring
@@ -128,7 +129,7 @@ def _row(
     believed = settle(chosen.policy, fact, votes)
     if isinstance(believed, str):
         return believed
-    if chosen.task == "risk" and concluded.risk is None:
+    if chosen.task == "risk" and concluded.risk is None and concluded.risk_omitted != TAUGHT_BY_MADE_UP:
         return concluded.risk_omitted or "no-risk"
     if prediction.created_at > mature[class_of(getattr(believed, fact))]:
         return "immature"

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from sqlalchemy import Engine
 
 from cds_service import logs
+from cds_service.domain.actor import Actor
 from cds_service.domain.decision import TASKS, VersionId, standing
 from cds_service.errors import ConfigurationError, NotFound, Unavailable
 from cds_service.inference.artifact import first_version
@@ -24,6 +25,7 @@ from cds_service.inference.predictor import Predictor
 from cds_service.inference.served import Model, load_model
 from cds_service.inference.state_model import StatePredictor
 from cds_service.monitoring.models import count_refused_model
+from cds_service.services.assess import Estimator, StateEstimator, Withheld
 from cds_service.services.looking import Looking
 from cds_service.services.seed_models import Submit, seed_models
 from cds_service.storage.decisions import count_decisions, read_decisions
@@ -40,6 +42,13 @@ Loader = Callable[[Path, str, VersionId], Model]
 log = logs.get_logger(__name__)
 
 
+class Answering(NamedTuple):
+    """The models that answer one call."""
+
+    risk: Estimator
+    state: StateEstimator | None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Serving:
     """The models that answer at one moment, and the challengers that are scored beside them, by task."""
@@ -51,6 +60,17 @@ class Serving:
     def model(self, task: str) -> Model | None:
         """The model of the task that answers."""
         return self.risk if task == "risk" else self.state
+
+    @property
+    def made_up(self) -> dict[str, str]:
+        """The versions that answer and that made-up patients taught, by task."""
+        models = {task: self.model(task) for task in TASKS}
+        return {task: model.version for task, model in models.items() if model is not None and model.synthetic}
+
+    def of_real_patients(self) -> Answering:
+        """What is left to answer with where patients are real: made-up ones taught nothing about them."""
+        risk = Withheld(self.risk.version) if self.risk.synthetic else self.risk
+        return Answering(risk, None if self.state is None or self.state.synthetic else self.state)
 
 
 class Refusal(NamedTuple):
@@ -72,6 +92,7 @@ class Models:
         self._serving: Serving | None = None
         self._decided = -1
         self._refused: dict[str, Refusal] = {}  # by task, and by "task shadow"
+        self._withheld: dict[str, str] = {}  # by task the version that was logged
         self._cards: frozenset[tuple[str, str]] = frozenset()
         self._following = Lock()
         self._looking = Looking(self._look, name="models", every_s=EVERY_S)
@@ -96,6 +117,20 @@ class Models:
         if self._serving is None:
             raise Unavailable("it is not known yet which model is in force", where="model")
         return self._serving
+
+    def answering(self, actor: Actor) -> Serving | Answering:
+        """The models to answer this caller with; what is withheld from real patients is logged once a version."""
+        serving = self.serving
+        if not actor.has_real_patients or not (made_up := serving.made_up):
+            return serving
+        for task in made_up.keys() - self._withheld.keys():
+            log.warning("model_withheld", task=task, model=made_up[task])
+        self._withheld = made_up
+        return serving.of_real_patients()
+
+    def made_up(self) -> dict[str, str]:
+        """The versions in force that say nothing of real patients, by task: made-up ones taught them."""
+        return {} if self._serving is None else self._serving.made_up
 
     def challengers(self) -> Mapping[str, Model]:
         """The versions in shadow, by task."""

@@ -17,7 +17,7 @@ from cds_service.inference.artifact import published
 from cds_service.inference.predictor import Predictor
 from cds_service.inference.served import load_model
 from cds_service.inference.state_model import StatePredictor
-from cds_service.services.assess import assess
+from cds_service.services.assess import TAUGHT_BY_MADE_UP, assess
 from cds_service.services.models import Serving
 from cds_service.services.stored import Outcome, outcome_bytes, outcome_from_bytes, prediction_from_bytes
 from cds_service.storage.prediction_log import PredictionRow
@@ -56,7 +56,8 @@ def rescore(
     state = None if stored.state_model is None else own("state", stored.state_model.version)
     assert isinstance(risk, Predictor)  # noqa: S101 -- what `load_model` gives for this task
     serving = Serving(risk, state if isinstance(state, StatePredictor) else None)
-    again = assess(stored.snapshot, prediction_id=row.id, models=serving, policy=policy, site_hash=row.site_hash)
+    models = serving.of_real_patients() if stored.risk_omitted == TAUGHT_BY_MADE_UP else serving
+    again = assess(stored.snapshot, prediction_id=row.id, models=models, policy=policy, site_hash=row.site_hash)
     return Rescored(
         stored, again, _differing(outcome_from_bytes(row.outcome), outcome_from_bytes(outcome_bytes(again)))
     )

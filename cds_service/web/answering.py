@@ -95,13 +95,13 @@ def _snapshot(resources: Resources, patient_id: str | None, encounter_id: str | 
     )
 
 
-def predict_from(snapshot: PatientSnapshot) -> Prediction:
-    """The assessment of a snapshot by the model in service under this site's rules."""
+def predict_from(snapshot: PatientSnapshot, actor: Actor) -> Prediction:
+    """The assessment of the caller's patient by the models in service under this site's rules."""
     process = runtime()
     return assess(
         snapshot,
         prediction_id=new_prediction_id(snapshot.at),
-        models=process.models.serving,
+        models=process.models.answering(actor),
         policy=process.settings.site.assessment,
         site_hash=process.settings.site.hash,
     )

@@ -62,8 +62,8 @@ def read_risk_assessment(prediction_id: str) -> Response:
     return json_response(risk_assessment(prediction, language=language(actor)), media=FHIR_JSON)
 
 
-def _predict(bundle: bytes, _actor: Actor) -> Prediction:
-    return predict_from(snapshot_from_fhir([bundle], patient_id=None, encounter_id=None, at=runtime().now()))
+def _predict(bundle: bytes, actor: Actor) -> Prediction:
+    return predict_from(snapshot_from_fhir([bundle], patient_id=None, encounter_id=None, at=runtime().now()), actor)
 
 
 def _rank(bundle: bytes, actor: Actor) -> RareAssessment:

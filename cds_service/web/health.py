@@ -24,7 +24,8 @@ def livez() -> Response:
 def readyz() -> Response:
     """Whether calls are answered now and by which models; 503 names each part that is not ready."""
     process = runtime()
-    problems, models = process.problems(), {"models": process.models.versions(), "refused": process.models.refused()}
+    problems, found = process.problems(), process.models
+    models = {"models": found.versions(), "refused": found.refused(), "withheld_from_real_patients": found.made_up()}
     if not problems:
         return _answer({"status": "ready", **models})
     response = _answer({"status": "not ready", "problems": problems, **models}, status=503)

@@ -99,7 +99,7 @@ class _Concluded(NamedTuple):
 def _vitals_risk(call: Envelope, prefetch: Prefetch, asked: Asked) -> _Concluded:
     process = runtime()
     snapshot, built_on = snapshot_with_stored(call, prefetch, asked.actor)
-    prediction = predict_from(snapshot)
+    prediction = predict_from(snapshot, asked.actor)
     cards = cards_from_prediction(
         prediction,
         language=asked.language,

@@ -35,7 +35,7 @@ def predict() -> Response:
     snapshot = snapshot_from_record(
         record, at=process.now(), policy=process.settings.site.reading, tables=process.tables
     )
-    prediction = predict_from(snapshot)
+    prediction = predict_from(snapshot, actor)
     return committed(prediction, asked, prediction_document(prediction))
 
 

@@ -19,11 +19,13 @@ from cds_service.domain.features import FEATURES, matrix_from_snapshots
 from cds_service.domain.label import Kind
 from cds_service.errors import Conflict, DataRequired
 from cds_service.inference.predictor import Predictor
+from cds_service.services.assess import Withheld
 from cds_service.services.dataset_rows import Chosen
 from cds_service.services.export_labels import export_labels
 from cds_service.services.forget import forget_one_patient
 from cds_service.services.stored import prediction_from_bytes
 from cds_service.settings.dataset import dataset_rules
+from cds_service.storage import labelled_log
 from cds_service.storage.parquet import read_rows
 from cds_service.storage.prediction_log import read_prediction
 from cds_service.storage.writer import GroupWriter
@@ -120,6 +122,23 @@ def test_the_same_moment_gives_the_same_bytes_after_later_labels_and_corrections
         {"unlabelled": 5},
         {"unlabelled": 5, "no-label-holds": 1},
     )
+
+
+def test_a_process_that_reads_ahead_changes_no_byte(
+    engine: Engine, tmp_path: Path, predict: Callable[..., UUID], writer: GroupWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards = [predict(f"p-{n}", heart_rate=60.0 + n, at=AT + timedelta(minutes=n)) for n in range(6)]
+    for number, card in enumerate(cards):
+        a_label_of(writer, card, category="mild", icu_admission=False, by=str(number))
+    a_label_of(writer, cards[0], category="acute", by="7", diagnosis=("http://www.orpha.net", "558"))
+    chosen = Chosen("state", "latest", LATER, RULES, keyring())
+    export_labels(chosen, tmp_path / "alone", engine=engine, record=lambda _: None)
+
+    monkeypatch.setattr(labelled_log, "_MANY", 1)
+    export_labels(chosen, tmp_path / "ahead", engine=engine, record=lambda _: None)
+
+    for name in (ROWS_FILE, MANIFEST_FILE):
+        assert (tmp_path / "alone" / name).read_bytes() == (tmp_path / "ahead" / name).read_bytes()
 
 
 def test_stored_rows_give_the_score_that_was_stored(
@@ -238,6 +257,15 @@ def test_every_drop_has_its_reason(export: Export, predict: Callable[..., UUID],
         "unlabelled": 1,
     }
     assert sum(manifest["excluded"].values()) + manifest["counts"]["rows"] == 7
+
+
+def test_a_visit_whose_risk_was_withheld_is_learned_from(export: Export, writer: GroupWriter) -> None:
+    withheld: Any = Withheld("1.1.0")
+    a_label_of(writer, a_prediction(writer, withheld, "p-1"), icu_admission=True, at=AT + timedelta(days=1))
+
+    columns, _ = export(task="risk")
+
+    assert [columns[name] for name in ("icu_admission", "probability", "agreed")] == [[True], [None], [None]]
 
 
 def test_labels_and_predictions_of_the_test_environment_are_no_data(

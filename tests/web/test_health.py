@@ -15,7 +15,11 @@ SETTINGS = SimpleNamespace(client_auth="off", clients=CLIENTS)
 
 def client_of(problems: dict[str, str]) -> FlaskClient:
     app = Flask("health", static_folder=None)
-    models = SimpleNamespace(versions=lambda: {"risk": "1.1.0", "state": None}, refused=lambda: {"risk": "1.2.0"})
+    models = SimpleNamespace(
+        versions=lambda: {"risk": "1.1.0", "state": None},
+        refused=lambda: {"risk": "1.2.0"},
+        made_up=lambda: {"risk": "1.1.0"},
+    )
     app.extensions["cds"] = SimpleNamespace(
         problems=lambda: problems, settings=SETTINGS, clients=CLIENTS, models=models
     )
@@ -39,6 +43,7 @@ def test_ready_or_not_the_versions_that_answer_are_named_and_those_refused(probl
 
     assert answered["models"] == {"risk": "1.1.0", "state": None}
     assert answered["refused"] == {"risk": "1.2.0"}
+    assert answered["withheld_from_real_patients"] == {"risk": "1.1.0"}
 
 
 def test_not_ready_is_503_naming_each_part() -> None:

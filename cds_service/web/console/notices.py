@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from cds_service.domain.actor import counted_as
 from cds_service.i18n import msgid
 from cds_service.monitoring.calls import PAGES
 from cds_service.monitoring.day_counts import Truth
@@ -23,6 +24,13 @@ _CALIBRATED = (0.8, 1.25)
 # CDS Hooks 2.0.1 asks a service to answer within 500 ms.
 _SLOW_S = 0.5
 
+_MADE_UP = {
+    "risk": msgid("Risk model %(version)s was learnt from invented patients: no real patient gets a risk from it."),
+    "state": msgid(
+        "State model %(version)s was learnt from invented patients: real patients get the rules' tags alone."
+    ),
+}
+
 _ALARMS = {
     Alarm.SILENT: msgid("No message from %(sender)s for longer than the site allows."),
     Alarm.CLOCK_SKEW: msgid("The clock of %(sender)s is off: its readings may be lost."),
@@ -36,12 +44,20 @@ def notices(
     """What to look at, the data first; empty when nothing stands out."""
     budget = process.settings.site.assessment.flags_per_100
     return [
+        *made_up_notices(process, whose, told),
         *_drift(told, moved),
         *_feeds(process, whose, told),
         *_calibration(told, risk),
         *_workload(found, told, budget),
         *_answers(found, told),
     ]
+
+
+def made_up_notices(process: Runtime, whose: Whose, told: Told) -> Iterator[Notice]:
+    """Models in force that are withheld from real patients, where these are real."""
+    made_up = process.models.made_up() if counted_as(*whose) == "production" else {}
+    for task, version in made_up.items():
+        yield Notice(told.t(_MADE_UP[task]) % {"version": version}, "red")
 
 
 def _drift(told: Told, moved: Mapping[str, Shift]) -> Iterator[Notice]:

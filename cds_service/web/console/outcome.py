@@ -63,7 +63,7 @@ def outcome_of(filled: Filled, actor: Actor, language: str, known: RareDiseases 
         mode=mode_of(actor),
     )
     snapshot = _snapshot(filled, at)
-    prediction = predict_from(snapshot)
+    prediction = predict_from(snapshot, actor)
     wants_ranking = any(filled.heard) and known is not None
     ranking = rank_from(snapshot, filled.heard, _MOST_CANDIDATES, actor=actor) if wants_ranking else None
     # Only what is whole is stored: whatever cannot be assessed was found out by now.

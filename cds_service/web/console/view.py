@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from cds_service.cdshooks.card_text import first_remarks, per_hundred, population, record_remarks, shown_unused
+from cds_service.cdshooks.card_text import first_remarks, record_remarks, shown_unused
 from cds_service.cdshooks.cards import indicator, summary
+from cds_service.cdshooks.risk_text import per_hundred, population
 from cds_service.cdshooks.wording import Words, clock
 from cds_service.domain.patient import Identity
 from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate, StateEstimate, StateTag
