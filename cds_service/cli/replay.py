@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
 from cds_service.cli.command import Command, argument, command_actor, command_writer, say
 from cds_service.errors import NotFound
+from cds_service.inference.served import load_model
 from cds_service.services.read_prediction import uuid_from
 from cds_service.services.rescore import rescore
 from cds_service.settings import Settings
@@ -25,7 +27,9 @@ def replay(arguments: argparse.Namespace, settings: Settings) -> int:
         row = read_any_prediction(engine, uuid_from(arguments.prediction))
         if row is None:
             raise NotFound("no such prediction")
-        found = rescore(row, read_decisions(engine), models_dir=settings.models_dir, policy=settings.site.assessment)
+        models_dir = settings.models_dir
+        load, policy = partial(load_model, models_dir), settings.site.assessment
+        found = rescore(row, read_decisions(engine), models_dir=models_dir, load=load, policy=policy)
         event = AuditEvent(
             at=datetime.now(UTC),
             tenant=row.tenant,

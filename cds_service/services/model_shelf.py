@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cds_service.domain.decision import Decision, Standing, VersionId, standing
-from cds_service.errors import ConfigurationError, Conflict
+from cds_service.errors import CdsError, ConfigurationError, Conflict
 from cds_service.inference.artifact import open_artifact, published
 from cds_service.services.verdict import FILE, NEVER, Verdict, read_verdict
 
@@ -28,14 +28,19 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class OnShelf:
-    """One published version. `problem` says why it cannot be promoted as it is, empty where nothing is known."""
+    """One published version. `problem` is what keeps it from being promoted as it is, None where nothing is known."""
 
     id: VersionId
     verdict: Verdict | None
-    problem: str
+    problem: CdsError | None
     checks: tuple[Check, ...]
     is_in_force: bool
     is_in_shadow: bool
+
+    @property
+    def file(self) -> str:
+        """Where the problem is: the file of the version, or the version."""
+        return "" if self.problem is None else Path(self.problem.where).name
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +77,14 @@ def _on_shelf(models_dir: Path, task: str, name: str, stands: Standing) -> OnShe
     try:
         subject = published(models_dir, task, name)
     except ConfigurationError as error:
-        return OnShelf(VersionId(name, ""), None, str(error), (), False, False)
+        return OnShelf(VersionId(name, ""), None, error, (), False, False)
     directory = models_dir / task / name
-    verdict, problem = None, ""
+    verdict: Verdict | None = None
+    problem: CdsError | None = None
     try:
         verdict = read_verdict(directory, task, subject)
     except Conflict as error:
-        problem = error.text
+        problem = error
     checks = () if verdict is None else _checks(json.loads((directory / FILE).read_bytes()))
     return OnShelf(subject, verdict, problem, checks, subject == stands.in_force, subject == stands.shadow)
 

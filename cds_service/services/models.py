@@ -93,6 +93,7 @@ class Models:
         self._decided = -1
         self._refused: dict[str, Refusal] = {}  # by task, and by "task shadow"
         self._withheld: dict[str, str] = {}  # by task the version that was logged
+        self._recalled: tuple[str, Model] | None = None
         self._cards: frozenset[tuple[str, str]] = frozenset()
         self._following = Lock()
         self._looking = Looking(self._look, name="models", every_s=EVERY_S)
@@ -150,6 +151,20 @@ class Models:
         if (task, version) not in self._cards:
             raise NotFound("no such model is or was in service")
         return self._models_dir / task / version / "card.md"
+
+    def recall(self, task: str, wanted: VersionId) -> Model:
+        """The version with exactly these bytes: one that is held, else loaded; ConfigurationError as `load_model`.
+
+        The last one that was loaded for this is kept: who looks at an old prediction looks at others of its time.
+        """
+        held = [self._held(task), self._shadow(task)]
+        if self._recalled is not None and self._recalled[0] == task:
+            held.append(self._recalled[1])
+        for model in held:
+            if model is not None and (model.version, model.digest) == wanted:
+                return model
+        self._recalled = task, self._load(self._models_dir, task, wanted)
+        return self._recalled[1]
 
     def refresh(self) -> None:
         """Follow what was decided since the last look; Unavailable when the database is away: then nothing changes."""

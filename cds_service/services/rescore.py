@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from cds_service.domain.prediction import Prediction
 from cds_service.errors import Conflict
 from cds_service.inference.artifact import published
 from cds_service.inference.predictor import Predictor
-from cds_service.inference.served import load_model
+from cds_service.inference.served import Model
 from cds_service.inference.state_model import StatePredictor
 from cds_service.services.assess import TAUGHT_BY_MADE_UP, assess
 from cds_service.services.models import Serving
@@ -35,7 +35,12 @@ class Rescored:
 
 
 def rescore(
-    row: PredictionRow, decisions: Sequence[Decision], *, models_dir: Path, policy: AssessmentPolicy
+    row: PredictionRow,
+    decisions: Sequence[Decision],
+    *,
+    models_dir: Path,
+    load: Callable[[str, VersionId], Model],
+    policy: AssessmentPolicy,
 ) -> Rescored:
     """The prediction scored again; Conflict for a ranking of rare diseases, ConfigurationError without its version."""
     stored = prediction_from_bytes(
@@ -50,7 +55,7 @@ def rescore(
         raise Conflict("ranks rare diseases: only predictions of risk are scored again", where=str(row.id))
 
     def own(task: str, version: str) -> object:
-        return load_model(models_dir, task, _approved(decisions, models_dir, task, version))
+        return load(task, _approved(decisions, models_dir, task, version))
 
     risk = own("risk", row.model_version)
     state = None if stored.state_model is None else own("state", stored.state_model.version)

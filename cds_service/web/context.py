@@ -23,6 +23,9 @@ _USE = "cds.token_use"
 _ALLOWANCE = "cds.allowance"
 _CALLER = "cds.caller"
 
+# Who somebody is: proxies on the way, and browsers, keep addresses.
+_NAMES_SOMEBODY = frozenset({"patient_id", "patient_name", "spo2_scale_by"})
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -92,8 +95,10 @@ def inert(body: bytes) -> bytes:
 
 
 def read_record() -> tuple[dict[str, object], bytes]:
-    """The flat record asked about, and the hash of what was sent."""
+    """The flat record asked about, and the hash of what was sent; BadRequest for an address that names somebody."""
     if request.method == "GET":
+        if named := sorted(_NAMES_SOMEBODY & request.args.keys()):
+            raise BadRequest("names somebody, and addresses are kept on the way: send it by POST", where=named[0])
         repeated = [name for name, values in request.args.lists() if len(values) > 1]
         if repeated:
             raise BadRequest("a name is given more than once", where="query")

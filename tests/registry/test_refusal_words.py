@@ -1,4 +1,4 @@
-"""What the registry refuses is said in Spanish as well: each sentence of its code has its words."""
+"""What the registry and the loaders of models refuse is said in Spanish as well: each sentence has its words."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ from types import ModuleType
 import pytest
 
 from cds_service.cdshooks.wording import words
-from cds_service.errors import BadRequest, Conflict
+from cds_service.errors import BadRequest, ConfigurationError, Conflict
+from cds_service.inference import artifact, predictor, served, session, state_model, tiers
 from cds_service.services import reasons, registry, verdict
 from cds_service.web.console.refusals import refusal_text
+
+RAISED = {one.__name__ for one in (BadRequest, Conflict, ConfigurationError)}
+MODULES = (registry, verdict, reasons, artifact, served, predictor, state_model, session, tiers)
 
 
 def sentences(module: ModuleType) -> Iterator[str]:
     """The first argument of each refusal that the module raises, whatever it names as `x`."""
     for node in ast.walk(ast.parse(getsource(module))):
         raised = node.exc if isinstance(node, ast.Raise) else None
-        if isinstance(raised, ast.Call) and getattr(raised.func, "id", "") in (BadRequest.__name__, Conflict.__name__):
+        if isinstance(raised, ast.Call) and getattr(raised.func, "id", "") in RAISED:
             yield _text(raised.args[0])
 
 
@@ -30,7 +34,7 @@ def _text(node: ast.expr) -> str:
     return str(node.value)
 
 
-REFUSED = [text for module in (registry, verdict, reasons) for text in sentences(module)]
+REFUSED = sorted({text for module in MODULES for text in sentences(module)})
 
 
 @pytest.mark.parametrize("text", REFUSED)
@@ -40,8 +44,8 @@ def test_a_refusal_is_said_in_spanish_and_as_it_is_in_english(text: str) -> None
 
 
 def test_all_were_found() -> None:
-    assert len(REFUSED) >= 15
+    assert len(REFUSED) >= 33
 
 
-def test_what_is_not_the_registrys_stays_as_it_is() -> None:
+def test_what_is_of_neither_stays_as_it_is() -> None:
     assert refusal_text("manifest.json: model.onnx has another digest", words("es")) is None

@@ -11,6 +11,8 @@ from time import thread_time
 import pytest
 
 from cds_service.errors import ConfigurationError
+from cds_service.inference.artifact import published
+from cds_service.inference.served import load_model
 from cds_service.monitoring.metrics import REGISTRY
 from cds_service.services import models as models_in_service
 from cds_service.services.looking import Looking
@@ -66,6 +68,23 @@ def test_a_version_put_right_is_taken_up(ward: Service, models: Path, monkeypatc
 
     assert answering(ward) == "1.1.0"
     assert ward.client.get("/readyz").get_json()["refused"] == {}
+
+
+def test_an_old_version_is_loaded_once_to_score_its_predictions_again(
+    ward: Service, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(models, "1.1.0")
+    known, loaded = ward.runtime.models, []
+    monkeypatch.setattr(known, "_load", lambda *wanted: loaded.append(wanted[2]) or load_model(*wanted))
+    now, old = (published(models, "risk", version) for version in ("1.0.0", "1.1.0"))
+
+    again = [known.recall("risk", old), known.recall("risk", now), known.recall("risk", old)]
+
+    assert [model.version for model in again] == ["1.1.0", "1.0.0", "1.1.0"]
+    assert again[1] is known.serving.risk
+    assert loaded == [old]
+    with pytest.raises(ConfigurationError, match="not the artifact that was approved"):
+        known.recall("risk", old._replace(digest="0" * 64))
 
 
 def test_a_process_follows_by_itself(ward: Service, models: Path) -> None:

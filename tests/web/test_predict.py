@@ -161,18 +161,29 @@ def test_a_wrong_value_is_400_naming_its_field_and_never_repeating_it(service: S
 def test_scale_two_is_scored_when_it_says_who_decided_it_and_when(client: FlaskClient) -> None:
     decided = {"spo2_scale": 2, "spo2_scale_by": "Dr R", "spo2_scale_at": minutes_ago(20)}
 
-    assert answer(by_query(client, age=71, spo2=90, **decided))["news2"]["scale"] == 2
-    stale = answer(by_query(client, age=71, spo2=90, **decided | {"spo2_scale_at": minutes_ago(60 * 48)}))
+    assert answer(by_body(client, age=71, spo2=90, **decided))["news2"]["scale"] == 2
+    stale = answer(by_body(client, age=71, spo2=90, **decided | {"spo2_scale_at": minutes_ago(60 * 48)}))
     assert (stale["news2"]["scale"], stale["remarks"]) == (1, ["spo2-scale-record-not-current"])
 
 
 def test_scale_two_of_nobody_is_400_that_names_what_to_send(service: Service) -> None:
-    for call in (by_query, by_body):
-        response = call(service.client, age=71, spo2=90, spo2_scale=2, spo2_scale_by="Dr Jane Doe")
+    for call, whose in ((by_query, {}), (by_body, {"spo2_scale_by": "Dr Jane Doe"})):
+        response = call(service.client, age=71, spo2=90, spo2_scale=2, **whose)
         problem = json.loads(response.data)
         assert (response.status_code, problem["where"]) == (400, "spo2_scale")
         assert "spo2_scale_at" in problem["detail"]
         assert "Jane" not in response.text + service.log.read_text()
+
+
+@pytest.mark.parametrize("field", ["patient_id", "patient_name", "spo2_scale_by"])
+def test_an_address_that_names_somebody_is_refused_and_says_to_post(service: Service, field: str) -> None:
+    refused = by_query(service.client, age=71, heart_rate=128, **{field: "Jane Doe"})
+
+    problem = json.loads(refused.data)
+    assert (refused.status_code, problem["where"]) == (400, field)
+    assert "send it by POST" in problem["detail"]
+    assert "Jane" not in refused.text + service.log.read_text()
+    assert service.stored.rows("SELECT count(*) FROM predictions") == [(0,)]
 
 
 @pytest.mark.parametrize("value", [True, [], {}, [70], {"v": 70}, "", None])

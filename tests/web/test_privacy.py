@@ -26,7 +26,8 @@ def test_no_patient_data_reaches_the_log(service: Service) -> None:
 
     post(client, fixture())
     post(client, {**fixture(), "context": {"userId": "x"}})
-    client.get("/predict?age=71&heart_rate=abc&patient_id=1288992")
+    client.get("/predict?age=71&heart_rate=abc")
+    client.get("/predict?age=71&patient_id=1288992")
 
     written = service.log.read_text(encoding="utf-8")
     assert "prediction_logged" in written

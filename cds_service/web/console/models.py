@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from flask import Response, request
@@ -21,6 +22,7 @@ from cds_service.storage.decisions import read_decisions
 from cds_service.storage.people import read_user
 from cds_service.storage.shadow_log import last_version, read_scores
 from cds_service.web.authentication import user_with_password
+from cds_service.web.console.gate_words import answer_change, gate_reason
 from cds_service.web.console.pages import console, link, page, page_language, person
 from cds_service.web.console.panel import Told
 from cds_service.web.console.refusals import refusal_text
@@ -55,8 +57,18 @@ def model_version(task: str, version: str) -> Response:
         card = card_text(process.settings.models_dir, task, version)
     except ConfigurationError:
         card = ""
-    shown = partial(_shown, _told())
-    return page("model.html", actor=actor, task=task, title=_TITLES[task], found=found, card=card, shown=shown)
+    told = _told()
+    return page(
+        "model.html",
+        actor=actor,
+        task=task,
+        title=_TITLES[task],
+        found=found,
+        card=card,
+        shown=partial(_shown, told),
+        reason=partial(gate_reason, words=told.words),
+        problem=refusal_text(found.problem.text, told.words) if found.problem else None,
+    )
 
 
 @console.get("/models/<task>/compare")
@@ -69,9 +81,16 @@ def compare_models(task: str) -> Response:
     shadow = known.standing.shadow
     version = shadow.version if shadow is not None else last_version(process.engine, task, environment)
     scores = [] if version is None else read_scores(process.engine, task, version, environment)
-    report = shadow_report(scores, as_of=process.now())
+    report, told = shadow_report(scores, as_of=process.now()), _told()
     return page(
-        "compare.html", actor=actor, task=task, title=_TITLES[task], version=version, report=report, told=_told()
+        "compare.html",
+        actor=actor,
+        task=task,
+        title=_TITLES[task],
+        version=version,
+        report=report,
+        told=told,
+        change=partial(answer_change, words=told.words),
     )
 
 
@@ -108,7 +127,11 @@ def _decided(task: str, made: Callable[[Registry, Asked], Decision]) -> Response
     except CdsError as refusal:
         said = refusal_text(refusal.text, words(page_language()))
         return _models_page(
-            actor, status=refusal.status, refused=(task, said or refusal.text), is_translated=said is not None
+            actor,
+            status=refusal.status,
+            refused=(task, said or refusal.text),
+            is_translated=said is not None,
+            file=Path(refusal.where).name if isinstance(refusal, ConfigurationError) else "",
         )
     process.models.refresh()
     return see_other(link("console.models") + f"#{task}")

@@ -80,7 +80,11 @@ def rescore_prediction(prediction_id: str) -> Response:
     settings = process.settings
     try:
         again = rescore(
-            row, read_decisions(process.engine), models_dir=settings.models_dir, policy=settings.site.assessment
+            row,
+            read_decisions(process.engine),
+            models_dir=settings.models_dir,
+            load=process.models.recall,
+            policy=settings.site.assessment,
         )
     except ConfigurationError:
         return prediction_page(prediction_id, actor, rescored={"missing": True})

@@ -1,4 +1,7 @@
-"""What the registry refuses, in the language of the page: its own sentences as a table, the parts they name kept."""
+"""What the registry and the loaders of models refuse, in the language of the page: their sentences as a table.
+
+The parts a sentence names are kept as they are.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,27 @@ REFUSALS = (
     msgid("the name stood for other files before: publish another"),
     msgid("says yes with failed checks"),
     msgid("too many failed attempts; wait"),
+    # Of a broken artifact: the texts of inference/ that reach whoever publishes or promotes a version.
+    msgid("cannot be read: no published version"),
+    msgid("cannot be read"),
+    msgid("missing or not JSON"),
+    msgid("lists no files"),
+    msgid("manifest is not of %(what)s, format %(format)s"),
+    msgid("%(name)s is not JSON"),
+    msgid("%(name)s is not the name of a version"),
+    msgid("names a file outside the artifact: %(name)s"),
+    msgid("has %(size)s bytes, the manifest says %(expected)s"),
+    msgid("was changed after publishing (its digest differs)"),
+    msgid("was changed after publishing (its SHA-256 differs)"),
+    msgid("is not a plain array archive"),
+    msgid("is not a graph ONNX Runtime can run"),
+    msgid("does not take %(number)s columns as x"),
+    msgid("does not give its golden margins"),
+    msgid("tier %(name)s does not give its golden margins"),
+    msgid("its calibration is not of five states"),
+    msgid("was trained on other features than this service computes"),
+    msgid("was trained on other features or states than this service knows"),
+    msgid("does not hold what a %(task)s model must: %(problem)s"),
 )
 
 
@@ -40,7 +64,7 @@ def _pattern(sentence: str) -> re.Pattern[str]:
 
 
 def refusal_text(text: str, words: Words) -> str | None:
-    """The refusal in the page's language; None for what is not the registry's to say, a broken artifact for one."""
+    """The refusal in the page's language; None for a sentence that is not of these tables."""
     for sentence in REFUSALS:
         if found := _pattern(sentence).fullmatch(text):
             return words.t(sentence) % found.groupdict() if found.groupdict() else words.t(sentence)
