@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import cds_service.settings.dataset as dataset
+from cds_service.demo.bound import Bound
 from cds_service.errors import Unavailable
 from cds_service.services.credentials import MadeToken, hash_password, make_token
 from cds_service.services.train import HOME
@@ -34,9 +35,6 @@ TENANT = "synthetic-hospital"
 PEOPLE = {"demo-clinician": "clinician", "demo-steward": "steward", "demo-admin": "admin"}
 STEWARD = "demo-steward"
 _SCOPES = "hooks feedback predict read labels"
-
-# Chosen by us: a cut-down comparison takes a minute on two idle cores; a busy machine is waited for, a stuck one not.
-_LONGEST_S = 1200
 
 # A comparison cut down to a minute: fewer folds, smaller families, one option of each kind.
 QUICK = (
@@ -61,6 +59,7 @@ class Hospital:
     http_port: int
     mllp_port: int
     variables: Mapping[str, str]
+    bound: Bound
     password: str = field(repr=False)
     token: str = field(repr=False)
 
@@ -70,7 +69,10 @@ class Hospital:
         return f"http://127.0.0.1:{self.http_port}"
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """One `cds` command on this hospital to its end, with the password for whatever asks for one."""
+        """One `cds` command on this hospital to its end, with the password for whatever asks for one.
+
+        Unavailable when the rehearsal's time is over before the command is.
+        """
         try:
             return subprocess.run(  # noqa: S603 - our own interpreter and module, arguments as a list
                 _words(*words),
@@ -80,10 +82,10 @@ class Hospital:
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=_LONGEST_S,
+                timeout=self.bound.left_s(),
             )
         except subprocess.TimeoutExpired:
-            raise Unavailable(f"took more than {_LONGEST_S} s", where=" ".join(("cds", *words[:2]))) from None
+            raise self.bound.is_over() from None
 
     def command(self, *words: str) -> dict[str, Any]:
         """What a `cds` command answers last; Unavailable, with its own words, where it says no."""
@@ -95,14 +97,20 @@ class Hospital:
 
 
 @contextmanager
-def hospital(directory: Path, *, http_port: int = 0, mllp_port: int = 0, models: Path) -> Iterator[Hospital]:
-    """A database with PEOPLE, and the service on it until the block ends; nothing is outside `directory`."""
+def hospital(
+    directory: Path, *, http_port: int = 0, mllp_port: int = 0, models: Path, within_s: float
+) -> Iterator[Hospital]:
+    """A database with PEOPLE, and the service on it until the block ends; nothing is outside `directory`.
+
+    What is done with it may take `within_s` from now.
+    """
+    bound = Bound(within_s)
     directory.mkdir(parents=True, exist_ok=True)
     ports = http_port or _free_port(), mllp_port or _free_port()
     variables = _settings(directory, models, *ports)
     password, token = secrets.token_urlsafe(15), make_token()
     _admit(Settings.from_environment(variables), password, token)
-    made = Hospital(directory, *ports, variables, password, token.text)
+    made = Hospital(directory, *ports, variables, bound, password, token.text)
     with _service(made):
         yield made
 

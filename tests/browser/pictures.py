@@ -20,7 +20,7 @@ from tests.browser.conftest import CHROMIUM
 from tests.conftest import CDS, REPOSITORY
 from tests.web.pages import FILLED
 
-DEMO = (*CDS, "demo", "--seed", "7", "--visits", "4000", "--keep", "--json")
+DEMO = (*CDS, "demo", "--seed", "7", "--within", "3600", "--keep", "--json")
 WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 360, "height": 740}
 SYMPTOMS = "fever\nseizure\nhepatomegaly"
 
