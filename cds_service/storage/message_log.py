@@ -83,13 +83,14 @@ class MessageLog:
         """Store those that are certain to be new and with which nothing is or was taken back; the others alone."""
         keys = [_key_of(one.entry)[:-1] for one in several]
         times, known = Counter(keys), self._known.run(cursor, keys)
+        with_history = self._readings.with_history(cursor, {key for one in several for key in one.scored})
         is_plain = [
             bool(one.entry.control_id)
             and not one.taken_back
             and not one.regrouped
             and times[key] == 1
             and key not in known
-            and not any(self._readings.has_taken_back(cursor, patient) for patient in one.scored)
+            and with_history.isdisjoint(one.scored)
             for one, key in zip(several, keys, strict=True)
         ]
         plain = [one for one, holds in zip(several, is_plain, strict=True) if holds]

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, Dialect, and_, bindparam, literal_column, or_, select
+from sqlalchemy import Connection, Dialect, and_, literal_column, or_, select
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from cds_service.domain.latest import Arrived
 from cds_service.domain.patient import Identity
-from cds_service.storage.statements import DriverStatement, InsertRows, Row
+from cds_service.storage.statements import FindRows, InsertRows, Row
 from cds_service.storage.tables import patient_events, readings, utc_text
 
 # Chosen by us: four hours of a monitor that sends eight values a minute, twice over. Beyond it the newest count.
@@ -61,32 +61,30 @@ class Crossed(NamedTuple):
 
 
 class ReadingLog:
-    """Appends readings and events inside the writer's transaction, and finds whether any was taken back."""
+    """Appends readings and events inside the writer's transaction, and finds of whom any may have been taken back."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._readings = InsertRows(readings, dialect)
         self._events = InsertRows(patient_events, dialect)
-        self._taking_back = DriverStatement(_ANY_TAKING_BACK, ("patient_key",), dialect)
+        self._with_history = [
+            FindRows(readings, dialect, key=["patient_key"], where=TAKES_BACK),
+            FindRows(patient_events, dialect, key=["patient_key"], where=patient_events.c.other_key.is_not(None)),
+            FindRows(patient_events, dialect, key=["other_key"]),
+        ]
 
     def append(self, cursor: DBAPICursor, rows: Sequence[Row], events: Sequence[Row]) -> None:
         """Add rows made by `reading_rows` and `event_rows`."""
         self._readings.run(cursor, rows)
         self._events.run(cursor, events)
 
-    def has_taken_back(self, cursor: DBAPICursor, key: str) -> bool:
-        """Whether anything that is kept of the patient takes a reading back."""
-        self._taking_back.run(cursor, (key,))
-        return cursor.fetchone() is not None
+    def with_history(self, cursor: DBAPICursor, keys: Collection[str]) -> set[str]:
+        """Those of the patients of whom a reading was taken back, or whose record was joined with another."""
+        asked = [(key,) for key in keys]
+        return {key for find in self._with_history for (key,) in find.run(cursor, asked)}
 
 
 # As the index says it: a database uses that only for what it can see to be the same.
 TAKES_BACK = readings.c.change != literal_column("'none'")
-_ANY_TAKING_BACK = (
-    select(readings.c.number)
-    .where(readings.c.patient_key == bindparam("patient_key"), TAKES_BACK)
-    .limit(literal_column("1"))
-    .offset(literal_column("0"))
-)
 
 
 def birth_text(day: date) -> bytes:

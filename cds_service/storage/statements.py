@@ -11,7 +11,7 @@ from importlib import import_module
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Table, and_, bindparam, or_, select
+from sqlalchemy import ColumnElement, Connection, Dialect, Table, and_, bindparam, or_, select
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.sql import ClauseElement
 
@@ -71,8 +71,12 @@ def _in_one(rows: Iterable[Row]) -> list[Any]:
 class FindRows:
     """Finds which of any number of keys are in a table, with few statements of many keys."""
 
-    def __init__(self, table: Table, dialect: Dialect, *, key: Sequence[str]) -> None:
+    def __init__(
+        self, table: Table, dialect: Dialect, *, key: Sequence[str], where: ColumnElement[bool] | None = None
+    ) -> None:
+        """`where` is what else holds of the rows looked for."""
         self._columns = [table.c[name] for name in key]
+        self._where = () if where is None else (where,)
         self._dialect = dialect
         self._statements: dict[int, DriverStatement] = {}
 
@@ -91,7 +95,7 @@ class FindRows:
             and_(*(column == bindparam(name) for column, name in zip(self._columns, some, strict=True)))
             for some in names
         ]
-        query = select(*self._columns).where(or_(*is_one))
+        query = select(*self._columns).where(or_(*is_one), *self._where)
         statement = DriverStatement(query, list(chain.from_iterable(names)), self._dialect)
         self._statements[size] = statement
         return statement

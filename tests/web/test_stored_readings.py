@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -261,6 +262,38 @@ def test_a_prediction_of_a_message_that_comes_after_its_correction_is_stale(ward
     [(of,)] = rows(ward, "SELECT m.control_id FROM prediction_events e JOIN messages m ON m.id = e.message_id")
     assert of == "M0"
     assert verify_chain(ward.runtime.engine, ward.runtime.keyring) is None
+
+
+def test_a_withdrawal_under_one_record_and_its_reading_under_another_meet_in_any_order(ward: Service) -> None:
+    def withdrawn(new: str, _: str) -> None:
+        send(ward, obx(HEART_RATE, 128, obx_11="W", obx_14=TIME), pid=PID.replace("4711", new))
+
+    def read(_: str, old: str) -> None:
+        send(ward, *vitals(128), pid=PID.replace("4711", old), msh_10=old)
+
+    def merge_both(new: str, old: str) -> None:
+        merged(ward, new, old)
+
+    orders = list(permutations([withdrawn, read, merge_both]))
+    for number, order in enumerate(orders):
+        for step in order:
+            step(f"NEW{number}", f"OLD{number}")
+
+    predicted = rows(ward, "SELECT prediction_id FROM messages WHERE control_id LIKE 'OLD%'")
+    assert len(predicted) == len(orders)
+    assert {UUID(str(one)).hex for (one,) in predicted} <= stale(ward)
+    events = rows(ward, "SELECT count(*), count(DISTINCT prediction_id) FROM prediction_events")
+    assert events[0][0] == events[0][1]
+
+
+def test_a_merge_leaves_a_prediction_that_answers_an_earlier_correction_as_it_is(ward: Service) -> None:
+    send(ward, obx(HEART_RATE, 88, obx_11="C", obx_14=TIME))
+    send(ward, *vitals(128, obx_11="C"), pid=PRIOR, msh_10="LAST")
+
+    merged(ward, "4711", "0815")
+
+    [(last,)] = rows(ward, "SELECT prediction_id FROM messages WHERE control_id = 'LAST'")
+    assert UUID(str(last)).hex not in stale(ward)
 
 
 NOT_OVERTAKEN = {
