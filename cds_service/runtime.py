@@ -33,6 +33,7 @@ from cds_service.services.replay_message import score_pending
 from cds_service.services.shadow import Shadow
 from cds_service.services.stored_findings import FindingsStore
 from cds_service.services.stored_readings import ReadingsStore
+from cds_service.services.tell_alarms import AlarmTeller
 from cds_service.services.watch import Watch
 from cds_service.settings import Settings
 from cds_service.settings.clients import Clients
@@ -50,8 +51,6 @@ log = logs.get_logger(__name__)
 REFUSALS_NOTED = 60
 # Chosen by us: a model that is back is used within half a minute, an alarm is seen within one.
 PENDING_EVERY_S, LOOK_EVERY_S = 30.0, 60.0
-# Chosen by us: when a network is cut every sender falls silent; twenty lines say so.
-FEEDS_LOGGED = 20
 
 # Objects between two runs of the cycle collector. A request makes a few thousand and leaves no cycles behind.
 _COLLECT_EVERY = 20_000
@@ -82,6 +81,7 @@ class Runtime:
     beside: tuple[Daily, ...] = ()
     counting: Counting = field(init=False)
     feeds: Feeds = field(init=False)
+    alarms: AlarmTeller = field(init=False)
     rare: RareDiseasesLater = field(init=False)
     overlays: Overlays = field(init=False)
     intake: Intake = field(init=False)
@@ -108,6 +108,7 @@ class Runtime:
         self.findings_sent = FindingsStore(self.engine, self.keyring, self.settings.site.hl7)
         self.counting = Counting(self.engine, self.writer.submit_change, self.settings.models_dir, lambda: self.now())
         self.feeds = Feeds(self.settings.site.feeds, self.now(), lambda key, since: last_heard(self.engine, key, since))
+        self.alarms = AlarmTeller(self.feeds, self.writer.submit_change)
         self.shadow = Shadow(self.models.challengers, self.settings.site.assessment, self.writer.submit_change)
         self.intake = Intake(
             assessor=Assessor(self.settings.site, self.tables, self.models.answering, self.watch.mode),
@@ -202,13 +203,7 @@ class Runtime:
         message_metrics.PENDING.set(count_pending(self.engine))
 
     def _look_at_feeds(self) -> None:
-        """Log each alarm that started or ended; what is more than can be read at once is counted."""
-        turned = self.feeds.look(self.now())
-        for one in turned[:FEEDS_LOGGED]:
-            event = "feed_alarm_started" if one.started else "feed_alarm_ended"
-            log.warning(event, alarm=one.alarm.value, peer=one.peer, sender=one.sender)
-        if len(turned) > FEEDS_LOGGED:
-            log.warning("feed_alarms_not_logged", count=len(turned) - FEEDS_LOGGED)
+        self.alarms.look(self.now())
 
     def _forget_what_is_old(self) -> None:
         forget_what_is_old(self.writer.submit_change, self._retention, actor=ITSELF, at=self.now())

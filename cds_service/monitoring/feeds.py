@@ -18,7 +18,6 @@ LOOKED_AT, FEWEST = 20, 5
 # Chosen by us: senders the site file does not name are forgotten, so that what was tried once is no alarm for ever.
 FORGOTTEN_AFTER = timedelta(days=1)
 MOST_FEEDS = 1000
-OTHER = "(other)"
 
 
 class Alarm(StrEnum):
@@ -36,21 +35,19 @@ class FeedKey(NamedTuple):
     sender: str
 
 
+class Standing(NamedTuple):
+    """An alarm there is about a sender."""
+
+    alarm: Alarm
+    key: FeedKey
+
+
 class Heard(NamedTuple):
     """What one message says of its sender: how late it came by MSH-7, and how many of its OBX mean nothing here."""
 
     delay: timedelta | None = None
     observations: int = 0
     unmapped: int = 0
-
-
-class Turned(NamedTuple):
-    """An alarm that started or ended. `sender` is a name of the site file, or `(other)`."""
-
-    alarm: Alarm
-    peer: str
-    sender: str
-    started: bool
 
 
 @dataclass(slots=True)
@@ -89,30 +86,30 @@ class Feeds:
             if len(self._feeds) > MOST_FEEDS:
                 self._drop_one()
 
-    def look(self, at: datetime) -> list[Turned]:
-        """The alarms that started or ended since the last look; the gauge says how many senders have each."""
+    def look(self, at: datetime) -> list[Standing]:
+        """Look at every sender: the alarms there are now. The gauge says how many senders have each."""
         with self._lock:
             feeds = dict(self._feeds)
-        turned: list[Turned] = []
-        standing: Counter[Alarm] = Counter()
         for key, feed in feeds.items():
             alarms = self._alarms(key, feed, at)
             if alarms is None:
                 with self._lock:
                     self._feeds.pop(key, None)
-                alarms = frozenset()
-            standing.update(alarms)
-            name = key.sender if key.sender in self._policy.senders else OTHER
-            turned += [Turned(alarm, key.peer, name, alarm in alarms) for alarm in sorted(alarms ^ feed.alarms)]
-            feed.alarms = alarms
+            feed.alarms = alarms or frozenset()
+        standing = self.standing()
+        count = Counter(one.alarm for one in standing)
         for alarm in Alarm:
-            ALARMS.labels(alarm.value).set(standing[alarm])
-        return turned
+            ALARMS.labels(alarm.value).set(count[alarm])
+        return standing
 
-    def standing(self) -> list[tuple[Alarm, FeedKey]]:
-        """The alarms there were at the last look, and whose."""
+    def standing(self) -> list[Standing]:
+        """The alarms there were at the last look."""
         with self._lock:
-            return [(alarm, key) for key, feed in self._feeds.items() for alarm in sorted(feed.alarms)]
+            return [Standing(alarm, key) for key, feed in self._feeds.items() for alarm in sorted(feed.alarms)]
+
+    def is_named(self, key: FeedKey) -> bool:
+        """Whether the site file names the sender; any other name is data from outside."""
+        return key.sender in self._policy.senders
 
     def _alarms(self, key: FeedKey, feed: _Feed, at: datetime) -> frozenset[Alarm] | None:
         """What is wrong with a sender now; None once it is forgotten."""
@@ -120,8 +117,7 @@ class Feeds:
         if limits.silent and at - feed.heard_at > limits.silent:
             elsewhere = self._heard_elsewhere(key, at - limits.silent)
             feed.heard_at = max(feed.heard_at, elsewhere or feed.heard_at)
-        is_named = key.sender in self._policy.senders
-        if not is_named and at - feed.heard_at > FORGOTTEN_AFTER:
+        if not self.is_named(key) and at - feed.heard_at > FORGOTTEN_AFTER:
             return None
         found = {
             Alarm.SILENT: bool(limits.silent) and at - feed.heard_at > limits.silent,
@@ -132,7 +128,7 @@ class Feeds:
 
     def _drop_one(self) -> None:
         for key in self._feeds:
-            if key.sender not in self._policy.senders:
+            if not self.is_named(key):
                 del self._feeds[key]
                 return
 

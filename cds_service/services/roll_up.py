@@ -21,6 +21,7 @@ from cds_service.services.day_counts import VisitsFold, count_reports, count_tru
 from cds_service.services.references import References
 from cds_service.storage.change import Change
 from cds_service.storage.day_rows import count_made, first_day, labelled_between, made_between, reports_between
+from cds_service.storage.leases import take_leases
 from cds_service.storage.rollups import (
     DayState,
     Part,
@@ -29,7 +30,6 @@ from cds_service.storage.rollups import (
     read_states,
     save_counts,
     start_of,
-    take_lease,
 )
 
 Submit: TypeAlias = Callable[[Change[Any]], Any]
@@ -90,7 +90,7 @@ class Roller:
     def _is_another_counting(self) -> bool:
         """Whether another process has the lease; if not, it is ours for some time from now."""
         now = self.now()
-        self.is_held_up = not self.submit(take_lease(LEASE_NAME, self._holder, at=now, until=now + LEASE))
+        self.is_held_up = not self.submit(take_leases([LEASE_NAME], self._holder, at=now, until=now + LEASE))
         return self.is_held_up
 
     def _days(self, today: date, states: Mapping[tuple[date, Part], DayState]) -> list[date]:

@@ -13,12 +13,12 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select
 
 from cds_service.storage.change import Applied, Change, Transaction
 from cds_service.storage.sessions import reading
 from cds_service.storage.statements import insert_into
-from cds_service.storage.tables import daily_rollups, leases, rollup_days
+from cds_service.storage.tables import daily_rollups, rollup_days
 
 
 class Part(StrEnum):
@@ -129,23 +129,6 @@ def read_counts(engine: Engine, whose: Whose, first: date, last: date) -> list[t
     )
     with reading(engine) as connection:
         return [(date.fromisoformat(day), Part(part), content) for day, part, content in connection.execute(query)]
-
-
-def take_lease(name: str, holder: str, *, at: datetime, until: datetime) -> Change[bool]:
-    """Whether the work of this name is the holder's until then; not while another's lease runs."""
-
-    def change(transaction: Transaction) -> Applied[bool]:
-        found = transaction.execute(select(leases).where(leases.c.name == name)).one_or_none()
-        if found is None:
-            transaction.execute(insert(leases).values(name=name, holder=holder, lease_until=until))
-        elif found.holder != holder and found.lease_until > at:
-            return Applied(False)
-        else:
-            mine = update(leases).where(leases.c.name == name)
-            transaction.execute(mine.values(holder=holder, lease_until=until))
-        return Applied(True)
-
-    return change
 
 
 def _days(prediction_ids: Iterable[UUID | None]) -> Sequence[date]:

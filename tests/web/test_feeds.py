@@ -12,6 +12,7 @@ import pytest
 from cds_service.domain.codes import CodeTables
 from cds_service.inference.predictor import Predictor
 from cds_service.monitoring.feeds import Feeds
+from cds_service.services.tell_alarms import LEASE, AlarmTeller
 from cds_service.storage.stored_messages import count_pending, last_heard, list_senders
 from tests.conftest import Clock, Service, cds_in, started
 from tests.hl7.builders import OBR, PID, PV1, er7, msh, obx
@@ -43,6 +44,35 @@ def logged(service: Service) -> list[tuple[str, str, str, str]]:
     return [tuple(str(line.get(name, "")) for name in names) for line in lines if line["event"] in wanted]
 
 
+def another_process(service: Service, clock: Clock) -> AlarmTeller:
+    """What looks for alarms in a process beside the service's own, which hears nothing."""
+    runtime = service.runtime
+    feeds = Feeds(runtime.settings.site.feeds, clock.moment, runtime.feeds._heard_elsewhere)
+    return AlarmTeller(feeds, runtime.writer.submit_change)
+
+
+def test_of_several_processes_one_tells_of_an_alarm_and_another_once_that_one_ended(
+    ward: Service, clock: Clock
+) -> None:
+    others = [another_process(ward, clock) for _ in range(2)]
+    send(ward)
+    clock.moment += timedelta(minutes=11)
+    for one in (ward.runtime.alarms, *others, ward.runtime.alarms):
+        one.look(clock.moment)
+    name = ("silent", "MONITOR|ED")
+    assert [(alarm, sender) for _, alarm, _, sender in logged(ward)] == [name]
+
+    clock.moment += 2 * LEASE
+    for one in others:
+        one.look(clock.moment)
+    send(ward, first=1)
+    for one in others:
+        one.look(clock.moment)
+
+    told = [(event, alarm, sender) for event, alarm, _, sender in logged(ward)]
+    assert told == [("feed_alarm_started", *name)] * 2 + [("feed_alarm_ended", *name)]
+
+
 def test_a_silent_feed_is_logged_when_it_falls_silent_and_when_it_is_back(ward: Service, clock: Clock) -> None:
     send(ward)
     clock.moment += timedelta(minutes=11)
@@ -57,9 +87,8 @@ def test_a_silent_feed_is_logged_when_it_falls_silent_and_when_it_is_back(ward: 
 
 def test_a_sender_another_process_heard_is_not_silent(ward: Service, clock: Clock) -> None:
     """The database knows what every process was sent; this one heard nothing since it started."""
-    began = ward.runtime.feeds = Feeds(
-        ward.runtime.settings.site.feeds, clock.moment, ward.runtime.feeds._heard_elsewhere
-    )
+    began = another_process(ward, clock).feeds
+    ward.runtime.alarms.feeds = began
     clock.moment += timedelta(minutes=9)
     send(ward)
     clock.moment += timedelta(minutes=5)
