@@ -112,7 +112,7 @@ class Runtime:
         self.shadow = Shadow(self.models.challengers, self.settings.site.assessment, self.writer.submit_change)
         self.intake = Intake(
             assessor=Assessor(self.settings.site, self.tables, self.models.answering, self.watch.mode),
-            log=MessageLog(self.engine.dialect, self.keyring),
+            log=MessageLog(self.engine.dialect, self.keyring, self.writer.identities),
             keyring=self.keyring,
             submit=self.writer.submit_change,
             feeds=self.feeds,

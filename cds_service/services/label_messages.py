@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, time
 from typing import TypeVar
 
@@ -47,7 +48,7 @@ def with_labels(
                     added, audited = enter_label(transaction, label, received)
                     events += audited
                     entered.extend([added] if audited else [])
-        return Applied(applied.result, events)
+        return replace(applied, events=events)
 
     return change, entered
 

@@ -20,10 +20,14 @@ Transaction: TypeAlias = Connection
 
 @dataclass(frozen=True, slots=True)
 class Applied(Generic[T]):
-    """What a change came to, and the events that record it: appended to the audit chain in the same transaction."""
+    """What a change came to, and the events that record it: appended to the audit chain in the same transaction.
+
+    `identities` are key and fingerprint of those it stored, or found stored.
+    """
 
     result: T
     events: Sequence[AuditEvent] = ()
+    identities: Sequence[tuple[str, bytes]] = ()
 
 
 # Called on the writer's thread within its transaction, so it is short, and never commits. What it raises

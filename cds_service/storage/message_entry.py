@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from cds_service.domain.patient import Identity
+from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.prediction_log import PredictionEntry
 from cds_service.storage.reading_log import PatientEntry, PatientEvent
 
@@ -46,6 +47,30 @@ class MessageEntry(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """Only the id: the rest is about a patient."""
         return f"MessageEntry(id={self.id})"
+
+    @property
+    def key(self) -> tuple[str, str, str, str, bytes]:
+        """What the same message has in common however often it comes, the hash of its bytes last."""
+        return self.tenant, self.environment, self.sender, self.control_id, self.sha256
+
+    @property
+    def stored(self) -> StoredMessage:
+        """How it is acknowledged when it was stored as new."""
+        return StoredMessage(self.id, self.status, self.accept, self.application, repeated=False)
+
+    def event(
+        self, action: str, object_id: UUID, detail: Mapping[str, str | int], object_type: str = "message"
+    ) -> AuditEvent:
+        """The audit event of something this message did."""
+        return AuditEvent(
+            at=self.received_at,
+            tenant=self.tenant,
+            actor=self.actor,
+            action=action,
+            object_type=object_type,
+            object_id=str(object_id),
+            detail=msgspec.json.encode(detail).decode(),
+        )
 
 
 class StoredMessage(NamedTuple):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -29,13 +29,19 @@ from cds_service.storage.tables import identities, messages, predictions, utc_te
 REUSED = "control-id-reused"
 
 
+# Key, row and fingerprint of an identity; no row where it is known to be stored.
+_Named: TypeAlias = tuple[str, Row | None, bytes]
+
+
 class _Rows(NamedTuple):
     """Everything to be written for one message, made before the writer's thread gets it."""
 
     entry: MessageEntry
     audited: list[AuditEvent]
     message: Row
-    named: list[Row]
+    named: list[_Named]
+    forgotten: int  # how often what is known had been forgotten then
+    identities: list[Identity]
     mentioned: list[Row]
     predictions: list[Row]
     readings: list[Row]
@@ -48,9 +54,10 @@ class _Rows(NamedTuple):
 class MessageLog:
     """Makes changes that store a message with what it brought."""
 
-    def __init__(self, dialect: Dialect, keyring: Keyring) -> None:
+    def __init__(self, dialect: Dialect, keyring: Keyring, identity_rows: IdentityRows) -> None:
+        """`identity_rows` is what the writer of these changes knows to be stored."""
         self._keyring = keyring
-        self._identity_rows = IdentityRows(keyring)
+        self._identity_rows = identity_rows
         self._messages = InsertRows(messages, dialect, key=_KEY)
         self._predictions = InsertRows(predictions, dialect, key=["tenant", "service", "hook_instance"])
         self._identities = InsertRows(identities, dialect, key=["patient_key"], replace=True)
@@ -71,9 +78,9 @@ class MessageLog:
                 row = (*row[:_REMARKS], " ".join((*entry.remarks, REUSED)), *row[_REMARKS + 1 :])
             if not self._messages.run(cursor, [row]):
                 stored = self._stored(cursor, entry)
-                return Applied(stored, [_event(entry, "message-repeat", stored.id, {"status": stored.status})])
+                return Applied(stored, [entry.event("message-repeat", stored.id, {"status": stored.status})])
             self._write(cursor, [rows])
-            return Applied(_stored_now(entry), [*rows.audited, *self._stale(transaction, entry, rows)])
+            return _applied(rows, self._stale(transaction, entry, rows))
 
         return JointChange(alone, rows, self._store_together)
 
@@ -81,7 +88,7 @@ class MessageLog:
         self, cursor: DBAPICursor, several: Sequence[_Rows]
     ) -> Sequence[Applied[StoredMessage] | None] | None:
         """Store those that are certain to be new and with which nothing is or was taken back; the others alone."""
-        keys = [_key_of(one.entry)[:-1] for one in several]
+        keys = [one.entry.key[:-1] for one in several]
         times, known = Counter(keys), self._known.run(cursor, keys)
         with_history = self._readings.with_history(cursor, {key for one in several for key in one.scored})
         is_plain = [
@@ -97,10 +104,7 @@ class MessageLog:
         if self._messages.run(cursor, [one.message for one in plain]) != len(plain):
             return None
         self._write(cursor, plain)
-        return [
-            Applied(_stored_now(one.entry), one.audited) if holds else None
-            for one, holds in zip(several, is_plain, strict=True)
-        ]
+        return [_applied(one) if holds else None for one, holds in zip(several, is_plain, strict=True)]
 
     def again(self, entry: MessageEntry, brought: Brought, *, was: Status, by: str) -> Change[bool]:
         """Say anew what became of a stored message, with what it brought now; False when it was done meanwhile.
@@ -126,17 +130,24 @@ class MessageLog:
         stale = mark_stale(transaction, rows.taken_back, environment=environment, at=at)
         stale += mark_overtaken(transaction, entry.id, at=at)
         stale += mark_regrouped(transaction, rows.regrouped, environment=environment, message_id=entry.id, at=at)
-        return [_event(entry, "prediction-stale", one, {}, "prediction") for one in stale]
+        return [entry.event("prediction-stale", one, {}, "prediction") for one in stale]
 
     def _write(self, cursor: DBAPICursor, several: Sequence[_Rows]) -> None:
         """What these messages brought, an identity that several bring once."""
-        named = {row[0]: row for one in several for row in one.named}
-        self._identities.run(cursor, list(named.values()))
+        named = {key: row for one in several for key, row, _ in self._named(one)}
+        self._identities.run(cursor, [row for row in named.values() if row is not None])
         self._mentioned.run(cursor, [row for one in several for row in one.mentioned])
         self._predictions.run(cursor, [row for one in several for row in one.predictions])
         self._readings.append(
             cursor, [row for one in several for row in one.readings], [row for one in several for row in one.events]
         )
+
+    def _named(self, rows: _Rows) -> list[_Named]:
+        """The identities of a message, made anew where what was known to be stored is not any more."""
+        if rows.forgotten == self._identity_rows.forgotten:
+            return rows.named
+        tenant, at = rows.entry.tenant, rows.entry.received_at
+        return [self._identity_rows.row_for(tenant, one, at) for one in rows.identities]
 
     def _rows(self, entry: MessageEntry, brought: Brought, action: str) -> _Rows:
         tenant, at = entry.tenant, entry.received_at
@@ -148,11 +159,13 @@ class MessageLog:
         return _Rows(
             entry=entry,
             audited=[
-                _event(entry, action, entry.id, counts),
+                entry.event(action, entry.id, counts),
                 *(prediction_event(one, "predict", one.id) for one in brought.made),
             ],
             message=self._message_row(entry, first, keys[0] if keys else None),
-            named=[self._identity_row(tenant, one, at) for one in named.values()],
+            forgotten=self._identity_rows.forgotten,
+            named=[self._identity_rows.row_for(tenant, one, at) for one in named.values()],
+            identities=list(named.values()),
             mentioned=[self._identity_row(tenant, one, at) for one in {*others, *brought.mentioned}],
             predictions=[row_from_entry(one, self._key(one)) for one in brought.made],
             readings=reading_rows(entry.id, tenant, entry.environment, brought.patients),
@@ -177,9 +190,9 @@ class MessageLog:
     def _message_row(self, entry: MessageEntry, prediction_id: UUID | None, patient_key: str | None) -> Row:
         return (
             entry.id.hex,
-            *_key_of(entry)[:2],
+            *entry.key[:2],
             entry.actor,
-            *_key_of(entry)[2:],
+            *entry.key[2:],
             entry.type,
             entry.status.value,
             entry.reason,
@@ -195,11 +208,11 @@ class MessageLog:
         )
 
     def _came_with_other_bytes(self, cursor: DBAPICursor, entry: MessageEntry) -> bool:
-        self._find_other.run(cursor, _key_of(entry))
+        self._find_other.run(cursor, entry.key)
         return cursor.fetchone() is not None
 
     def _stored(self, cursor: DBAPICursor, entry: MessageEntry) -> StoredMessage:
-        self._find.run(cursor, _key_of(entry))
+        self._find.run(cursor, entry.key)
         found = cursor.fetchone()
         if found is None:
             raise Unavailable("the message is neither new nor there", where="messages")
@@ -219,27 +232,10 @@ _FIND_OTHER = (
 )
 
 
-def _key_of(entry: MessageEntry) -> Row:
-    return entry.tenant, entry.environment, entry.sender, entry.control_id, entry.sha256
-
-
 def _bytes(value: object) -> bytes | None:
     return None if value is None else bytes(value)  # type: ignore[call-overload]
 
 
-def _stored_now(entry: MessageEntry) -> StoredMessage:
-    return StoredMessage(entry.id, entry.status, entry.accept, entry.application, repeated=False)
-
-
-def _event(
-    entry: MessageEntry, action: str, object_id: UUID, detail: Mapping[str, str | int], object_type: str = "message"
-) -> AuditEvent:
-    return AuditEvent(
-        at=entry.received_at,
-        tenant=entry.tenant,
-        actor=entry.actor,
-        action=action,
-        object_type=object_type,
-        object_id=str(object_id),
-        detail=msgspec.json.encode(detail).decode(),
-    )
+def _applied(rows: _Rows, stale: Sequence[AuditEvent] = ()) -> Applied[StoredMessage]:
+    known = [(key, print_) for key, _, print_ in rows.named]
+    return Applied(rows.entry.stored, [*rows.audited, *stale], known)

@@ -54,9 +54,16 @@ class Pending:
         self.done: Callable[[], object] = bool  # called once it is settled; raises nothing
 
     @property
-    def is_alone(self) -> bool:
-        """Whether it is a change that is made by itself, with statements of its own."""
-        return self.change is not None and not (isinstance(self.change, JointChange) and self.token is None)
+    def goes_together(self) -> bool:
+        """Whether it is a change that is made with others, with few statements for all of them."""
+        return isinstance(self.change, JointChange) and self.token is None
+
+    @property
+    def stored_identities(self) -> Sequence[tuple[str, bytes]]:
+        """Key and fingerprint of each identity that is there once this is stored."""
+        if self.applied is not None:
+            return self.applied.identities
+        return () if self.fingerprint is None else (self.fingerprint,)
 
 
 def pending_prediction(entry: PredictionEntry, identity_rows: IdentityRows) -> Pending:

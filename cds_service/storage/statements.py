@@ -83,9 +83,11 @@ class FindRows:
     def run(self, cursor: DBAPICursor, keys: Sequence[Row]) -> set[Row]:
         """Those of the keys that are there."""
         found: set[Row] = set()
-        for some in _portions(keys):
-            statement = self._statements.get(len(some)) or self._prepare(len(some))
-            statement.run(cursor, _in_one(some))
+        for start in range(0, len(keys), _LARGEST):
+            some = keys[start : start + _LARGEST]
+            size = 1 << (len(some) - 1).bit_length()  # the last is asked for again: a handful of statements serves all
+            statement = self._statements.get(size) or self._prepare(size)
+            statement.run(cursor, _in_one((*some, *[some[-1]] * (size - len(some)))))
             found.update(map(tuple, cursor.fetchall()))
         return found
 

@@ -35,6 +35,9 @@ RESTART_S = 0.1
 # While several callers come at a time, waiting this long after the first makes groups about twice as large and
 # halves what a row costs; a caller alone never waits. Measured in docs/decisions/storage-writer.md.
 GATHER_S = 0.001
+# Changes made together are messages of other systems: nobody waits for one at a screen, and of twenty senders half
+# come in this time. Measured in docs/decisions/mllp-listener.md.
+GATHER_TOGETHER_S = 0.006
 
 _TAKE_NOTE = update(audit_head).values(probes=text("probes + 1"))
 
@@ -49,8 +52,8 @@ class GroupWriter:
     def __init__(self, engine: Engine, keyring: Keyring, *, deadline_s: float = DEADLINE_S) -> None:
         self._engine = engine
         self.deadline_s = deadline_s
-        self._identities = IdentityRows(keyring)
-        self._commit = GroupCommit(engine.dialect, keyring, self._identities)
+        self.identities = IdentityRows(keyring)
+        self._commit = GroupCommit(engine.dialect, keyring, self.identities)
         self._link = WriterLink(engine)
         self._queue: SimpleQueue[Pending | None] = SimpleQueue()
         self._closing = False
@@ -66,7 +69,7 @@ class GroupWriter:
         Raises `Conflict` when that key came with another request, `BadRequest` when a value cannot be
         stored, `Unavailable` when the queue is full, the deadline passed or the database is away.
         """
-        pending = pending_prediction(entry, self._identities)
+        pending = pending_prediction(entry, self.identities)
         self._wait_for(pending)
         if pending.reply is None:
             raise Unavailable("no reply was stored", where="writer")
@@ -170,12 +173,13 @@ class GroupWriter:
         group: list[Pending | None] = []
         alone = 1  # as if the first were one
         try:
-            group.append(self._queue.get(timeout=None if self._available else PROBE_EVERY_S))
+            first = self._queue.get(timeout=None if self._available else PROBE_EVERY_S)
+            group.append(first)
             if self._busy:
-                sleep(GATHER_S)
+                sleep(GATHER_TOGETHER_S if first is not None and first.goes_together else GATHER_S)
             while len(group) < GROUP_LIMIT and alone < ALONE_LIMIT:
                 pending = self._queue.get_nowait()
-                alone += pending is not None and pending.is_alone
+                alone += pending is not None and pending.change is not None and not pending.goes_together
                 group.append(pending)
         except Empty:
             return group
@@ -197,12 +201,13 @@ class GroupWriter:
         if failure is None:
             self._away = ""
         else:
-            self._identities.forget()
+            self.identities.forget()
         for pending in group:
             if failure is not None:
                 pending.error = Unavailable(failure, where="database")
-            elif pending.fingerprint is not None and pending.error is None:
-                self._identities.remember(*pending.fingerprint)
+            elif pending.error is None:
+                for known in pending.stored_identities:
+                    self.identities.remember(*known)
             _let_go(pending)
 
     def _probe(self) -> None:

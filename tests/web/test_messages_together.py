@@ -6,6 +6,7 @@ import pytest
 
 from cds_service.domain.actor import LOCAL
 from cds_service.services.receive_message import prepare_message
+from cds_service.storage.identity import read_identity
 from tests.conftest import NOW, Service
 from tests.hl7.builders import OBR, PID, PV1, er7, msh, obx
 from tests.storage.test_joint_changes import in_one_group
@@ -61,3 +62,34 @@ def test_a_second_group_of_the_same_bytes_leaves_nothing_new(service: Service) -
     assert rows(service, "SELECT count(*) FROM messages") == rows(service, "SELECT count(*) FROM predictions")
     assert rows(service, "SELECT count(*) FROM readings") == [(20,)]
     assert rows(service, "SELECT count(*) FROM identities") == [(3,)]
+
+
+def sealed(service: Service) -> object:
+    [(found,)] = rows(service, "SELECT sealed FROM identities")
+    return found
+
+
+def test_an_identity_that_is_known_is_written_again_once_it_was_erased(service: Service) -> None:
+    received(service, message("M1"))
+    first = sealed(service)
+    received(service, message("M2", 90), message("M3", 91))
+    assert sealed(service) == first
+
+    service.stored.execute("DELETE FROM identities")
+    service.stored.execute("UPDATE audit_head SET erasures = erasures + 1")
+    received(service, message("M4", 92), message("M5", 93))
+
+    assert sealed(service) != first
+
+
+def test_of_two_names_in_a_group_the_later_one_is_kept_though_it_is_known(service: Service) -> None:
+    renamed = PID.replace("Ejemplo", "Otro")
+    received(service, message("M1"))
+
+    received(service, message("M2", 90, renamed), message("M3", 91))
+    received(service, message("M4", 92))
+
+    [(key,)] = rows(service, "SELECT patient_key FROM identities")
+    found = read_identity(service.runtime.engine, service.runtime.keyring, str(key))
+    assert found is not None
+    assert "Ejemplo" in found.name
