@@ -99,6 +99,11 @@ def test_what_it_is_told_is_escaped(page):
     assert "&lt;b&gt;MLP&lt;/b&gt;" in page
 
 
+def test_each_threshold_has_its_workload_and_each_check_its_whole_reason(page):
+    assert '<tr class=""><td>50.0%</td><td>5</td><td>20%</td><td>40%</td></tr>' in page
+    assert re.search(r'class="wide words">.*<td>one patient</td></tr>', page, re.DOTALL)
+
+
 @pytest.mark.parametrize(
     "title",
     ["Leaderboard", "Ranking and calibration", "Workload by threshold", "How the inputs are used (SHAP)", "Subgroups",

@@ -110,8 +110,10 @@ def _sections(evaluation: Document, times: Document, verdict: Document) -> Itera
     )
     yield _section(
         "Workload by threshold",
-        "What flagging the likeliest patients finds (blue), and how many of the flags are false (orange).",
-        _figures(*((name, curves.workload(found)) for name, found in charts.items())),
+        "What flagging patients from a probability on finds (blue), and how many of the flags are false (orange).",
+        _figures(
+            *((name, curves.workload(found) + tables.workload(found["workload"])) for name, found in charts.items())
+        ),
     )
     yield from _about_inputs(evaluation)
     yield _section("Cost beside accuracy", "Processor time on the machine that trained.", _costs(lines, times))
@@ -133,7 +135,7 @@ def _about_inputs(evaluation: Document) -> Iterator[str]:
     )
     yield _section(
         "Data",
-        "Left: rank correlations of the inputs. Right: what more rows would bring; nothing was chosen from it."
+        "Rank correlations of the inputs, and what more rows would bring; nothing was chosen from it."
         if evaluation["learning_curve"]
         else "Rank correlations of the inputs. No learning curve: nothing was fitted anew but a calibration.",
         _figures(

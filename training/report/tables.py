@@ -9,11 +9,12 @@ from typing import Any
 Figure = Mapping[str, float | None]
 
 
-def table(heads: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> str:
-    """A table; each row is its class and its cells, which are HTML already."""
+def table(heads: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]], *, ends_in_words: bool = False) -> str:
+    """A table; each row is its class and its cells, which are HTML already. The last column may be a sentence."""
     head = "".join(f"<th>{escape(name)}</th>" for name in heads)
     body = "\n".join(f'<tr class="{kind}">{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>' for kind, cells in rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    kind = "wide words" if ends_in_words else "wide"
+    return f'<div class="{kind}"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def with_interval(found: Figure, form: str = ".3f") -> str:
@@ -54,6 +55,23 @@ def conformal(line: Mapping[str, Any], classes: Sequence[str]) -> str:
     return table(("class", "test rows", "held by the set", "classes in the set"), rows)
 
 
+def workload(points: Sequence[Mapping[str, float]]) -> str:
+    """What flagging from each threshold on costs and finds."""
+    rows = [
+        (
+            "",
+            [
+                f"{point['threshold']:.1%}",
+                f"{point['flags_per_100']:.0f}",
+                f"{point['false_share']:.0%}",
+                f"{point['found']:.0%}",
+            ],
+        )
+        for point in points
+    ]
+    return table(("from", "flags per 100", "false", "found"), rows)
+
+
 def checks(verdict: Mapping[str, Any]) -> str:
     """The gate's checks, those that failed first."""
     ordered = sorted(verdict["checks"], key=lambda check: check["passed"])
@@ -65,13 +83,13 @@ def checks(verdict: Mapping[str, Any]) -> str:
                 "passed" if check["passed"] else "failed",
                 _shown(check["value"]),
                 _shown(check["bound"]),
-                escape(check["reason"]),
                 "with a reason" if check["overridable"] else "never",
+                escape(check["reason"]),
             ],
         )
         for check in ordered
     ]
-    return table(("check", "", "found", "bound", "what it holds", "overridable"), rows)
+    return table(("check", "", "found", "bound", "overridable", "what it holds"), rows, ends_in_words=True)
 
 
 def costs(lines: Sequence[Mapping[str, Any]], times: Mapping[str, Any]) -> str:
@@ -100,8 +118,15 @@ def _kept(choice: Mapping[str, Any]) -> str:
 
 
 def _shown(value: Any) -> str:
+    """A figure or a fact of the gate as people write it."""
     if isinstance(value, Mapping):
         return with_interval(value)
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_shown, value)) or "none"
     if isinstance(value, float):
         return f"{value:.3g}"
     return escape(str(value))
