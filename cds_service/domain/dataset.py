@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from cds_service.domain import decision
 from cds_service.domain.features import FEATURES
@@ -64,6 +65,17 @@ class DatasetRules:
     maturity_days: Mapping[str, int]
     holdout_share: float
     weight_cap: float
+
+
+class Contents(NamedTuple):
+    """What a dataset needs of a stored assessment: its features in order, recorded codes, and what the card said."""
+
+    features: list[float]
+    conditions: list[tuple[str, str]]
+    probability: float | None
+    band: str | None
+    risk_omitted: str | None
+    states: list[str]
 
 
 def class_of(fact: object) -> str:

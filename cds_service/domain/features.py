@@ -75,7 +75,7 @@ _VITALS = ("temperature", "systolic_bp", "diastolic_bp", "respiratory_rate", "sp
 
 def columns_from_snapshots(snapshots: Sequence[Features]) -> Columns:
     """Columns by name, each of shape (n,), in canonical units; absent is NaN."""
-    table = np.array([_row(snapshot) for snapshot in snapshots], dtype=np.float64).reshape(-1, len(FEATURES))
+    table = np.array([feature_row(snapshot) for snapshot in snapshots], dtype=np.float64).reshape(-1, len(FEATURES))
     return dict(zip(FEATURES, table.T, strict=True))
 
 
@@ -86,10 +86,10 @@ def feature_matrix(columns: Columns) -> Matrix:
 
 def matrix_from_snapshots(snapshots: Sequence[Features]) -> Matrix:
     """`feature_matrix(columns_from_snapshots(snapshots))` in one step, for the few patients of one request."""
-    return np.array([_row(snapshot) for snapshot in snapshots], dtype=np.float32).reshape(-1, len(FEATURES))
+    return np.array([feature_row(snapshot) for snapshot in snapshots], dtype=np.float32).reshape(-1, len(FEATURES))
 
 
-def _row(snapshot: Features) -> list[float]:
+def feature_row(snapshot: Features) -> list[float]:
     """The features of one patient; age in completed years, as the training data count it."""
     readings = snapshot.readings
     rate = snapshot.beat

@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 
 from cds_service.domain.actor import SYNTHETIC, is_synthetic
 from cds_service.domain.consensus import Agreement, Vote, Votes, settle, votes_on
-from cds_service.domain.dataset import OLDEST_AGE, TASKS, DatasetRules, class_of
-from cds_service.domain.features import FEATURES, Matrix, matrix_from_snapshots
+from cds_service.domain.dataset import OLDEST_AGE, TASKS, Contents, DatasetRules, class_of
+from cds_service.domain.features import FEATURES, Matrix
 from cds_service.domain.label import CATEGORIES
 from cds_service.domain.sway import sight
 from cds_service.services.assess import TAUGHT_BY_MADE_UP
 from cds_service.services.patient_labels import OLDEST
-from cds_service.services.stored import Said, StoredFeatures, features_from_bytes, said_from_bytes
 from cds_service.storage.identity import Keyring
 from cds_service.storage.labelled_log import LabelledPrediction
 from cds_service.storage.patient_facts import PatientFacts
@@ -77,7 +76,7 @@ class _Row(NamedTuple):
     """A labelled prediction that can be learned from: what the card said, what labels hold, which one is believed."""
 
     prediction: LabelledPrediction
-    concluded: Said
+    said: Contents
     current: Votes
     believed: Vote
 
@@ -98,9 +97,8 @@ def columns_of(
             tally.excluded[row] += 1
         else:
             rows.append(row)
-    inputs = [features_from_bytes(row.prediction.snapshot) for row in rows]
-    matrix = matrix_from_snapshots(inputs)
-    facts = _facts(rows, inputs, chosen, known)
+    matrix = np.array([row.said.features for row in rows], dtype=np.float32).reshape(-1, len(FEATURES))
+    facts = _facts(rows, chosen, known)
     kept = _kept(facts, matrix, chosen, tally)
     columns: dict[str, Any] = facts
     if not kept.all():
@@ -116,8 +114,8 @@ def _row(
     """The prediction as a row, or why it is left out."""
     if _is_made_up(prediction) is not chosen.synthetic:
         return "real" if chosen.synthetic else SYNTHETIC
-    concluded = said_from_bytes(prediction.outcome)
-    if concluded is None:
+    said = prediction.contents
+    if said is None:
         return "rare-diseases"
     if not current:
         return "no-label-holds"
@@ -129,28 +127,26 @@ def _row(
     believed = settle(chosen.policy, fact, votes)
     if isinstance(believed, str):
         return believed
-    if chosen.task == "risk" and concluded.risk is None and concluded.risk_omitted != TAUGHT_BY_MADE_UP:
-        return concluded.risk_omitted or "no-risk"
+    if chosen.task == "risk" and said.band is None and said.risk_omitted != TAUGHT_BY_MADE_UP:
+        return said.risk_omitted or "no-risk"
     if prediction.created_at > mature[class_of(getattr(believed, fact))]:
         return "immature"
-    return _Row(prediction, concluded, current, believed)
+    return _Row(prediction, said, current, believed)
 
 
-def _facts(
-    rows: Sequence[_Row], inputs: Sequence[StoredFeatures], chosen: Chosen, known: PatientFacts
-) -> dict[str, list[Any]]:
+def _facts(rows: Sequence[_Row], chosen: Chosen, known: PatientFacts) -> dict[str, list[Any]]:
     """Everything of the rows but their inputs, column by column."""
     name = chosen.keyring.pseudonym
     predictions = [row.prediction for row in rows]
     believed = [row.believed for row in rows]
-    said = [row.concluded for row in rows]
+    said = [row.said for row in rows]
     keys = [name("row", one.id) for one in predictions]
     patients = [
         name("patient", known.key_of(one.patient_key)) if one.patient_key else key
         for one, key in zip(predictions, keys, strict=True)
     ]
     sites = {tenant: name("site", tenant) for tenant in {one.tenant for one in predictions}}
-    coded = [_coded(row, features, known) for row, features in zip(rows, inputs, strict=True)]
+    coded = [_coded(row, known) for row in rows]
     facts = {fact: [_settled(fact, row, chosen) for row in rows] for fact in TASKS.values()}
     moments = [one.created_at for one in predictions]
     return {
@@ -163,7 +159,7 @@ def _facts(
         "saw_prediction": [vote.saw_prediction for vote in believed],
         "shown": [one.shown for one in predictions],
         "agreed": [_agrees(card, fact) for card, fact in zip(said, facts[chosen.fact], strict=True)],
-        "probability": [card.risk and card.risk.probability for card in said],
+        "probability": [card.probability for card in said],
         "model_version": [one.model_version for one in predictions],
         "holdout": [is_held_out(patient, chosen.rules.holdout_share) for patient in patients],
         "site": [sites[one.tenant] for one in predictions],
@@ -214,7 +210,7 @@ def _sight(row: _Row) -> str:
     return sight(shown=row.prediction.shown, saw_prediction=row.believed.saw_prediction, is_history=is_history)
 
 
-def _coded(row: _Row, inputs: StoredFeatures, known: PatientFacts) -> tuple[str | None, str | None]:
+def _coded(row: _Row, known: PatientFacts) -> tuple[str | None, str | None]:
     """System and code of the diagnosis: of the believed label, else of another, else the patient's next one."""
     if row.believed.code is not None:
         return row.believed.code_system, row.believed.code
@@ -226,21 +222,21 @@ def _coded(row: _Row, inputs: StoredFeatures, known: PatientFacts) -> tuple[str 
     later = known.diagnoses.get(known.key_of(key), ()) if key else ()
     if not later:
         return _UNCODED
-    held = {(one.system, one.code) for one in inputs.conditions or ()}
+    held = set(row.said.conditions)
     found = (one for one in later if at <= one.observed_at <= at + OLDEST and (one.system, one.code) not in held)
     return next(((one.system, one.code) for one in found), (None, None))
 
 
-def _said(concluded: Said, task: str) -> str | None:
+def _said(card: Contents, task: str) -> str | None:
     """What the card said of what the task learns; None where it said nothing of it."""
     if task == "risk":
-        return None if concluded.risk is None else concluded.risk.band
-    return concluded.states[0].state if concluded.states else None
+        return card.band
+    return card.states[0] if card.states else None
 
 
-def _agrees(concluded: Said, fact: object) -> bool | None:
+def _agrees(card: Contents, fact: object) -> bool | None:
     """Whether the label says what the card said: one of its states, or an admission where the risk was high."""
     if not isinstance(fact, str):
-        return None if concluded.risk is None else (concluded.risk.band == "high") == fact
-    said = [tag.state for tag in concluded.states if tag.state in _STATES]
+        return None if card.band is None else (card.band == "high") == fact
+    said = _STATES.intersection(card.states)
     return fact in said if said else None

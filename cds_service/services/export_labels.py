@@ -25,6 +25,7 @@ from cds_service.domain.features import FEATURES, FEATURES_VERSION
 from cds_service.domain.sway import weights
 from cds_service.errors import Conflict, DataRequired
 from cds_service.services.dataset_rows import BESIDE, HISTORY_SERVICE, Chosen, Tally, columns_of
+from cds_service.services.stored import contents_from_bytes
 from cds_service.storage.labelled_log import count_predictions, read_labelled
 from cds_service.storage.parquet import DatasetRows
 from cds_service.storage.patient_facts import read_patient_facts
@@ -73,7 +74,7 @@ def _read(chosen: Chosen, engine: Engine) -> tuple[DatasetRows, Tally, int]:
     with reading(engine) as connection:
         predictions = count_predictions(connection, chosen.as_of, chosen.since, without=HISTORY_SERVICE)
         known = read_patient_facts(connection, chosen.as_of)
-    for batch in read_labelled(engine, chosen.as_of, chosen.since):
+    for batch in read_labelled(engine, chosen.as_of, chosen.since, decode=contents_from_bytes):
         rows.add(columns_of(batch, chosen, tally, known))
     return rows, tally, predictions
 

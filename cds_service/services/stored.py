@@ -9,6 +9,8 @@ from uuid import UUID
 
 import msgspec
 
+from cds_service.domain.dataset import Contents
+from cds_service.domain.features import feature_row
 from cds_service.domain.patient import Identity, PatientSnapshot, Value, newest_beat
 from cds_service.domain.phenotype import Phenotype, Ranking, RareAssessment
 from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate, StateEstimate, StateTag
@@ -164,9 +166,20 @@ def snapshot_from_bytes(snapshot: bytes) -> PatientSnapshot:
     return _SNAPSHOT.decode(snapshot)
 
 
-def features_from_bytes(snapshot: bytes) -> StoredFeatures:
-    """What of the snapshot the features are made of, and the codes it held."""
-    return _FEATURES.decode(snapshot)
+def contents_from_bytes(snapshot: bytes, outcome: bytes) -> Contents | None:
+    """What a dataset needs of an assessment; None where rare diseases were ranked."""
+    if outcome.startswith(_IS_RARE):
+        return None
+    inputs, said = _FEATURES.decode(snapshot), _SAID.decode(outcome)
+    risk = said.risk
+    return Contents(
+        features=feature_row(inputs),
+        conditions=[(one.system, one.code) for one in inputs.conditions or ()],
+        probability=None if risk is None else risk.probability,
+        band=None if risk is None else risk.band,
+        risk_omitted=said.risk_omitted,
+        states=[tag.state for tag in said.states],
+    )
 
 
 def inputs_from_bytes(snapshot: bytes) -> StoredInputs:
@@ -187,11 +200,6 @@ def concluded_from_bytes(outcome: bytes) -> Outcome | RareOutcome:
 def phenotype_from_bytes(outcome: bytes) -> Phenotype | None:
     """The findings rare diseases were ranked for; None where vital signs were assessed."""
     return _RARE_OUTCOME.decode(outcome).phenotype if outcome.startswith(_IS_RARE) else None
-
-
-def said_from_bytes(outcome: bytes) -> Said | None:
-    """What the card said, of an outcome of vital signs; None where rare diseases were ranked."""
-    return None if outcome.startswith(_IS_RARE) else _SAID.decode(outcome)
 
 
 def gist_from_bytes(outcome: bytes) -> Gist | None:

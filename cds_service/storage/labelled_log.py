@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Dialect, Engine, func, select,
 from sqlalchemy.types import NullType
 
 from cds_service.domain.consensus import Vote
+from cds_service.domain.dataset import Contents
 from cds_service.domain.label import current_labels, holds_alone
 from cds_service.storage.ahead import read_ahead
 from cds_service.storage.label_ledger import LABEL_COLUMNS, label_from_row
@@ -30,6 +31,10 @@ _WORK_S = 60
 _MANY = 100_000
 
 
+# Knows the form in which snapshot and outcome are stored; None where rare diseases were ranked.
+Decode: TypeAlias = Callable[[bytes, bytes], Contents | None]
+
+
 class LabelledPrediction(NamedTuple):
     """What a dataset needs of one prediction; its id as 32 hexadecimal digits."""
 
@@ -41,8 +46,7 @@ class LabelledPrediction(NamedTuple):
     model_version: str
     created_at: datetime
     shown: bool
-    snapshot: bytes
-    outcome: bytes
+    contents: Contents | None
 
     def __repr__(self) -> str:
         """Only the id: the rest is about a patient."""
@@ -51,7 +55,8 @@ class LabelledPrediction(NamedTuple):
 
 # A prediction, and what holds of it, oldest first.
 Labelled: TypeAlias = tuple[LabelledPrediction, Sequence[Vote]]
-_WIDTH = len(LabelledPrediction._fields)
+_NAMES = (*LabelledPrediction._fields[1:-1], "snapshot", "outcome")
+_WIDTH = 1 + len(_NAMES)
 # A million rows are read, and the labels of most stand alone: they stay as the driver gives them until something needs
 # more. An id comes as 32 hexadecimal digits, or as a UUID.
 _ID = type_coerce(predictions.c.id, NullType())
@@ -62,28 +67,33 @@ _SPOKEN = ("author", "actor", "role", "source", "saw_prediction", "category", "i
 _said = itemgetter(*(_WIDTH + _place(name) for name in _SPOKEN))
 
 
-def read_labelled(engine: Engine, as_of: datetime, since: datetime | None) -> Iterator[list[Labelled]]:
+def read_labelled(
+    engine: Engine, as_of: datetime, since: datetime | None, *, decode: Decode
+) -> Iterator[list[Labelled]]:
     """Every production prediction made from `since` on that is labelled, oldest first, and what held of it at `as_of`.
 
-    Some thousands at a time. What is labelled meanwhile came after `as_of`, and changes nothing.
+    Some thousands at a time; `decode` is called where they are read. What is labelled meanwhile came after `as_of`,
+    and changes nothing.
     """
     with reading(engine) as connection:
         count = connection.execute(select(func.count()).select_from(labels)).scalar_one()
     if count < _MANY:
-        return _batches(lambda: engine, as_of, since)
-    return read_ahead(partial(_batches, opened_again(engine), as_of, since), list[Labelled])
+        return _batches(lambda: engine, as_of, since, decode)
+    return read_ahead(partial(_batches, opened_again(engine), as_of, since, decode), list[Labelled])
 
 
-def _batches(opened: Callable[[], Engine], as_of: datetime, since: datetime | None) -> Iterator[list[Labelled]]:
+def _batches(
+    opened: Callable[[], Engine], as_of: datetime, since: datetime | None, decode: Decode
+) -> Iterator[list[Labelled]]:
     with reading(opened()) as connection:
-        left = _labelled(connection, as_of, since)
+        left = _labelled(connection, as_of, since, decode)
         while batch := list(islice(left, _BATCH)):
             yield batch
 
 
-def _labelled(connection: Connection, as_of: datetime, since: datetime | None) -> Iterator[Labelled]:
+def _labelled(connection: Connection, as_of: datetime, since: datetime | None, decode: Decode) -> Iterator[Labelled]:
     query = (
-        select(_ID, *(predictions.c[name] for name in LabelledPrediction._fields[1:]), *_AS_THEY_ARE)
+        select(_ID, *(predictions.c[name] for name in _NAMES), *_AS_THEY_ARE)
         .join(labels, (labels.c.prediction_id == predictions.c.id) & (labels.c.tenant == predictions.c.tenant))
         .where(*_made(since), labels.c.received_at <= as_of)
         .order_by(predictions.c.id)
@@ -94,7 +104,8 @@ def _labelled(connection: Connection, as_of: datetime, since: datetime | None) -
     rows = connection.execution_options(yield_per=_BATCH).execute(query)
     for _, events in groupby(rows, key=itemgetter(0)):
         whole = list(events)
-        key, *told = whole[0][:_WIDTH]
+        key, *told, snapshot, outcome = whole[0][:_WIDTH]
+        told.append(decode(snapshot, outcome))
         prediction = LabelledPrediction(key if isinstance(key, str) else key.hex, *told)
         yield prediction, [_vote(row) for row in _holding(whole, as_of, reads)]
 
