@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from threading import BoundedSemaphore, Lock
 from time import monotonic
 
@@ -15,6 +16,7 @@ from cds_service import logs
 from cds_service.cdshooks.jwks import Key, UnusableKeys, keys_from_document
 from cds_service.cdshooks.key_source import KeySource
 from cds_service.errors import Unavailable
+from cds_service.rounds import apart
 
 log = logs.get_logger(__name__)
 
@@ -56,7 +58,7 @@ class KeyStore:
         age = self._clock() - kept.looked_at
         is_known = key_id in kept.keys
         if age > (FILE_AGE_S if source.file else FETCHED_AGE_S if is_known else RETRY_S):
-            self._refresh(source, kept, must_wait=not is_known)
+            apart(partial(self._refresh, source, kept, must_wait=not is_known))
         return kept.keys.get(key_id)
 
     def _refresh(self, source: KeySource, kept: _Kept, *, must_wait: bool) -> None:

@@ -11,6 +11,7 @@ from cds_service.domain.patient import PatientSnapshot
 from cds_service.domain.policy import AssessmentPolicy
 from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate, StateEstimate
 from cds_service.domain.state import state_tags
+from cds_service.rounds import turn
 
 
 class Estimator(Protocol):
@@ -80,6 +81,7 @@ def assess(
     site_hash: str,
 ) -> Prediction:
     """NEWS2, risk, states and what would help most, of one snapshot by one version of each model."""
+    turn()
     warning = early_warning(snapshot, spread_limit=policy.news2_spread)
     news2, news2_omitted = (None, warning) if isinstance(warning, str) else (warning, None)
     estimate = models.risk.estimate(snapshot, policy)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from threading import Thread
 from time import monotonic, sleep
 from typing import TypeVar, cast
 
 from sqlalchemy import Engine, text, update
 
 from cds_service.errors import Unavailable
+from cds_service.rounds import waiting
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.change import Change
 from cds_service.storage.group import GroupCommit
@@ -122,11 +123,10 @@ class GroupWriter:
 
     def _wait_for(self, pending: Pending) -> None:
         """Return once it is committed; raises what became of it otherwise."""
-        settled = Lock()
-        settled.acquire()
-        pending.done = settled.release
+        commit = waiting()
+        pending.done = commit.settle
         self._hand_over(pending)
-        settled.acquire(timeout=self.deadline_s)
+        commit.until(self.deadline_s)
         _require_stored(pending)
 
     def _hand_over(self, pending: Pending) -> None:

@@ -22,6 +22,7 @@ from cds_service.fhir.conformance import require_valid
 from cds_service.fhir.findings import findings_from_resources
 from cds_service.fhir.reader import Resources, read_resources, snapshot_from_resources
 from cds_service.monitoring import metrics
+from cds_service.rounds import turn
 from cds_service.services.assess import assess
 from cds_service.services.log_prediction import Asked, entry_from_prediction
 from cds_service.services.rank_rare import rank_rare
@@ -52,7 +53,10 @@ def snapshot_from_fhir(
     `listed` names resource types that were asked for and came back as an empty list, `server` the sender's FHIR server.
     In strict mode every part must be valid FHIR first; InvalidResource lists what is not.
     """
-    return _snapshot(_resources(parts, listed, server), patient_id, encounter_id, at)
+    turn()
+    resources = _resources(parts, listed, server)
+    turn()
+    return _snapshot(resources, patient_id, encounter_id, at)
 
 
 def findings_from_fhir(
@@ -191,9 +195,11 @@ def commit(
     built_on: tuple[tuple[UUID, int], ...] = (),
 ) -> StoredReply:
     """Store prediction and reply, then return the reply to send: the stored one when the call came before."""
+    turn()
     entry = entry_from_prediction(
         prediction, asked, reply=_encode(reply), shown=shown, token=token_use(), built_on=built_on
     )
+    turn()
     stored = runtime().writer.submit(entry)
     if asked.actor.kind == "user" and asked.mode is Mode.LIVE:
         note_sight(stored.id, received(asked.actor), writer=runtime().writer)

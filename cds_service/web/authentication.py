@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 
 from flask import Request, request
@@ -15,6 +16,7 @@ from flask import Request, request
 from cds_service.cdshooks.client_token import ids_of_refused, read_unverified, verified_claims
 from cds_service.domain.actor import Actor
 from cds_service.errors import TooManyRequests, Unauthorized
+from cds_service.rounds import apart
 from cds_service.runtime import Runtime
 from cds_service.services.credentials import TOKEN_PREFIX, is_name, is_password, is_token, read_token_text
 from cds_service.storage.audit_log import AuditEvent
@@ -30,11 +32,11 @@ def actor_of_request(process: Runtime) -> Actor:
     scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
     shown = shown.strip()
     if scheme.lower() == "basic":
-        return _user(process, shown, now)
+        return apart(partial(_user, process, shown, now))
     if scheme.lower() != "bearer" or not shown:
         raise Unauthorized("missing")
     if shown.startswith(TOKEN_PREFIX):
-        return _token_holder(process, shown, now)
+        return apart(partial(_token_holder, process, shown, now))
     return _client(process, shown, now)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
 from cds_service import logs
@@ -14,6 +16,7 @@ from cds_service.errors import CdsError, DataRequired
 from cds_service.fhir.access import granted_access
 from cds_service.fhir.client import FetchFailed
 from cds_service.monitoring.metrics import count_fetch
+from cds_service.rounds import apart
 from cds_service.services.stored_readings import Filled
 from cds_service.web import strict_json
 from cds_service.web.answering import snapshot_from_fhir
@@ -65,7 +68,9 @@ def snapshot_with_stored(call: Envelope, prefetch: Prefetch, actor: Actor) -> Fi
         listed=prefetch.empty_types,
         server=call.fhir_server,
     )
-    return Filled(snapshot) if prefetch.brings(_VITALS) else process.readings.fill(snapshot, actor)
+    if prefetch.brings(_VITALS):
+        return Filled(snapshot)
+    return apart(partial(process.readings.fill, snapshot, actor))
 
 
 def _with_required(missing: tuple[str, ...], sent: Prefetch, remedy: str) -> Prefetch:
@@ -79,7 +84,8 @@ def _fetch(call: Envelope, queries: dict[str, str], actor: Actor) -> dict[str, b
     process = runtime()
     token = None if call.fhir_authorization is None else call.fhir_authorization["access_token"]
     access = granted_access(call.fhir_server or "", token, process.clients.fhir_rule(actor))
-    found = {key: _strict(answer) for key, answer in process.fhir.read(access, queries).items()}
+    answers = apart(partial(process.fhir.read, access, queries))
+    found = {key: _strict(answer) for key, answer in answers.items()}
     for key, answer in found.items():
         reason = answer.reason if isinstance(answer, FetchFailed) else "ok"
         count_fetch(key, is_found=reason == "ok")

@@ -1,6 +1,7 @@
-"""Between granian and the WSGI application: a thread is taken only for a request that is here whole.
+"""Between granian and the WSGI application: it is run only for a request that is here whole.
 
-A slow or half-sent request therefore costs memory up to the body limit and nothing else. The thread that ran the
+A slow or half-sent request therefore costs memory up to the body limit and nothing else. What every opened chart asks
+goes through the application in rounds, anything else on a thread (`lanes.py`). The thread that ran the
 application also sends its answer; the request's coroutine is finished afterwards, when the loop is awake anyway,
 which saves waking it. Measured against the alternatives in docs/decisions/http-server.md.
 """
@@ -10,17 +11,18 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable
-from queue import SimpleQueue
+from functools import partial
 from typing import Any, NamedTuple, Protocol, cast
 
 from granian.rsgi import ProtocolClosed, ProtocolError  # type: ignore[attr-defined]
 
 from cds_service import logs
 from cds_service.errors import BadRequest, CdsError, TooLarge, Unavailable
+from cds_service.rounds import Rounds
 from cds_service.runtime import collect_rarely
+from cds_service.web.lanes import Lane, Threads
 from cds_service.web.problems import Refusal, problem_body
 from cds_service.web.wsgi_call import Answer, Application, Scope, call
 
@@ -29,7 +31,7 @@ log = logs.get_logger(__name__)
 # Measured in docs/decisions/performance.md: more threads pass the interpreter lock around at a price of a fifth of a
 # call. These keep the interpreter busy while some of them wait for the database, whose commit takes all that wait.
 THREADS = 8
-WAITING_LIMIT = 512  # requests whole but without a thread; at 1,000 answers a second half a second's work
+WAITING_LIMIT = 512  # requests whole but not begun, in each lane; at 1,000 answers a second half a second's work
 WAITING_DEADLINE_S = 2.0  # as long as the writer may take: who waited this long for a thread is told to come back
 BODY_DEADLINE_S = 30.0
 # Declared lengths of all large bodies on their way, so that senders cannot fill memory. Small ones are not counted:
@@ -37,7 +39,10 @@ BODY_DEADLINE_S = 30.0
 BODIES_LIMIT_BYTES = 256 * 1024 * 1024
 SMALL_BODY_BYTES = 64 * 1024
 # Answered by a thread of their own: a service that is busy or waits for its database is alive, and says what is wrong.
-_HEALTH = frozenset({"/livez", "/readyz", "/metrics"})
+_HEALTH = ("/livez", "/readyz", "/metrics")
+# Asked each time a chart is opened; its use cases know where their stages end. One with a large body gets a thread like
+# any other request: who shares a round waits for the slowest.
+_STAGED = ("/cds-services/vitals-risk",)
 _TICK_S = 0.25
 
 
@@ -85,26 +90,20 @@ class Gateway:
         self._max_body_bytes = max_body_bytes
         self._threads = threads
         self._body_deadline_s = body_deadline_s
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._health_jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._answered: list[asyncio.Future[None]] = []
         self._reading: dict[Exchange, _Half] = {}
         self._reserved_bytes = 0
         self._ending = False
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start application and threads in the worker's process."""
+        """Start application and lanes in the worker's process."""
         self._loop = loop
         self._parent = os.getppid()
         self._application, self._drain = self._start()
         collect_rarely()
-        queues = [self._health_jobs, *[self._jobs] * self._threads]
-        self._pool = [
-            threading.Thread(target=self._serve, args=(jobs,), name=f"cds-http-{n}", daemon=True)
-            for n, jobs in enumerate(queues)
-        ]
-        for thread in self._pool:
-            thread.start()
+        self._lane: Lane = Threads(self._threads, "cds-http")
+        health, staged = Threads(1, "cds-health"), Rounds("cds-rounds")
+        self._lanes: dict[str, Lane] = {**dict.fromkeys(_HEALTH, health), **dict.fromkeys(_STAGED, staged)}
         loop.add_signal_handler(signal.SIGTERM, self._end)
         loop.call_later(_TICK_S, self._tick)
 
@@ -115,30 +114,28 @@ class Gateway:
 
     def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
         """After SIGTERM: every request that was taken is answered, then the application is drained."""
-        self._health_jobs.put(None)
-        for _ in range(self._threads):
-            self._jobs.put(None)
         end = time.monotonic() + self._body_deadline_s
-        for thread in self._pool:
-            thread.join(max(0.0, end - time.monotonic()))
+        for lane in {self._lane, *self._lanes.values()}:
+            lane.end(max(0.0, end - time.monotonic()))
         self._drain()
 
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
-        """Receive the request whole, hand it to a thread, and end once it is answered."""
+        """Receive the request whole, hand it to its lane, and end once it is answered."""
         if self._answered:
             self._finish_answered()
         try:
             body = await self._body(scope, exchange)
-            jobs = self._health_jobs if scope.path in _HEALTH else self._jobs
-            if jobs.qsize() >= WAITING_LIMIT:
+            if body is None:
+                return
+            lane = self._lane if len(body) > SMALL_BODY_BYTES else self._lanes.get(scope.path, self._lane)
+            if lane.waiting() >= WAITING_LIMIT:
                 raise Unavailable("too many requests are waiting", retry_after_s=1)
         except CdsError as refusal:
             send(exchange, refusal_answer(refusal, scope.path))
             return
-        if body is None:
-            return
         finished = self._loop.create_future()
-        jobs.put(_Job(scope, exchange, body, finished, time.monotonic() + WAITING_DEADLINE_S))
+        job = _Job(scope, exchange, body, finished, time.monotonic() + WAITING_DEADLINE_S)
+        lane.begin(partial(self._serve, job))
         await finished
 
     async def _body(self, scope: Scope, exchange: Exchange) -> bytes | None:
@@ -205,11 +202,10 @@ class Gateway:
             if not finished.done():
                 finished.set_result(None)
 
-    def _serve(self, jobs: SimpleQueue[_Job | None]) -> None:
-        """One thread: run the application on each request and send its answer."""
-        while (job := jobs.get()) is not None:
-            send(job.exchange, self._answer(job))
-            self._answered.append(job.finished)
+    def _serve(self, job: _Job) -> None:
+        """Run the application on the request and send its answer."""
+        send(job.exchange, self._answer(job))
+        self._answered.append(job.finished)
 
     def _answer(self, job: _Job) -> Answer:
         if job.deadline <= time.monotonic():

@@ -20,6 +20,7 @@ from cds_service.domain.phenotype import Heard, RareAssessment
 from cds_service.domain.prediction import Prediction
 from cds_service.errors import NotFound
 from cds_service.monitoring.metrics import count_card
+from cds_service.rounds import turn
 from cds_service.services.log_prediction import Asked
 from cds_service.web.access import authenticate
 from cds_service.web.answering import (
@@ -61,7 +62,9 @@ def call_service(service_id: str) -> Response:
     service = SERVICES.get(service_id)
     if service is None:
         raise NotFound("no such service: see GET /cds-services")
+    turn()
     parsed = read_json()
+    turn()
     call = envelope(parsed.document, service=service)
     if service is DIAGNOSIS_LABEL:
         return take_diagnoses(service.id, call, parsed, actor)
@@ -100,6 +103,7 @@ def _vitals_risk(call: Envelope, prefetch: Prefetch, asked: Asked) -> _Concluded
     process = runtime()
     snapshot, built_on = snapshot_with_stored(call, prefetch, asked.actor)
     prediction = predict_from(snapshot, asked.actor)
+    turn()
     cards = cards_from_prediction(
         prediction,
         language=asked.language,

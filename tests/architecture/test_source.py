@@ -58,6 +58,7 @@ HOMES = {
     ),
     "apispec": ("web/openapi.py",),
     "granian": ("web/",),
+    "greenlet": ("rounds.py",),
     "structlog": ("logs.py",),
     "prometheus_client": ("monitoring/",),
     "cryptography": ("storage/identity.py", "cdshooks/jwks.py"),

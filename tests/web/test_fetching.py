@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from urllib.parse import quote
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from cds_service.cdshooks.catalogue import VITALS_RISK
 from cds_service.domain.codes import CodeTables
 from cds_service.inference.predictor import Predictor
+from cds_service.rounds import Rounds
 from tests.conftest import Clock, Service, started
 from tests.fhir.fhir_server import FhirServer, a_fhir_server, answer
 from tests.web.calls import PATIENT, Json, cards, fixture, post
@@ -78,6 +81,32 @@ def test_only_what_is_left_out_is_asked_for(service: Service, server: FhirServer
     absent = {key for key in VITALS_RISK.prefetch["patient-view"] if key not in FULL["prefetch"]} | {"conditions"}
     assert len(server.requests) == len(absent)
     assert all(f"authorization: bearer {TOKEN}" in request.lower() for request in server.requests)
+
+
+def test_a_slow_fhir_server_keeps_no_other_call_of_its_round(service: Service, server: FhirServer) -> None:
+    other_is_answered = Event()
+    query = VITALS_RISK.prefetch["patient-view"]["conditions"].replace("{{context.patientId}}", PATIENT)
+    found = server.answers[f"/fhir/{query}"]
+
+    def wait_for_the_other(connection: socket.socket, _ending: Event) -> None:
+        other_is_answered.wait(5.0)
+        connection.sendall(found)
+
+    server.answers[f"/fhir/{query}"] = wait_for_the_other
+    answered: list[str] = []
+
+    def call(name: str, body: Json) -> None:
+        cards(service.client.application.test_client(), body)
+        answered.append(name)
+        if name == "whole":
+            other_is_answered.set()
+
+    rounds = Rounds("test-rounds")
+    rounds.begin(lambda: call("fetches", call_without(server, "conditions")))
+    rounds.begin(lambda: call("whole", fixture()))
+    rounds.end(10.0)
+
+    assert answered == ["whole", "fetches"]
 
 
 def test_a_key_answered_with_null_is_answered(service: Service, server: FhirServer) -> None:

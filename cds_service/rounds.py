@@ -1,0 +1,202 @@
+"""Calls that go from stage to stage together, so that a stage's code and tables come into the cache once for all.
+
+A processor that runs one call from end to end has lost the first stage's code when the next call comes: each stage
+costs up to twice what it costs repeated. One thread therefore takes the calls that are waiting and runs them a stage
+at a time. Each is a greenlet: `turn` marks where a stage ends, `waiting` gives what a call stands aside for, and
+`apart` has a thread do what may take its time. Outside such a call they do what they would do anyway: nothing, block,
+do it. Measured in docs/decisions/performance.md.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from math import inf
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+from time import monotonic, sleep
+from typing import Protocol, TypeVar
+
+from greenlet import getcurrent, greenlet
+
+from cds_service import logs
+
+log = logs.get_logger(__name__)
+
+T = TypeVar("T")
+
+# Chosen by us, measured: more are hardly cheaper, and as they are answered together, later.
+TOGETHER = 16
+# Calls that may have begun at a time, each with its request in memory: those that stand aside, and a round.
+UNDER_WAY = 64
+# Threads for what takes its time.
+APART = 8
+# While calls come several at a time, waiting so long for more makes rounds about twice as large.
+GATHER_S = 0.002
+
+
+class Wait(Protocol):
+    """One thing to wait for."""
+
+    def settle(self) -> None:
+        """It has come: told once, by any thread, before or after somebody waits."""
+
+    def until(self, seconds: float) -> None:
+        """Return when it has come, or after so many seconds."""
+
+
+class Rounds:
+    """One thread that runs the calls it is given, a stage at a time."""
+
+    def __init__(self, name: str) -> None:
+        self._new: deque[Callable[[], object]] = deque()
+        self._events: SimpleQueue[_Aside | None] = SimpleQueue()  # whose wait is over; None for a new call, or the end
+        self._aside: dict[_Aside, None] = {}
+        self._under_way = 0
+        self._several = self._ending = False
+        self._apart = ThreadPoolExecutor(APART, thread_name_prefix=f"{name}-apart")
+        self._thread = Thread(target=self._serve, name=name, daemon=True)
+        self._thread.start()
+
+    def begin(self, work: Callable[[], object]) -> None:
+        """Have the call run soon. It must not raise."""
+        self._new.append(work)
+        self._events.put(None)
+
+    def waiting(self) -> int:
+        """How many calls have not begun."""
+        return len(self._new)
+
+    def end(self, timeout_s: float) -> None:
+        """Return once all calls that were taken are done, or after so long."""
+        self._ending = True
+        self._events.put(None)
+        self._thread.join(timeout_s)
+        self._apart.shutdown(wait=False)
+
+    def _serve(self) -> None:
+        while self._under_way or self._new or not self._ending:
+            calls = self._next()
+            self._several = len(calls) > 1
+            while calls:
+                calls = [call for call in calls if self._goes_on(call)]
+
+    def _goes_on(self, call: greenlet) -> bool:
+        """Run one call to the end of its stage; whether it wants the next one at once."""
+        goes_on = False
+        try:
+            goes_on = call.switch() is _NEXT_STAGE
+        except Exception as error:  # a call answers its own failures: one that does not must not end all others
+            log.error("call_failed", exception=type(error).__name__, frames=logs.frames(error))
+        self._under_way -= call.dead
+        return goes_on
+
+    def _next(self) -> list[greenlet]:
+        """The calls of the next round: those that waited long enough, and new ones."""
+        calls = [aside.call for aside in self._woken()]
+        while self._new and len(calls) < TOGETHER and self._under_way < UNDER_WAY:
+            call = greenlet(self._new.popleft())
+            call.rounds = self
+            self._under_way += 1
+            calls.append(call)
+        return calls
+
+    def _woken(self) -> list[_Aside]:
+        """Those whose wait is over; returns when there is one, or a call that can begin."""
+        found: list[_Aside] = []
+        try:
+            self._settle(self._events.get(timeout=self._patience_s()), found)
+            if self._several:
+                sleep(GATHER_S)
+            while True:
+                self._settle(self._events.get_nowait(), found)
+        except Empty:
+            now = monotonic()
+            for late in [aside for aside in self._aside if aside.deadline <= now]:
+                self._settle(late, found)
+        return found
+
+    def _patience_s(self) -> float | None:
+        if self._new and self._under_way < UNDER_WAY:
+            return 0.0
+        first = min((aside.deadline for aside in self._aside), default=inf)
+        return None if first == inf else max(0.0, first - monotonic())
+
+    def _settle(self, aside: _Aside | None, found: list[_Aside]) -> None:
+        if aside in self._aside:
+            del self._aside[aside]
+            found.append(aside)
+
+    def stand_aside(self, aside: _Aside) -> None:
+        """Let the others go on until its wait is over; called by the call itself."""
+        self._aside[aside] = None
+        aside.call.parent.switch()
+
+    def wake(self, aside: _Aside) -> None:
+        """The wait of a call is over; from any thread."""
+        self._events.put(aside)
+
+    def do_apart(self, work: Callable[[], T]) -> T:
+        """The result of work done by a thread, in the context of the call that asks for it."""
+        aside = _Aside(getcurrent())
+        doing = self._apart.submit(copy_context().run, work)
+        doing.add_done_callback(lambda _done: aside.settle())
+        aside.until(inf)
+        return doing.result()
+
+
+class _Aside:
+    """A call that stands aside, or will."""
+
+    __slots__ = ("call", "deadline")
+
+    def __init__(self, call: greenlet) -> None:
+        self.call = call
+        self.deadline = inf
+
+    def settle(self) -> None:
+        self.call.rounds.wake(self)
+
+    def until(self, seconds: float) -> None:
+        self.deadline = monotonic() + seconds
+        self.call.rounds.stand_aside(self)
+
+
+class _Blocked:
+    """A thread that stands still, or will."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._lock.acquire()
+
+    def settle(self) -> None:
+        self._lock.release()
+
+    def until(self, seconds: float) -> None:
+        self._lock.acquire(timeout=seconds)
+
+
+_NEXT_STAGE = object()
+
+
+def turn() -> None:
+    """A stage ends here: the calls of this round are all brought so far before one goes further."""
+    here = getcurrent()
+    if getattr(here, "rounds", None) is not None:
+        here.parent.switch(_NEXT_STAGE)
+
+
+def waiting() -> Wait:
+    """Something to wait for: a call lets others go on meanwhile, a thread stands still."""
+    here = getcurrent()
+    return _Blocked() if getattr(here, "rounds", None) is None else _Aside(here)
+
+
+def apart(work: Callable[[], T]) -> T:
+    """What the work returns or raises; in a call, which would keep all others waiting, it is done by a thread."""
+    rounds: Rounds | None = getattr(getcurrent(), "rounds", None)
+    return work() if rounds is None else rounds.do_apart(work)
