@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from cds_service.cli.command import Command, argument, say
 from cds_service.cli.progress import progress
 from cds_service.demo.hospital import PEOPLE, Hospital, hospital
 from cds_service.demo.rehearsal import Play, rehearse
-from cds_service.demo.visits import Visit, Ward
+from cds_service.demo.visits import Visit
 from cds_service.errors import BadRequest
 from cds_service.services.train import HOME
 
@@ -58,7 +58,7 @@ def _rehearsed(arguments: argparse.Namespace) -> int:
     ports = {"http_port": arguments.port, "mllp_port": arguments.mllp_port}
     with hospital(directory, **ports, models=HOME / "models", within_s=arguments.within) as made:
         _introduce(made, tell)
-        ward = Ward(mistaken=arguments.error, swayed=arguments.bias)
+        ward = replace(_PLAY.ward, mistaken=arguments.error, swayed=arguments.bias)
         play = Play(arguments.visits, arguments.seed, arguments.delay, ward)
         came = rehearse(made, play, _shown, tell)
         seconds = round(made.bound.spent_s)

@@ -15,11 +15,10 @@ import pytest
 
 from cds_service.cli.demo import WITHIN_S
 from cds_service.demo.hospital import TENANT, quick_parameters
-from cds_service.demo.rehearsal import MONITORED, Play, rehearse
+from cds_service.demo.rehearsal import MONITORED, VISITS, Play, rehearse
 from cds_service.demo.visits import Ward, sayings, visits
 from tests.loop.conftest import ADA, Hospital, hospital
 
-VISITS = Play().visits
 POISONED = Ward(poisoned=0.6)
 RARE = Ward(prevalence=0.02)
 

@@ -183,5 +183,5 @@ def _shown(told: Told, value: Any) -> str:
     if isinstance(value, list):
         return " – ".join(shown(one) for one in value) or "–"
     if isinstance(value, bool) or value is None:
-        return {True: "✓", False: "✗", None: "–"}[value]
+        return "–"  # whether it passed says it all
     return told.figure(value) if isinstance(value, int | float) else str(value)

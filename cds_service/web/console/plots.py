@@ -8,7 +8,8 @@ from math import ceil, floor, isfinite, log10
 
 WIDTH, HEIGHT = 420, 180
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 10, 24
-_ROW, _NAME = 26, 150
+# Of a drawing in one row, between its name and its figure, which the page writes.
+_ROOM, _ROW = 200, 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,10 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A drawing of one of the kinds `lines`, `bars`, `dots` and `histogram`; sizes in its own units."""
+    """A drawing of one of the kinds `lines`, `bars`, `dots` and `histogram`; sizes in its own units.
+
+    Of `bars` and `dots` each row is a drawing of this size.
+    """
 
     kind: str
     width: int
@@ -85,13 +89,12 @@ def lines(days: Sequence[str], series: Sequence[tuple[str, Series]], figure: Cal
 def bars(rows: Sequence[tuple[str, float, str]], *, compared: Sequence[float] = ()) -> Plot:
     """One bar for each name, with its figure in words; `compared` sets a tick on each, such as a reference's."""
     top = max((*(value for _, value, _ in rows), *compared), default=0.0) or 1.0
-    room = WIDTH - _NAME - 70
     ticks: Sequence[float | None] = compared or [None] * len(rows)
     drawn = tuple(
-        Bar(name, words, number * _ROW, round(value / top * room, 1), tick=None if tick is None else tick / top * room)
-        for number, ((name, value, words), tick) in enumerate(zip(rows, ticks, strict=True))
+        Bar(name, words, 0, round(value / top * _ROOM, 1), tick=None if tick is None else round(tick / top * _ROOM, 1))
+        for (name, value, words), tick in zip(rows, ticks, strict=True)
     )
-    return Plot("bars", WIDTH, len(rows) * _ROW, bars=drawn, left=_NAME)
+    return Plot("bars", _ROOM, _ROW, bars=drawn)
 
 
 def dots(
@@ -101,21 +104,20 @@ def dots(
 
     `compared` sets a tick on each, such as what was expected.
     """
-    room = WIDTH - _NAME - 120
     ticks: Sequence[float | None] = compared or [None] * len(rows)
     drawn = tuple(
         Bar(
             name,
             words,
-            number * _ROW,
-            round(min(value / most, 1) * room, 1),
-            round(min(low / most, 1) * room, 1),
-            round(min(high / most, 1) * room, 1),
-            None if tick is None else round(min(tick / most, 1) * room, 1),
+            0,
+            round(min(value / most, 1) * _ROOM, 1),
+            round(min(low / most, 1) * _ROOM, 1),
+            round(min(high / most, 1) * _ROOM, 1),
+            None if tick is None else round(min(tick / most, 1) * _ROOM, 1),
         )
-        for number, ((name, value, low, high, words), tick) in enumerate(zip(rows, ticks, strict=True))
+        for (name, value, low, high, words), tick in zip(rows, ticks, strict=True)
     )
-    return Plot("dots", WIDTH, len(rows) * _ROW, bars=drawn, left=_NAME)
+    return Plot("dots", _ROOM, _ROW, bars=drawn)
 
 
 def histogram(shares: Sequence[float], reference: Sequence[float]) -> Plot:
