@@ -46,6 +46,7 @@ def test_the_page_says_where_each_value_came_from(browser: FlaskClient, address:
     said = text_of(browser.get(address))
     assert "Ada Ejemplo · MRN-77 · 1955-03-02" in said
     assert re.search(r"temperature 38.4 °C 08:40 form 38.4 Cel", said)
+    assert "temperatura 38,4 °C 08:40 formulario 38.4 Cel" in text_of(browser.get(f"{address}?language=es"))
 
 
 def test_a_read_of_the_page_is_in_the_audit_log(service: Service, browser: FlaskClient, address: str) -> None:

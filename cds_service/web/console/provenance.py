@@ -8,7 +8,11 @@ from datetime import tzinfo
 from cds_service.cdshooks.wording import Words, clock
 from cds_service.domain.patient import PatientSnapshot, Reading
 from cds_service.i18n import msgid
+from cds_service.records.readings import SOURCE
 from cds_service.vocabulary import VITALS
+
+# Other sources are references of FHIR resources and places of messages, the same in every language.
+_SOURCES = {SOURCE: msgid("form")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ def provenance(snapshot: PatientSnapshot, words: Words, zone: tzinfo) -> tuple[P
             unit=VITALS[reading.name][1].strip() if reading.name in VITALS else "",
             original=reading.original,
             time=clock(reading.time.astimezone(zone), at),
-            source=reading.source,
+            source=words.t(_SOURCES.get(reading.source, reading.source)),
             flags=", ".join(words.flags.get(flag, flag) for flag in reading.flags),
         )
         for reading in snapshot.readings.values()
