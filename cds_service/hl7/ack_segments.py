@@ -32,7 +32,7 @@ CONDITIONS = {
 
 _PLACE = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?(?:-(\d+))?")
 _TRIGGER = re.compile(rb"[A-Z][A-Z0-9]{2}")
-_CONTROL = bytes(range(0x20)) + b"\x7f"
+_CONTROL = b"\0\n\x0b\r\x1c"  # they end a segment or the frame around it
 
 
 class _Writer:
@@ -150,5 +150,5 @@ def _location(where: str, write: _Writer) -> bytes:
 
 
 def _clean(field: bytes) -> bytes:
-    """A field to echo: as it was sent, but for control characters, which would break the frame around it."""
+    """A field to echo: as it was sent, but for characters no field can hold."""
     return field.translate(None, _CONTROL)

@@ -203,8 +203,8 @@ def _device_mark(obx: Segment) -> str:
     """The mark by which a device says that nothing was measured, or empty."""
     for sent in obx.repetitions(MARKS):
         for part in obx.syntax.components(sent):
-            if part in NOT_MEASURED:
-                return part
+            if part.upper() in NOT_MEASURED:
+                return part.upper()
     return ""
 
 

@@ -5,14 +5,17 @@
         snapshot = snapshot_from_message(message, number, at=at, policy=policy, tables=tables)
     reply = acknowledge(message.header, message.faults, …)        # hl7/ack.py; `acknowledge_refusal` for InvalidMessage
 
-`read_message` needs no clock: a message that was stored is read the same whenever it is read. Whether a reading is of
-now is judged in `snapshot_from_message` (hl7/snapshot.py), by the rules every sender's readings are judged by.
+`read_message` needs no clock: a message that was stored is read the same whenever it is read. What is of the future
+when it comes is refused by `refuse_ahead`. Whether a reading is of now is judged in `snapshot_from_message`
+(hl7/snapshot.py), by the rules every sender's readings are judged by.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
 from types import MappingProxyType
 
 from cds_service.domain.patient import NotUsed
@@ -20,7 +23,7 @@ from cds_service.domain.statements import Refusal
 from cds_service.errors import InvalidMessage
 from cds_service.hl7.events import Effect, require_ours
 from cds_service.hl7.header import Header, header_of, without_mark
-from cds_service.hl7.message import VALUE, Account, Fault, Message, Patient
+from cds_service.hl7.message import TIME, VALUE, Account, Change, Fault, Message, Observation, Patient
 from cds_service.hl7.observations import Context, read_fact, read_observation
 from cds_service.hl7.patients import read_diagnosis, read_merge, read_patient, read_visit, with_details
 from cds_service.hl7.site import STANDARD, SiteMap
@@ -47,6 +50,34 @@ _FAULTS: Mapping[NotUsed, int] = MappingProxyType(
 MAX_PATIENTS = 100
 _NEEDS_PRIOR = frozenset({Effect.MERGES, Effect.MOVES, Effect.CHANGES_IDENTIFIER})
 _NEEDS_TWO = frozenset({Effect.LINKS, Effect.UNLINKS})
+
+
+def refuse_ahead(message: Message, latest: datetime) -> Message:
+    """The message without what is said of a later moment: that is no time, gives no value and takes nothing back."""
+    ahead = [one for patient in message.patients for one in patient.observations if _is_ahead(one, latest)]
+    if not ahead:
+        return message
+    patients = tuple(
+        replace(patient, observations=[_dated(one, latest) for one in patient.observations])
+        for patient in message.patients
+    )
+    faults = (
+        Fault(102, f"{one.segment}-{TIME}", f"{one.name}: future", is_error=False)
+        for one in ahead
+        if not isinstance(one.value, Refusal) or one.value.reason not in _FAULTS
+    )
+    return replace(message, patients=patients, faults=(*message.faults, *faults))
+
+
+def _is_ahead(one: Observation, latest: datetime) -> bool:
+    return one.time is not None and one.time > latest
+
+
+def _dated(one: Observation, latest: datetime) -> Observation:
+    if not _is_ahead(one, latest):
+        return one
+    undated = one._replace(time=None, change=Change.NONE)
+    return undated if one.is_unusable else undated._replace(value=Refusal(NotUsed.FUTURE), at_fault=TIME)
 
 
 def read_message(raw: bytes, *, site: SiteMap = STANDARD) -> Message:

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from cds_service.domain.actor import Actor
 from cds_service.domain.prediction import Prediction
+from cds_service.hl7.message import Message
+from cds_service.hl7.reader import read_message, refuse_ahead
 from cds_service.monitoring.feeds import Feeds
 from cds_service.services.assess_message import Assessor
 from cds_service.services.received import Received
@@ -44,6 +46,11 @@ class Intake:
     feeds: Feeds
     offer: Callable[[Prediction, Actor], None]
     is_strict: bool = False
+
+    def read(self, raw: bytes, at: datetime) -> Message:
+        """What a message of this moment says; InvalidMessage when it is not one to take."""
+        site = self.assessor.site
+        return refuse_ahead(read_message(raw, site=site.hl7), at + site.reading.future_tolerance)
 
     def received(self, arrival: Arrival) -> Received:
         """Who sent a message and when, as the ledger of labels is told."""

@@ -17,7 +17,6 @@ from cds_service.hl7.ack import Reply, acknowledge, acknowledge_refusal, acknowl
 from cds_service.hl7.conformance import require_valid
 from cds_service.hl7.header import Header, peek
 from cds_service.hl7.message import Message
-from cds_service.hl7.reader import read_message
 from cds_service.hl7.times import moment_of
 from cds_service.monitoring import messages as metrics
 from cds_service.monitoring.feeds import FeedKey, Heard
@@ -74,7 +73,7 @@ def prepare_message(raw: bytes, actor: Actor, intake: Intake, *, at: datetime) -
     """The message read and assessed; None for what is neither stored nor answered."""
     arrival = Arrival(new_prediction_id(at), raw, actor, at)
     try:
-        message = read_message(raw, site=intake.assessor.site.hl7)
+        message = intake.read(raw, at)
         if intake.is_strict:
             require_valid(raw)
     except InvalidMessage as error:

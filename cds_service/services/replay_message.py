@@ -10,7 +10,6 @@ from cds_service import logs
 from cds_service.domain.actor import Actor
 from cds_service.domain.label import Label
 from cds_service.errors import Conflict, InvalidMessage
-from cds_service.hl7.reader import read_message
 from cds_service.monitoring.metrics import count_label
 from cds_service.services.assess_message import SCORING
 from cds_service.services.intake import Arrival, Intake
@@ -54,7 +53,7 @@ def replay_message(whole: WholeMessage, intake: Intake, *, by: Actor, at: dateti
     if was not in REPLAYED:
         raise Conflict(f"is {was.value}: nothing is left to do", where=str(row.id))
     actor = Actor(name=row.actor, kind="client", role="client", tenant=row.tenant, environment=row.environment)
-    message = read_message(whole.raw, site=intake.assessor.site.hl7)
+    message = intake.read(whole.raw, at)
     arrival = Arrival(row.id, whole.raw, actor, at)
     entry, made = conclude(arrival, message, intake)
     if was is Status.PENDING and entry.status is Status.PENDING:

@@ -85,7 +85,9 @@ def test_an_unsupported_type_is_rejected(mode: dict[str, str], code: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "control_id", ["M^1", "a\\R\\b", "Ñ-7", "x" * 199, " 17 "], ids=["component", "escape", "accent", "199", "blanks"]
+    "control_id",
+    ["M^1", "a\\R\\b", "Ñ-7", "x" * 199, " 17 ", "1\t7"],
+    ids=["component", "escape", "accent", "199", "blanks", "tab"],
 )
 def test_the_control_id_comes_back_byte_for_byte(control_id: str) -> None:
     reply = answer(oru(obx(), msh_10=control_id))

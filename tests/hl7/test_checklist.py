@@ -8,9 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from cds_service.domain.statements import Refusal
 from cds_service.errors import InvalidMessage
 from cds_service.hl7.events import EVENTS, VERSIONS, Effect
 from cds_service.hl7.message import Change
+from cds_service.hl7.reader import refuse_ahead
 from cds_service.hl7.site import Sender, SiteMap
 from tests.hl7.builders import (
     DIASTOLIC,
@@ -269,7 +271,7 @@ def test_arterial_saturation_is_spo2_only_among_vital_signs() -> None:
     assert unused(snapshot(er7(msh(), PID, PV1, gas, alone))) == {"spo2": "code-conflict"}
 
 
-@pytest.mark.parametrize("mark", ["DEMO", "NAV", "INV", "L~DEMO", "^DEMO"])
+@pytest.mark.parametrize("mark", ["DEMO", "NAV", "INV", "L~DEMO", "^DEMO", "demo"])
 def test_what_a_device_marks_as_no_measurement_is_left_out(mark: str) -> None:
     assert unused(snapshot(oru(obx(obx_8=mark)))) == {"heart_rate": "not-measured"}
 
@@ -451,6 +453,30 @@ def test_a_time_that_is_none_is_not_replaced_by_another(sent: str) -> None:
 @pytest.mark.parametrize(("sent", "reason"), [("20990101000000+0000", "future"), ("20260313200000+0100", "stale")])
 def test_a_reading_of_another_time_is_left_out(sent: str, reason: str) -> None:
     assert unused(snapshot(oru(obx(obx_14=sent)))) == {"heart_rate": reason}
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({}, "future"),
+        ({"value": "abc"}, "future"),
+        ({"value": '""'}, "future"),
+        ({"obx_11": "W"}, "entered-in-error"),
+        ({"obx_8": "DEMO"}, "not-measured"),
+    ],
+)
+def test_what_is_said_of_the_future_gives_nothing_takes_nothing_back_and_is_told(
+    fields: dict[str, str], reason: str
+) -> None:
+    sent = read(oru(obx(value=88), obx(obx_1="2", **{"obx_14": "20990101000000", **fields})))
+
+    judged = refuse_ahead(sent, datetime(2026, 3, 15, tzinfo=UTC))
+
+    of_now, ahead = judged.patients[0].observations
+    assert of_now == sent.patients[0].observations[0]
+    assert isinstance(ahead.value, Refusal)
+    assert (ahead.value.reason.value, ahead.time, ahead.change) == (reason, None, Change.NONE)
+    assert [(fault.where.partition("-")[0], fault.is_error) for fault in judged.faults] == [("OBX[2]", False)]
 
 
 @pytest.mark.parametrize(

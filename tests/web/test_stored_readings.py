@@ -190,6 +190,14 @@ def test_a_withdrawal_takes_the_value_from_the_next_card_which_says_so(ward: Ser
     assert "SpO2 91 %" in shown["detail"]
 
 
+def test_a_null_of_the_future_clears_nothing(ward: Service) -> None:
+    send(ward, *vitals(128))
+    answer = send(ward, obx(HEART_RATE, '""', obx_14="20990101000000"))
+
+    assert b"OBX[1]-14: heart_rate: future" in answer
+    assert "heart rate 128/min" in card(ward.client, asked())["detail"]
+
+
 def test_readings_age_as_all_others_do(ward: Service, clock: Clock) -> None:
     send(ward, *vitals())
     clock.moment += timedelta(hours=12)
