@@ -42,7 +42,8 @@ class Dataset:
     `y` is the number of the class (in task risk 1 = admitted to intensive care), `order` the rank by time, `patient`
     and `site` numbers that mean nothing else, `shown` whether the clinician was shown the prediction, `holdout` whether
     the patient is kept from training, `weight` what a row counts for in fitting and in every figure, `answered_by` the
-    version that was in force when the visit was asked about, empty where none is known.
+    version that was in force when the visit was asked about, empty where none is known. `saw` says whether the author
+    of the label had seen the prediction (yes, no, unknown), `agreed` whether they agree with it (1, 0, NaN if unknown).
     """
 
     X: Matrix
@@ -55,6 +56,8 @@ class Dataset:
     holdout: NDArray[np.bool_]
     weight: NDArray[np.float64]
     answered_by: NDArray[np.str_]
+    saw: NDArray[np.str_]
+    agreed: NDArray[np.float64]
     sha256: str
     synthetic: bool = False
 
@@ -69,7 +72,7 @@ class Dataset:
         return replace(self, **both)
 
 
-_BY_ROW = ("X", "y", "year", "order", "patient", "site", "shown", "holdout", "weight", "answered_by")
+_BY_ROW = ("X", "y", "year", "order", "patient", "site", "shown", "holdout", "weight", "answered_by", "saw", "agreed")
 
 
 def read_dataset(data_dir: Path) -> Dataset:
@@ -94,6 +97,8 @@ def read_dataset(data_dir: Path) -> Dataset:
         holdout=np.zeros(len(year), dtype=np.bool_),
         weight=np.ones(len(year)),
         answered_by=np.full(len(year), ""),
+        saw=np.full(len(year), "no"),
+        agreed=np.full(len(year), np.nan),
         sha256=hashlib.sha256(packed).hexdigest(),
     ).rows(raw["age"] >= ADULT_YEARS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from training.curves import class_charts, correlations, learning_curve
 from training.dataset import Dataset
 from training.explained import explanation
 from training.figures import Curves, Draws, class_curves, confusion, draws_of, overall_curves, with_interval
-from training.groups import groups_of
+from training.groups import bias_record, groups_of
 from training.in_service import new_to
 
 FORMAT = 1
@@ -43,6 +44,7 @@ def evaluation_of(found: Comparison) -> dict[str, Any]:
         "rows": {name: _counts(found, part) for name, part in zip(_PARTS, found.parts, strict=True)},
         "leaderboard": sorted(_lines(found, curves), key=lambda line: -(line["nested"] or {"mean": 0})["mean"]),
         "outside_service": _better_but_not_served(found, curves),
+        "bias": bias_record(reduce(Dataset.joined, found.parts)),
         "subgroups": dict(_subgroups(found, draws)),
         "charts": class_charts(found),
         "explanation": explanation(found),

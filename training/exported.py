@@ -44,6 +44,8 @@ def read_exported(directory: Path, task: Task) -> Dataset:
         holdout=columns["holdout"].astype(bool),
         weight=columns["weight"].astype(np.float64),
         answered_by=_texts(columns.get("model_version"), len(y)),
+        saw=_texts(columns.get("saw_prediction"), len(y)),
+        agreed=_flags(columns.get("agreed"), len(y)),
         sha256=manifest["rows_sha256"],
         synthetic=bool(columns["synthetic"][known].any()),
     )
@@ -120,6 +122,11 @@ def _outcome(columns: dict[str, NDArray[Any]], task: Task) -> tuple[NDArray[np.i
 def _texts(found: NDArray[Any] | None, n: int) -> NDArray[np.str_]:
     """Empty where there is none."""
     return np.full(n, "") if found is None else np.array([text or "" for text in found], dtype=np.str_)
+
+
+def _flags(found: NDArray[Any] | None, n: int) -> NDArray[np.float64]:
+    """1 for yes, 0 for no, NaN where it is not known."""
+    return np.full(n, np.nan) if found is None else np.array([np.nan if one is None else float(one) for one in found])
 
 
 def _numbers(texts: NDArray[Any]) -> NDArray[np.int64]:

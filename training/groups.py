@@ -1,6 +1,8 @@
-"""The groups a clinician would ask for, row by row."""
+"""The groups a clinician would ask for, row by row, and how far labels may lean on the card."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,3 +27,26 @@ def groups_of(data: Dataset) -> dict[str, NDArray[np.str_]]:
     if len(np.unique(data.shown)) > 1:
         groups["card"] = np.where(data.shown, "shown", "not shown")
     return groups
+
+
+def bias_record(data: Dataset) -> dict[str, Any]:
+    """By who had seen the card: rows, the share that agrees with it, and what they weigh; and who was held out."""
+    sight = np.where(~data.shown, "not shown", np.where(data.saw == "yes", "seen", "not known"))
+    sight[data.shown & (data.saw == "no")] = "not seen"
+    return {
+        "sight": {str(name): _leaning(data.rows(sight == name)) for name in np.unique(sight)},
+        "holdout": {"rows": int(data.holdout.sum()), "patients": len(np.unique(data.patient[data.holdout]))},
+    }
+
+
+def _leaning(data: Dataset) -> dict[str, Any]:
+    known = ~np.isnan(data.agreed)
+    return {
+        "rows": len(data.y),
+        "agreed": round(float(data.agreed[known].mean()), 6) if known.any() else None,
+        "weight": {
+            "mean": round(float(data.weight.mean()), 6),
+            "low": round(float(data.weight.min()), 6),
+            "high": round(float(data.weight.max()), 6),
+        },
+    }

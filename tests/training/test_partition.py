@@ -12,6 +12,7 @@ from cds_service.errors import ConfigurationError
 from tests.training.labelled import features, order, quick_params, state_columns, write_dataset
 from training.compare import run
 from training.exported import read_exported
+from training.groups import bias_record
 from training.params import read_params
 from training.partition import Parts, partition, refuse_shared_patients, require_classes
 from training.sources import refuse_pooled_sources
@@ -60,6 +61,25 @@ def test_patients_kept_from_training_are_only_tested(tmp_path):
 
     assert parts.test.holdout.sum() == held.sum()
     assert not any(part.holdout.any() for part in (parts.fit, parts.calibration, parts.conformal))
+
+
+def test_who_had_seen_the_card_and_agreed_with_it_is_kept_with_their_weights(tmp_path):
+    n = len(state_columns()["age"])
+    third, weight = np.arange(n) % 3, np.where(np.arange(n) % 3 == 1, 0.25, 1.0)
+    agreed = np.where(third == 1, True, None)
+    data = a_dataset(
+        tmp_path, shown=third > 0, saw_prediction=np.array(["yes", "yes", "no"])[third], agreed=agreed, weight=weight
+    )
+
+    found = bias_record(data)
+
+    assert {name: (one["rows"], one["agreed"]) for name, one in found["sight"].items()} == {
+        "not shown": ((third == 0).sum(), None),
+        "seen": ((third == 1).sum(), 1.0),
+        "not seen": ((third == 2).sum(), None),
+    }
+    assert found["sight"]["seen"]["weight"] == {"mean": 0.25, "low": 0.25, "high": 0.25}
+    assert found["holdout"] == {"rows": 0, "patients": 0}
 
 
 def test_a_shared_patient_is_refused(tmp_path):

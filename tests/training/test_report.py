@@ -61,6 +61,10 @@ def an_evaluation() -> dict:
         "subgroups": {
             "sex: women": {"rows": 9, "classes": {"not-ill": {"auroc": figure(0.8)}, "mild": {"auroc": empty}}}
         },
+        "bias": {
+            "sight": {"seen": {"rows": 1200, "agreed": 0.9, "weight": {"mean": 0.8, "low": 0.2, "high": 5.0}}},
+            "holdout": {"rows": 30, "patients": 21},
+        },
         "charts": dict.fromkeys(CLASSES, chart),
         "explanation": dict.fromkeys(CLASSES, used),
         "correlations": [[1.0, 0.4], [0.4, None]],
@@ -97,6 +101,11 @@ def test_nothing_is_fetched_and_nothing_runs(page):
 def test_what_it_is_told_is_escaped(page):
     assert "<b>MLP</b>" not in page
     assert "&lt;b&gt;MLP&lt;/b&gt;" in page
+
+
+def test_who_had_seen_the_card_is_told_with_what_their_labels_weigh(page):
+    assert "21 patients were held out" in page
+    assert "<td>seen</td><td>1,200</td><td>90%</td><td>0.80</td><td>0.20 to 5.00</td>" in page
 
 
 def test_each_threshold_has_its_workload_and_each_check_its_whole_reason(page):

@@ -134,6 +134,12 @@ def _about_inputs(evaluation: Document) -> Iterator[str]:
         _subgroups(evaluation),
     )
     yield _section(
+        "Who had seen the card",
+        "Labels given in sight of a card lean towards it: each weighs what makes up for that, in fitting and in every "
+        f"figure. {evaluation['bias']['holdout']['patients']:,} patients were held out of training and only tested on.",
+        tables.sight(evaluation["bias"]),
+    )
+    yield _section(
         "Data",
         "Rank correlations of the inputs, and what more rows would bring; nothing was chosen from it."
         if evaluation["learning_curve"]

@@ -55,6 +55,16 @@ def conformal(line: Mapping[str, Any], classes: Sequence[str]) -> str:
     return table(("class", "test rows", "held by the set", "classes in the set"), rows)
 
 
+def sight(bias: Mapping[str, Any]) -> str:
+    """Rows by who had seen the card, how many agree with it, and what they weigh."""
+    rows = []
+    for name, found in bias["sight"].items():
+        agreed, weight = found["agreed"], found["weight"]
+        cells = ["–" if agreed is None else f"{agreed:.0%}", f"{weight['mean']:.2f}"]
+        rows.append(("", [escape(name), f"{found['rows']:,}", *cells, f"{weight['low']:.2f} to {weight['high']:.2f}"]))
+    return table(("card", "rows", "agree with it", "mean weight", "weights"), rows)
+
+
 def workload(points: Sequence[Mapping[str, float]]) -> str:
     """What flagging from each threshold on costs and finds."""
     rows = [
