@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class KeySource:
-    """Where a client's keys are: a file given beforehand, or the one address they may be fetched from."""
+    """Where one set of a client's keys is: in a file given beforehand, or at the address a token may name."""
 
     file: Path | None = None
     address: str | None = None

@@ -6,7 +6,7 @@ keys as they were.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from threading import BoundedSemaphore, Lock
@@ -52,8 +52,15 @@ class KeyStore:
         self._kept: dict[KeySource, _Kept] = {}
         self._waiting = BoundedSemaphore(WAITING_LIMIT)
 
+    def find(self, sources: Sequence[KeySource], key_id: str) -> Key | None:
+        """The client's key of this id in any of its sets; one known to hold it does not wait for the others."""
+        for source in sorted(sources, key=lambda one: one not in self._kept or key_id not in self._kept[one].keys):
+            if (found := self.key(source, key_id)) is not None:
+                return found
+        return None
+
     def key(self, source: KeySource, key_id: str) -> Key | None:
-        """The client's key of this id; None when it has none, Unavailable when too many wait to know."""
+        """The key of this id in one set; None when it has none, Unavailable when too many wait to know."""
         kept = self._kept.setdefault(source, _Kept())
         age = self._clock() - kept.looked_at
         is_known = key_id in kept.keys

@@ -76,7 +76,7 @@ class Clients:
 
     def key_rule(self, address: str) -> ServerRule:
         """The rule for fetching the key set at this address: its client's, else that of any public address."""
-        rules = (client.fhir for client in self.http.values() if client.keys.address == address)
+        rules = (client.fhir for client in self.http.values() if client.keys_at(address))
         return replace(next(rules, ServerRule()), bases=(address,))
 
 

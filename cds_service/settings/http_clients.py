@@ -23,12 +23,16 @@ class HttpClient:
     name: str
     issuer: str
     environment: str
-    keys: KeySource
+    keys: tuple[KeySource, ...]
     tenant: str | None = None
     tenants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     language: str | None = None
     fhir: ServerRule = field(default_factory=ServerRule)
     smart: SmartApp | None = None
+
+    def keys_at(self, address: str | None) -> tuple[KeySource, ...]:
+        """Where its keys are for a token that names this address, or names none; empty for one it may not name."""
+        return self.keys if address is None else tuple(one for one in self.keys if one.address == address)
 
     def actor(self, tenant_claim: str | None) -> Actor | None:
         """The caller a token of this client stands for; None when its tenant is not one of this client's."""
@@ -67,15 +71,17 @@ def client_from_table(name: str, document: Any, where: str, *, allow_http: bool)
             raise ValueError(f"{where}.{key}: required")
     if "tenant" not in found and "tenants" not in found:
         raise ValueError(f"{where}.tenant: say whose patients these are, by tenant or tenants")
-    if "jwks" not in found and "jku" not in found:
+    addresses = found.get("jku") or (None,)
+    if "jwks" not in found and addresses == (None,):
         raise ValueError(f"{where}.jwks: name the file with the client's public keys, or jku, their address")
-    if "jku" in found and (problem := base_problem(found["jku"], allow_loopback=allow_http)):
-        raise ValueError(f"{where}.jku: {problem}")
+    for one in found.get("jku", ()):
+        if problem := base_problem(one, allow_loopback=allow_http):
+            raise ValueError(f"{where}.jku: {problem}")
     return HttpClient(
         name=name,
         issuer=found["issuer"],
         environment=found["environment"],
-        keys=KeySource(file=found.get("jwks"), address=found.get("jku")),
+        keys=tuple(KeySource(file=found.get("jwks"), address=one) for one in addresses),
         tenant=found.get("tenant"),
         tenants=MappingProxyType(found.get("tenants", {})),
         language=found.get("language"),
@@ -136,7 +142,7 @@ _KEYS = {
     "tenants": _tenants,
     "language": one_of(*LANGUAGES),
     "jwks": file_path,
-    "jku": address,
+    "jku": urls,
     "fhir": urls,
     "fhir_networks": networks,
     "smart": lambda value, where: value,  # read beside the client's tenant

@@ -51,9 +51,10 @@ def _client(process: Runtime, token: str, now: datetime) -> Actor:
     client = process.clients.http.get(stated.issuer)
     if client is None:
         raise Unauthorized("iss")
-    if stated.key_address is not None and stated.key_address != client.keys.address:
+    sources = client.keys_at(stated.key_address)
+    if not sources:
         raise Unauthorized("jku")
-    key = process.keys.key(client.keys, stated.key_id)
+    key = process.keys.find(sources, stated.key_id)
     if key is None:
         raise Unauthorized("kid")
     claims = verified_claims(token, stated, key, audience=process.settings.public_url + request.path, now=now)

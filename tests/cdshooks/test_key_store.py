@@ -160,6 +160,19 @@ def test_threat_41_a_slow_key_server_holds_nobody_whose_key_is_known(clock: Hand
     assert first.result() is not None
 
 
+def test_threat_41_a_slow_key_server_holds_nobody_whose_key_another_of_the_clients_servers_gave(clock: Hands) -> None:
+    store, asked, slow = slow_the_second_time(clock)
+    moved_from = KeySource(address="https://ehr.example.org/before")
+    with ThreadPoolExecutor(1) as pool:
+        guess = pool.submit(store.find, [moved_from, ADDRESS], "guess")
+        assert asked.wait(5)
+
+        assert store.find([moved_from, ADDRESS], "old") is not None
+
+        slow.set()
+        assert guess.result() is None
+
+
 def test_callers_that_come_while_the_keys_are_read_first_wait_for_them(clock: Hands) -> None:
     slow, asked = Event(), Event()
 

@@ -27,6 +27,10 @@ REFUSED = [
     pytest.param(EPIC.replace("jwks = 'k.json'", ""), "client.epic.jwks: name the file", id="no keys"),
     pytest.param(EPIC.replace("'test'", "'live'"), "environment: must be one of production, test", id="environment"),
     pytest.param(EPIC + "jku = 'http://e/keys'", "client.epic.jku: must be https", id="keys over http"),
+    pytest.param(
+        EPIC + "jku = ['https://e/k', 'http://e/k']", "client.epic.jku: must be https", id="one set over http"
+    ),
+    pytest.param(EPIC.replace("jwks = 'k.json'", "jku = []"), "client.epic.jwks: name the file", id="no key address"),
     pytest.param(EPIC + "fhir = 'http://e/fhir'", "client.epic.fhir: must be https", id="FHIR over http"),
     pytest.param(EPIC + "fhir = ['https://a:b@e/fhir']", "client.epic.fhir: must be https", id="FHIR with a password"),
     pytest.param(EPIC + "fhir = 3", "client.epic.fhir: must be an address", id="FHIR a number"),
@@ -122,6 +126,25 @@ def test_a_client_stands_for_the_tenant_its_token_names(tmp_path: Path) -> None:
     assert named is not None
     assert (default.tenant, named.tenant, named.environment, named.language) == ("a", "north", "test", "es")
     assert epic.actor("north") is None
+
+
+@pytest.mark.parametrize(
+    ("written", "named", "found"),
+    [
+        pytest.param("jku = 'https://e/1'", "https://e/1", ["https://e/1"], id="the one"),
+        pytest.param("jku = 'https://e/1'", "https://e/1/", [], id="almost the one"),
+        pytest.param("jku = ['https://e/1', 'https://e/2']", "https://e/2", ["https://e/2"], id="one of two"),
+        pytest.param("jku = ['https://e/1', 'https://e/2']", None, ["https://e/1", "https://e/2"], id="none named"),
+        pytest.param("jwks = 'k.json'", "https://e/1", [], id="a file alone"),
+        pytest.param("jwks = 'k.json'", None, [None], id="a file, none named"),
+    ],
+)
+def test_a_token_names_an_address_of_keys_that_is_listed_or_none(
+    tmp_path: Path, written: str, named: str | None, found: list[str | None]
+) -> None:
+    clients = clients_from_file(write(tmp_path, EPIC.replace("jwks = 'k.json'", written)))
+
+    assert [source.address for source in clients.http["https://ehr.example.org"].keys_at(named)] == found
 
 
 def test_each_client_has_its_own_fhir_servers(tmp_path: Path) -> None:

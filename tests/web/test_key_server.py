@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -15,6 +16,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from cds_service.cdshooks import key_store
+from cds_service.cdshooks.key_source import KeySource
 from cds_service.cdshooks.key_store import KeyStore
 from cds_service.domain.codes import CodeTables
 from cds_service.fhir.client import CALLS_LIMIT, FhirClient
@@ -78,9 +80,9 @@ def service(
         yield service
 
 
-def call(service: Service, name: str) -> TestResponse:
+def call(service: Service, name: str, **header: str) -> TestResponse:
     """A call signed with the key of this name, under a key id of the same name."""
-    token = a_token(elliptic_key(name), header={"kid": name})
+    token = a_token(elliptic_key(name), header={"kid": name, **header})
     return post(service.client, fixture(), Authorization=f"Bearer {token}")
 
 
@@ -201,6 +203,24 @@ def test_c42_a_client_rotates_its_keys_without_a_refused_call(
     assert both == [200, 200, 200]
     assert [call(service, name).status_code for name in ("second", "first")] == [200, 401]
     assert len(server.requests) == 3
+
+
+def test_c32_a_token_that_names_one_of_several_addresses_is_held_against_the_keys_of_that_one(
+    service: Service, server: FhirServer
+) -> None:
+    """While an EHR moves its keys; a token that names no address may be signed with a key of either."""
+    [ehr] = service.runtime.clients.http.values()
+    addresses = [f"http://127.0.0.1:{server.port}{path}" for path in (PATH, "/moved")]
+    server.answers["/moved"] = published(moved=elliptic_key("moved"))
+    both = replace(ehr, keys=tuple(KeySource(address=one) for one in addresses))
+    clients = replace(service.runtime.clients, http={ISSUER: both})
+    service.runtime.settings, service.runtime.followed = replace(service.runtime.settings, clients=clients), None
+
+    named = [call(service, name, jku=address).status_code for name in ("first", "moved") for address in addresses]
+
+    assert named == [200, 401, 401, 200]
+    assert reasons(service) == ["kid", "kid"]
+    assert [call(service, name).status_code for name in ("first", "moved")] == [200, 200]
 
 
 def test_c32_no_address_but_the_registered_one_is_ever_called(service: Service, server: FhirServer) -> None:
