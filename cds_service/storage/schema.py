@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from cds_service.errors import ConfigurationError
 from cds_service.storage.sessions import database_errors, database_file, for_writing, open_engine, reading
-from cds_service.storage.tables import metadata, schema_floor
+from cds_service.storage.tables import audit_head, metadata, schema_floor
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -123,9 +123,16 @@ def _migrating(url: str, *, create: bool) -> Iterator[Connection]:
             if engine.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
                 connection.execute(text(f"SET LOCAL lock_timeout = {int(_STEP_LOCK_TIMEOUT_S * 1000)}"))
+                _wait_for_writers(connection)
             yield connection
     finally:
         engine.dispose()
+
+
+def _wait_for_writers(connection: Connection) -> None:
+    """Let writers end and keep new ones at the door, this table: none of them waits for a step that waits for it."""
+    if inspect(connection).has_table(audit_head.name):
+        connection.execute(text(f"LOCK TABLE {audit_head.name} IN EXCLUSIVE MODE"))
 
 
 def _config(connection: Connection) -> Config:

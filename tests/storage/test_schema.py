@@ -16,10 +16,10 @@ from bench.postgres import Postgres
 from cds_service.errors import ConfigurationError
 from cds_service.storage import schema
 from cds_service.storage.prediction_log import read_prediction
-from cds_service.storage.sessions import open_engine
+from cds_service.storage.sessions import for_writing, open_engine
 from cds_service.storage.tables import metadata
 from tests.databases import KINDS, Database
-from tests.storage.builders import a_writer, an_entry
+from tests.storage.builders import a_writer, an_entry, eventually
 
 
 @pytest.fixture(params=KINDS)
@@ -105,6 +105,33 @@ def test_two_migrations_at_once_wait_for_each_other(url: str) -> None:
         list(pool.map(schema.migrate, [url] * 3))
 
     assert schema.compare(url) == []
+
+
+def test_a_writer_under_way_and_a_migration_never_wait_for_each_other(postgres_server: Postgres) -> None:
+    """The writer has one table that the steps change, and comes to another."""
+    url = postgres_server.url(postgres_server.create())
+    schema.migrate(url, "0007")
+    engine = open_engine(url)
+    with ThreadPoolExecutor(1) as pool:
+        with for_writing(engine).begin() as writer:
+            writer.exec_driver_sql("SELECT seq FROM audit_head FOR UPDATE")
+            writer.exec_driver_sql("LOCK TABLE messages IN ROW EXCLUSIVE MODE")
+            migration = pool.submit(schema.migrate, url)
+            assert eventually(lambda: is_waiting(engine))
+
+            writer.exec_driver_sql("LOCK TABLE labels IN ROW EXCLUSIVE MODE")
+
+        assert migration.result(10) is None
+    schema.check_revision(engine)
+    engine.dispose()
+
+
+def is_waiting(engine: Engine) -> bool:
+    """Whether somebody waits for a table of this database."""
+    own = "(SELECT oid FROM pg_database WHERE datname = current_database())"
+    query = f"SELECT count(*) FROM pg_locks WHERE NOT granted AND database = {own}"
+    with engine.connect() as connection:
+        return bool(connection.exec_driver_sql(query).scalar_one())
 
 
 def test_many_who_open_a_new_sqlite_file_at_once_wait_for_each_other(tmp_path: Path) -> None:
