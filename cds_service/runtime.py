@@ -19,7 +19,7 @@ from cds_service.fhir.client import FetchFailed, FhirClient
 from cds_service.inference.codes import load_code_tables
 from cds_service.inference.ranker_service import RareDiseasesLater, load_rare_diseases
 from cds_service.monitoring import messages as message_metrics
-from cds_service.monitoring.budget import ClientBudgets, KnownLogins, LoginBackoff, MinuteBudget
+from cds_service.monitoring.budget import ClientBudgets, KnownLogins, LoginBackoff
 from cds_service.monitoring.feeds import Feeds
 from cds_service.services.assess_message import Assessor
 from cds_service.services.check_database import check_database
@@ -29,6 +29,7 @@ from cds_service.services.forget import Retention, forget_what_is_old
 from cds_service.services.intake import Intake
 from cds_service.services.models import Models, load_models_in_force
 from cds_service.services.overlays import Overlays
+from cds_service.services.refusals import Refusals
 from cds_service.services.replay_message import score_pending
 from cds_service.services.shadow import Shadow
 from cds_service.services.stored_findings import FindingsStore
@@ -47,8 +48,6 @@ from cds_service.storage.writer import GroupWriter
 
 log = logs.get_logger(__name__)
 
-# Chosen by us: an attack is seen in the audit log by a few rows a second, and cannot fill the disk with them.
-REFUSALS_NOTED = 60
 # Chosen by us: a model that is back is used within half a minute, an alarm is seen within one.
 PENDING_EVERY_S, LOOK_EVERY_S = 30.0, 60.0
 
@@ -71,7 +70,7 @@ class Runtime:
     fhir: FhirClient = field(default_factory=FhirClient)
     keys: KeyStore = field(init=False)
     followed: FollowedClients | None = field(init=False)
-    refusals: MinuteBudget = field(default_factory=lambda: MinuteBudget(REFUSALS_NOTED))
+    refusals: Refusals = field(init=False)
     logins: LoginBackoff = field(default_factory=LoginBackoff)
     known_logins: KnownLogins = field(default_factory=KnownLogins)
     budgets: ClientBudgets = field(init=False)
@@ -99,6 +98,7 @@ class Runtime:
         self.keys = KeyStore(self._fetch_keys)
         self.followed = followed_clients(self.settings)
         self.watch = Watch(self.engine, self.settings.site.feedback.snooze, lambda: self.now())
+        self.refusals = Refusals(self.writer.submit_audit, lambda: self.now())
         self.budgets = ClientBudgets(max(1, self.settings.rate_limit // self.settings.workers))
         self.rare = RareDiseasesLater(
             self.settings.models_dir, failed=lambda text: log.error("rare_diseases_not_loaded", reason=text)
@@ -148,8 +148,8 @@ class Runtime:
             log.warning("database_unavailable_at_start", reason=error.text)
         if any(self._retention):
             self.daily = Daily(self._forget_what_is_old)
-        works = ((self._look_at_feeds, LOOK_EVERY_S), (self.counting.count, LOOK_EVERY_S))
-        timed = (*works, (self._score_pending, PENDING_EVERY_S))
+        looks = (self._look_at_feeds, self.counting.count, self.refusals.note_passed_over)
+        timed = (*((look, LOOK_EVERY_S) for look in looks), (self._score_pending, PENDING_EVERY_S))
         self.beside = tuple(Daily(work, first_s=every_s, every_s=every_s) for work, every_s in timed)
         self.watch.start()
         self.models.start()
@@ -165,6 +165,7 @@ class Runtime:
         self.watch.stop()
         self.models.stop()
         self.shadow.stop()
+        self.refusals.note_passed_over()
         committed = self.writer.drain(timeout_s)
         self.fhir.close()
         self.engine.dispose()

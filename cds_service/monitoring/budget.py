@@ -48,6 +48,16 @@ class MinuteBudget:
             self._used += 1
             return Allowance(self._limit, self._limit - self._used, reset_s, 0)
 
+    def pass_over(self, count: int) -> None:
+        """Count uses that were within the budget and came to nothing."""
+        with self._lock:
+            self._passed_over += count
+
+    @property
+    def has_passed_over(self) -> bool:
+        """Whether there are uses that `passed_over` has not told of."""
+        return self._passed_over > 0
+
     def passed_over(self) -> int:
         """How many uses were not within the budget since this was last asked."""
         with self._lock:

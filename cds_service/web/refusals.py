@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import msgspec
 from flask import Flask, Response, request
 
-from cds_service.errors import Forbidden, Unauthorized, Unavailable
+from cds_service.errors import Forbidden, Unauthorized
 from cds_service.monitoring.metrics import count_refusal
-from cds_service.storage.audit_log import AuditEvent
 from cds_service.web.context import runtime
 from cds_service.web.problems import problem_response
 
 _CLAIM = "cds.claim"
-
-_encode = msgspec.json.Encoder().encode
 
 
 def record_refusals(app: Flask) -> None:
@@ -28,30 +24,9 @@ def claim(**said: str) -> None:
 
 
 def record_refusal(reason: str) -> None:
-    """Count the refusal of the request at hand, and note it while those of the last minute are few.
-
-    The next one noted says how many were not.
-    """
+    """Count the refusal of the request at hand, and have it in the audit log."""
     count_refusal(reason)
-    process = runtime()
-    if not process.refusals.take():
-        return
-    said = dict(request.environ.get(_CLAIM, {}))
-    passed_over = process.refusals.passed_over()
-    counted = {"not_noted_before": passed_over} if passed_over else {}
-    event = AuditEvent(
-        at=process.now(),
-        tenant=said.pop("tenant", ""),
-        actor=said.pop("actor", "unknown"),
-        action="refuse",
-        object_type="address",
-        object_id=request.endpoint or "",
-        detail=_encode({"reason": reason, **said, **counted}).decode(),
-    )
-    try:
-        process.writer.submit_audit(event)
-    except Unavailable:
-        return  # the refusal stands, and is counted
+    runtime().refusals.note(request.endpoint or "", reason, request.environ.get(_CLAIM, {}))
 
 
 def _refuse(error: Unauthorized | Forbidden) -> Response:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from werkzeug.test import TestResponse
 
 from cds_service.domain.codes import CodeTables
+from cds_service.errors import Unavailable
 from cds_service.inference.predictor import Predictor
 from tests.conftest import NOW, PUBLIC_URL, Clock, Service, started
 from tests.web.calls import PATH, Json, fixture, post
@@ -315,10 +316,31 @@ def test_refusals_are_noted_up_to_a_number_a_minute(guarded: Service) -> None:
 
     noted = audited(guarded)[-60:]
     assert {action for action, *_ in noted} == {"refuse"}
-    guarded.runtime.refusals._began -= 60
+    guarded.runtime.refusals.budget._began -= 60
     assert call(guarded, "a.b.c").status_code == 401
     assert audited(guarded)[-1][2] == {"reason": "shape", "not_noted_before": 90}
     assert [action for action, *_ in audited(guarded)].count("refuse") == 61
+
+
+def test_refusals_at_the_end_of_a_flood_are_in_the_audit_log_by_their_number(guarded: Service) -> None:
+    """Also those met while nothing could be stored."""
+    refusals = guarded.runtime.refusals
+    for _ in range(70):
+        assert call(guarded, "a.b.c").status_code == 401
+    refusals.budget._began -= 60
+    refusals._submit, submit = unavailable, refusals._submit
+    assert call(guarded, "a.b.c").status_code == 401
+    refusals._submit = submit
+
+    refusals.note_passed_over()
+    refusals.note_passed_over()
+
+    assert audited(guarded)[-1] == ("refuse", "unknown", {"not_noted_before": 11})
+    assert [action for action, *_ in audited(guarded)].count("refuse") == 61
+
+
+def unavailable(_event: object) -> None:
+    raise Unavailable("the database is away")
 
 
 def test_a_read_costs_its_token_too(guarded: Service) -> None:
