@@ -12,6 +12,9 @@ from cds_service.errors import DataRequired
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
+# What ends in an IPv4 address: NAT64 (RFC 6052, 2.1) and "IPv4-compatible" (RFC 4291, 2.5.5.1).
+_CARRY_IPV4 = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"))
+
 
 @dataclass(frozen=True, slots=True)
 class ServerRule:
@@ -73,14 +76,21 @@ def may_connect(address: str, rule: ServerRule) -> bool:
     Names are somebody else's to change: an allowed one may lead to this machine or to a cloud's metadata. So a
     public address will do, a private one only when configured, loopback in development only.
     """
-    found = ip_address(address.partition("%")[0])
-    if isinstance(found, IPv6Address) and found.ipv4_mapped:
-        found = found.ipv4_mapped
+    found = _reached(ip_address(address.partition("%")[0]))
     if found.is_loopback:
         return rule.allow_loopback
     if found.is_link_local or found.is_multicast or found.is_unspecified:
         return False
     return found.is_global or any(found in network for network in rule.networks)
+
+
+def _reached(address: Address) -> Address:
+    """What is connected to: an IPv6 address that only carries one of IPv4 leads there."""
+    if isinstance(address, IPv4Address) or address.is_loopback:
+        return address
+    if any(address in prefix for prefix in _CARRY_IPV4):
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour or address
 
 
 def _is_loopback_name(host: str) -> bool:
