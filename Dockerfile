@@ -8,7 +8,7 @@ RUN python -m venv /opt/cds \
  && /opt/cds/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM python:3.11-slim
-RUN useradd --system --uid 10001 --no-create-home cds && install -d -o cds /var/lib/cds
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin cds && install -d -o cds /var/lib/cds
 COPY --from=build /opt/cds /opt/cds
 WORKDIR /srv/cds
 COPY migrations ./migrations

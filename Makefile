@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test install lint bench pictures foreign-clients ci clean
+.PHONY: run test install lint bench pictures foreign-clients sbom image-check ci clean
 
 run: $(VENV)/.serving
 	@CDS_CLIENT_AUTH=$${CDS_CLIENT_AUTH:-off} $(BIN)/cds migrate
@@ -36,6 +36,10 @@ foreign-clients: $(BIN)/python
 # A bill of materials of what is served, from the lock: CycloneDX, JSON.
 sbom: $(BIN)/python
 	@$(BIN)/python deploy/sbom.py
+
+# Builds the image and holds a container of it to what docs/howto/behind-a-proxy.md says; needs a container engine.
+image-check: $(VENV)/.serving
+	$(BIN)/python -m deploy.check_image
 
 ci:
 	bash .ci/run

@@ -17,6 +17,7 @@ from cds_service.cli import _parser, commands
 from cds_service.domain import early_warning as news2
 from cds_service.settings.secret import PREVIOUS_SETTING, SECRET_SETTING
 from cds_service.settings.variables import VARIABLES
+from deploy import check_image
 from deploy.sbom import bill_of_materials, locked_packages
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +34,28 @@ def test_88_the_image_runs_as_its_own_user_without_a_shell_and_says_whether_it_l
     assert json.loads(named["CMD"]) == ["cds", "serve"]
     assert "/livez" in named["HEALTHCHECK"]
     assert "--require-hashes" in DOCKERFILE
+
+
+def test_88_the_check_of_the_image_says_in_one_line_that_there_is_no_engine(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    assert check_image.main() == 0
+    assert capsys.readouterr().out == "no container engine answers to `docker` here: nothing was checked\n"
+
+
+@pytest.mark.parametrize(("holds", "code"), [(True, 0), (False, 1)])
+def test_88_a_claim_that_does_not_hold_ends_the_check_with_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], holds: bool, code: int
+) -> None:
+    done = subprocess.CompletedProcess([], 0, "", "")
+    monkeypatch.setattr(check_image.shutil, "which", lambda _: "/usr/bin/docker")
+    monkeypatch.setattr(check_image, "_docker", lambda *_, **__: done)
+    monkeypatch.setattr(check_image, "_claims", lambda _: [("one", True), ("another", holds)])
+
+    assert check_image.main() == code
+    assert capsys.readouterr().out.startswith("ok  one\n" + ("ok " if holds else "NOT"))
 
 
 @pytest.mark.parametrize("name", ["service", "migrate", "proxy"])
