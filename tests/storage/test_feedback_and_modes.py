@@ -11,9 +11,12 @@ from sqlalchemy import Engine
 
 from cds_service.cdshooks.feedback import Report
 from cds_service.cdshooks.override_reasons import OWN_REASONS
+from cds_service.domain.actor import Actor
 from cds_service.domain.label import Kind
 from cds_service.domain.mode import Mode
+from cds_service.domain.policy import FeedbackPolicy
 from cds_service.errors import BadRequest
+from cds_service.services.received import Received
 from cds_service.services.record_feedback import record_feedback
 from cds_service.services.record_label import LabelRequest, record_label
 from cds_service.services.switch_mode import switch_mode
@@ -21,12 +24,14 @@ from cds_service.services.watch import Watch
 from cds_service.storage.modes import mode_history, read_modes
 from cds_service.storage.sessions import reading
 from cds_service.storage.writer import GroupWriter
-from tests.chaos.label_process import ACTOR, CONCLUDED, RECEIVED
 from tests.storage.builders import NOW, an_entry, keyring
+
+ACTOR = Actor(name="ehr-1", kind="client", role="client", tenant="north", environment="production")
+RECEIVED = Received(ACTOR, NOW, FeedbackPolicy(), keyring())
 
 
 def a_card(writer: GroupWriter) -> UUID:
-    return writer.submit(an_entry(id=uuid4(), outcome=CONCLUDED)).id
+    return writer.submit(an_entry(id=uuid4())).id
 
 
 def assessed(card: UUID) -> Report:
