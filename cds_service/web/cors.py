@@ -13,6 +13,9 @@ _PREFLIGHT = {
     "Access-Control-Max-Age": "600",  # chosen by us: a withdrawn origin is refused within ten minutes
 }
 
+# What a page may read of an answer besides its body: when to call again, and where it stands.
+_READABLE = "Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
+
 
 def allow_origins(app: Flask, origins: Sequence[str]) -> None:
     """Let pages of `origins` call discovery, services and feedback; cookies are never allowed, nor any origin."""
@@ -34,7 +37,7 @@ def allow_origins(app: Flask, origins: Sequence[str]) -> None:
             response.headers.add("Vary", "Origin")
             if origin in allowed:
                 response.headers["Access-Control-Allow-Origin"] = origin
-                response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+                response.headers["Access-Control-Expose-Headers"] = _READABLE
         return response
 
     app.before_request(answer_preflight)

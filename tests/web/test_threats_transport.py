@@ -201,6 +201,7 @@ def test_13_a_page_of_another_origin_is_not_let_in() -> None:
     other = client.options("/cds-services/a", headers={"Origin": "https://evil.example"})
 
     assert ours.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert {"Retry-After", "RateLimit-Remaining"} <= set(ours.headers["Access-Control-Expose-Headers"].split(", "))
     assert "Access-Control-Allow-Origin" not in other.headers
     assert "Access-Control-Allow-Credentials" not in ours.headers
 
