@@ -98,6 +98,7 @@ def test_10_the_proxy_takes_requests_whole_and_keeps_operations_inside() -> None
     proxy = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
 
     assert "proxy_request_buffering on;" in proxy
+    assert "server service:8080 resolve;" in proxy
     assert re.findall(r"location = (\S+) \{ return 404; \}", proxy) == ["/metrics", "/readyz"]
     assert "$request_uri" not in proxy
     assert "$remote_addr " not in proxy
