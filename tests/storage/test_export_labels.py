@@ -17,12 +17,15 @@ from sqlalchemy import Engine
 from cds_service.domain.dataset import COLUMNS, MANIFEST_FILE, POLICIES, ROWS_FILE
 from cds_service.domain.features import FEATURES, matrix_from_snapshots
 from cds_service.domain.label import Kind
+from cds_service.domain.policy import FeedbackPolicy
 from cds_service.errors import Conflict, DataRequired
 from cds_service.inference.predictor import Predictor
 from cds_service.services.assess import Withheld
 from cds_service.services.dataset_rows import Chosen
 from cds_service.services.export_labels import export_labels
 from cds_service.services.forget import forget_one_patient
+from cds_service.services.received import Received
+from cds_service.services.record_label import release_label
 from cds_service.services.stored import prediction_from_bytes
 from cds_service.settings.dataset import dataset_rules
 from cds_service.storage import labelled_log
@@ -276,6 +279,22 @@ def test_labels_and_predictions_of_the_test_environment_are_no_data(
 
     with pytest.raises(DataRequired, match="there is none"):
         export()
+
+
+def test_51_a_label_that_was_held_back_is_no_data_until_a_steward_releases_it(
+    export: Export, predict: Callable[..., UUID], writer: GroupWriter
+) -> None:
+    a_label_of(writer, predict("p-1"), category="mild")
+    first = a_label_of(writer, card := predict("p-2"), category="mild")
+    held = a_label_of(writer, card, category="acute", refers_to=first.id, by="2")
+    before, _ = export()
+    steward = Received(replace(EHR, name="stew", kind="user", role="steward"), LATER, FeedbackPolicy(), keyring())
+
+    release_label(held.id, "asked on the ward", steward, writer=writer)
+
+    after, _ = export()
+    assert held.quarantine == "other-author"
+    assert (sorted(before["category"]), sorted(after["category"])) == (["mild", "mild"], ["acute", "mild"])
 
 
 def test_an_erased_patient_is_in_no_dataset(export: Export, predict: Callable[..., UUID], writer: GroupWriter) -> None:
