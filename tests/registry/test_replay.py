@@ -11,6 +11,7 @@ from tests.conftest import Done, Service, cds_in
 from tests.published import publish, publish_states, reseal
 from tests.registry.conftest import ADA, PASSWORD, REASON, promote, rollback
 from tests.web.calls import fixture, post
+from tests.web.feedback_calls import a_card, acting, overridden, report, stored
 
 QUERY = "/predict?age=71&sex=male&heart_rate=128&spo2=91&encounter_class=EMER"
 
@@ -66,3 +67,16 @@ def test_another_artifact_of_the_name_is_not_taken_for_the_one_that_answered(war
 def test_what_is_no_prediction_is_not_found(ward: Service) -> None:
     for text in ("nothing", "018e3a5c-0000-7000-8000-000000000001"):
         assert "no such prediction" in replayed(ward, text)[1]["error"]
+
+
+def test_feedback_on_a_card_of_a_model_rolled_back_since_still_labels_what_it_said(ward: Service, models: Path) -> None:
+    publish(models, "1.1.0")
+    promote(ward, "1.1.0")
+    card = a_card(acting(ward))
+    rollback(ward)
+
+    answers = [report(ward.client, overridden(card, "acute")) for _ in range(2)]
+
+    assert [one.status_code for one in answers] == [200, 200]
+    labelled = "SELECT model_version, category FROM labels JOIN predictions ON predictions.id = prediction_id"
+    assert stored(ward, labelled) == [("1.1.0", "acute")]

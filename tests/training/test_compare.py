@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.training.labelled import order, quick_params, risk_columns, state_col
 from training.candidates import FAMILIES
 from training.challenger import publish
 from training.compare import run
+from training.compare_command import main
 from training.comparison import Comparison, Order
 from training.facts import facts_of, is_whole
 from training.gate import YES
@@ -193,8 +195,22 @@ def test_few_labels_of_a_rare_outcome_are_not_enough_evidence(tmp_path):
     assert not next(check for check in verdict["checks"] if check["name"] == "evidence:icu")["passed"]
 
 
-def test_the_same_data_seed_and_libraries_give_the_same_bytes(state_version):
-    assert reproduce(state_version, state_version.parents[2] / "data") == []
+def asked_again(version: Path, data: Path) -> int:
+    """Exit code of the command that makes the version again."""
+    to = ["--data", str(data), "--out", str(version.with_name("9.9.9")), "--trainer", "ada"]
+    return main(["state", *to, "--reproduce", version.name])
+
+
+def test_the_same_data_seed_and_libraries_give_the_same_bytes(state_version, capsys):
+    assert asked_again(state_version, state_version.parents[2] / "data") == 0
+    assert capsys.readouterr().out == "state 1.0.0: the same bytes\n"
+
+
+def test_a_version_that_comes_out_otherwise_is_told_by_its_files(state_version, monkeypatch, capsys):
+    monkeypatch.setattr("training.compare_command.reproduce", lambda version, data: ["model.onnx"])
+
+    assert asked_again(state_version, state_version.parents[2] / "data") == 1
+    assert capsys.readouterr().err == "state 1.0.0: model.onnx came out otherwise\n"
 
 
 def test_a_version_is_made_again_against_the_one_it_challenged(state_version, tmp_path):
@@ -212,12 +228,12 @@ def test_a_version_is_made_again_against_the_one_it_challenged(state_version, tm
         ({"libraries": {**provenance()["libraries"], "xgboost-cpu": "3.0.1"}}, r"xgboost-cpu 3\.0\.1"),
     ],
 )
-def test_other_libraries_are_no_reproduction(state_version, tmp_path, changed, said):
+def test_other_libraries_are_no_reproduction(state_version, tmp_path, capsys, changed, said):
     later = Path(shutil.copytree(state_version, tmp_path / "models" / "state" / state_version.name))
     reseal(later, **changed)
 
-    with pytest.raises(ConfigurationError, match=said):
-        reproduce(later, state_version.parents[2] / "data")
+    assert asked_again(later, state_version.parents[2] / "data") == 1
+    assert re.search(said, capsys.readouterr().err)
 
 
 def test_other_data_are_no_reproduction(state_version, tmp_path):
