@@ -28,7 +28,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class OnShelf:
-    """One published version. `problem` is what keeps it from being promoted as it is, None where nothing is known."""
+    """One published version. `problem` is what keeps it from being promoted as it is, None where nothing is known.
+
+    `is_made_up` says that the gate judged it on invented patients.
+    """
 
     id: VersionId
     verdict: Verdict | None
@@ -36,6 +39,7 @@ class OnShelf:
     checks: tuple[Check, ...]
     is_in_force: bool
     is_in_shadow: bool
+    is_made_up: bool = False
 
     @property
     def file(self) -> str:
@@ -85,8 +89,10 @@ def _on_shelf(models_dir: Path, task: str, name: str, stands: Standing) -> OnShe
         verdict = read_verdict(directory, task, subject)
     except Conflict as error:
         problem = error
-    checks = () if verdict is None else _checks(json.loads((directory / FILE).read_bytes()))
-    return OnShelf(subject, verdict, problem, checks, subject == stands.in_force, subject == stands.shadow)
+    document = {"checks": ()} if verdict is None else json.loads((directory / FILE).read_bytes())
+    is_made_up = document.get("synthetic") is True
+    now = subject == stands.in_force, subject == stands.shadow
+    return OnShelf(subject, verdict, problem, _checks(document), *now, is_made_up)
 
 
 def _checks(document: Mapping[str, Any]) -> tuple[Check, ...]:

@@ -46,7 +46,7 @@ def decide(browser: FlaskClient, what: str, **fields: Any) -> TestResponse:
 
 
 def test_a_version_is_promoted_and_rolled_back_with_a_reason(registry: Service, models: Path) -> None:
-    publish(models, "1.1.0")
+    publish(models, "1.1.0", verdict={"synthetic": True})
     browser = opened(registry)
 
     promoted = decide(browser, "promote", version="1.1.0")
@@ -56,6 +56,7 @@ def test_a_version_is_promoted_and_rolled_back_with_a_reason(registry: Service, 
 
     assert (promoted.status_code, rolled_back.status_code) == (303, 303)
     assert "In force: 1.1.0" in after
+    assert after.count("Invented patients") == 1
     assert "validated on our own visits" in after
     assert (in_force, registry.runtime.models.versions()["risk"]) == ("1.1.0", "1.0.0")
     assert decided(registry) == [
