@@ -55,6 +55,19 @@ def test_every_message_is_translated_and_none_is_left_over(po: Catalog) -> None:
     assert translated == messages_in_code()
 
 
+# Names that are the same in every language.
+NAMES = {"CDS", "NEWS2", "HPO", "OMIM", "Orphanet", "rare", "Enter"}
+
+
+@pytest.mark.parametrize("path", sorted(CODE.rglob("*.html")), ids=lambda path: path.name)
+def test_a_template_has_no_words_outside_the_catalogue(path: Path) -> None:
+    written = re.sub(r"{#.*?#}|{{.*?}}|{%.*?%}", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    spoken = re.findall(r' (?:aria-label|title|alt|placeholder)="([^"]*)"', written)
+    read = re.sub(r"<[^>]*>", " ", re.sub(r" [\w-]+=(?:'[^']*'|\"[^\"]*\")", " ", written))
+
+    assert set(re.findall(r"\w*[^\W\d_]{3,}\w*", " ".join([read, *spoken]))) <= NAMES
+
+
 def test_compiled_catalogue_is_the_written_one(po: Catalog) -> None:
     with (SPANISH / "cds.mo").open("rb") as file:
         compiled = read_mo(file)
