@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from cds_service.domain.decision import TASKS, Action, Decision
+from cds_service.i18n import msgid
 from cds_service.inference.artifact import first_version
 from cds_service.storage.change import Change
 from cds_service.storage.decisions import decide
@@ -26,7 +27,7 @@ def seed_models(submit: Submit, models_dir: Path, *, actor: str, at: datetime) -
             action=Action.SEED,
             actor=actor,
             at=at,
-            reason="named by CURRENT when nothing was decided yet",
+            reason=msgid("named by CURRENT when nothing was decided yet"),
         )
         for task, found in shipped.items()
     ]

@@ -135,6 +135,23 @@ def test_pages_of_what_is_not_there_are_not_found(registry: Service) -> None:
     assert "No version was scored in shadow yet" in text_of(browser.get("/models/risk/compare"))
 
 
+def test_what_is_wrong_with_a_version_and_why_it_was_shipped_is_said_in_spanish(
+    registry: Service, models: Path
+) -> None:
+    (publish(models, "1.1.0") / "full.onnx").write_bytes(b"")
+    browser = opened(registry)
+
+    broken, unjudged, all_of_them = (
+        text_of(browser.get(f"/models{path}?language=es")) for path in ("/risk/1.1.0", "/risk/1.0.0", "")
+    )
+    refused = decide(browser, "promote", version="1.1.0")
+
+    assert "full.onnx : tiene 0 bytes; el manifiesto dice" in broken
+    assert "gate.json : falta o no es JSON" in unjudged
+    assert "lo nombra CURRENT cuando aún no se había decidido nada" in all_of_them
+    assert "Rechazado: full.onnx : tiene 0 bytes" in text_of(refused)
+
+
 def test_the_form_of_another_site_decides_nothing(registry: Service) -> None:
     browser = opened(registry)
 
