@@ -10,7 +10,7 @@ do it. Measured in docs/decisions/performance.md.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from math import inf
@@ -81,26 +81,16 @@ class Rounds:
             calls = self._next()
             self._several = len(calls) > 1
             while calls:
-                calls = [call for call in calls if self._goes_on(call)]
-
-    def _goes_on(self, call: greenlet) -> bool:
-        """Run one call to the end of its stage; whether it wants the next one at once."""
-        goes_on = False
-        try:
-            goes_on = call.switch() is _NEXT_STAGE
-        except Exception as error:  # a call answers its own failures: one that does not must not end all others
-            log.error("call_failed", exception=type(error).__name__, frames=logs.frames(error))
-        self._under_way -= call.dead
-        return goes_on
+                going_on = [call for call in calls if _goes_on(call)]
+                self._under_way -= sum(call.dead for call in calls)
+                calls = going_on
 
     def _next(self) -> list[greenlet]:
         """The calls of the next round: those that waited long enough, and new ones."""
         calls = [aside.call for aside in self._woken()]
         while self._new and len(calls) < TOGETHER and self._under_way < UNDER_WAY:
-            call = greenlet(self._new.popleft())
-            call.rounds = self
             self._under_way += 1
-            calls.append(call)
+            calls.append(_call(self._new.popleft(), self))
         return calls
 
     def _woken(self) -> list[_Aside]:
@@ -183,10 +173,35 @@ class _Blocked:
 _NEXT_STAGE = object()
 
 
+def _call(work: Callable[[], object], rounds: Rounds | None) -> greenlet:
+    call = greenlet(work)
+    call.is_staged, call.rounds = True, rounds
+    return call
+
+
+def _goes_on(call: greenlet) -> bool:
+    """Run one call to the end of its stage; whether it wants the next one at once."""
+    try:
+        return call.switch() is _NEXT_STAGE
+    except Exception as error:  # a call answers its own failures: one that does not must not end all others
+        log.error("call_failed", exception=type(error).__name__, frames=logs.frames(error))
+        return False
+
+
+def in_step(works: Iterable[Callable[[], object]]) -> None:
+    """Run calls a stage at a time on this thread, which does its waiting itself; none may raise.
+
+    Each is asked for when those before it have ended their first stage.
+    """
+    calls = [call for work in works if _goes_on(call := _call(work, None))]
+    while calls:
+        calls = [call for call in calls if _goes_on(call)]
+
+
 def turn() -> None:
     """A stage ends here: the calls of this round are all brought so far before one goes further."""
     here = getcurrent()
-    if getattr(here, "rounds", None) is not None:
+    if getattr(here, "is_staged", False):
         here.parent.switch(_NEXT_STAGE)
 
 

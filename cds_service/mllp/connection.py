@@ -28,6 +28,8 @@ log = logs.get_logger(__name__)
 Answers: TypeAlias = Sequence[bytes]
 
 _READ_BYTES = 64 * 1024
+# Chosen by us: some thirty times an ordinary message. One over it takes long, and others are not taken along with it.
+_LONG_BYTES = 64 * 1024
 # Chosen by us: one with every message is a sender's habit, so many without any message between them are a flood.
 _FAULTS_IN_A_ROW = 100
 # After a refusal bytes still on their way are taken for this long: closing at once would destroy the refusal (RFC 9112,
@@ -153,7 +155,8 @@ class Connection:
     async def _handle(self, message: bytes) -> None:
         begun = time.perf_counter()
         with metrics.IN_FLIGHT.track_inprogress():
-            answers = await self._run(partial(self._receiver.handle, message, self._stream.sender))
+            handling = partial(self._receiver.handle, message, self._stream.sender)
+            answers = await self._run(handling, is_long=len(message) > _LONG_BYTES)
             await self._send(answers)
         metrics.MESSAGE_SECONDS.observe(time.perf_counter() - begun)
         metrics.messages("answered" if answers else "not_answered").inc()
@@ -167,7 +170,8 @@ class Connection:
         self._faults_in_a_row += 1
         answers: Answers = ()
         if broken.content:
-            answers = await self._run(partial(self._receiver.refuse, broken, self._stream.sender))
+            refusing = partial(self._receiver.refuse, broken, self._stream.sender)
+            answers = await self._run(refusing, is_long=len(broken.content) > _LONG_BYTES)
         await self._send(answers)
         if broken.is_fatal:
             if answers:
@@ -176,9 +180,9 @@ class Connection:
         if self._faults_in_a_row >= _FAULTS_IN_A_ROW:
             raise _Ended(End.FAULTS)
 
-    async def _run(self, work: Callable[[], Answers | Later[Answers]]) -> Answers:
+    async def _run(self, work: Callable[[], Answers | Later[Answers]], *, is_long: bool) -> Answers:
         try:
-            return await self._threads.run(work)
+            return await self._threads.run(work, is_long=is_long)
         # Not narrower: reading, scoring and storing are behind it, and a fault in any of them must cost this sender
         # its answer, so that it sends again, and no other sender theirs.
         except Exception as error:

@@ -6,17 +6,20 @@ import asyncio
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
+from cds_service.rounds import in_step
+
 T = TypeVar("T")
 
-# Chosen by us: many times what a message takes, and little to wait behind one that takes long.
-PATIENCE_S = 0.02
+# Chosen by us: some times what those taken together need, and little to wait behind one that takes long.
+PATIENCE_S = 0.05
+TOGETHER = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +36,11 @@ class Later(Generic[T]):
 class _Job:
     """Work, and what gives its result or raises: there is an outcome, and it has ended, in whichever order."""
 
-    __slots__ = ("done", "has_ended", "outcome", "work")
+    __slots__ = ("done", "has_ended", "is_long", "outcome", "work")
 
-    def __init__(self, work: Callable[[], Any], done: asyncio.Future[None]) -> None:
+    def __init__(self, work: Callable[[], Any], done: asyncio.Future[None], *, is_long: bool) -> None:
         self.work = work
+        self.is_long = is_long
         self.done = done
         self.outcome: Callable[[], Any] | None = None
         self.has_ended = False
@@ -73,8 +77,9 @@ def settle(future: asyncio.Future[T], result: T) -> None:
 class ThreadPool:
     """One thread, first come, first served; while it and all others are held up, work gets another one.
 
-    The interpreter runs one thread at a time: a thread for each message makes them take turns, which costs more than
-    the message does, and makes none sooner. Only work that takes long is worth a thread beside it.
+    What waits at the same time it takes through its stages together. The interpreter runs one thread at a time: one
+    for each message makes them take turns, which costs more than the message does, and makes none sooner. Only work
+    that takes long is worth a thread beside it.
     """
 
     def __init__(self, threads: int, *, name: str) -> None:
@@ -88,9 +93,12 @@ class ThreadPool:
         self._open = 0
         self._watch: asyncio.TimerHandle | None = None
 
-    async def run(self, work: Callable[[], T | Later[T]]) -> T:
-        """What `work` returns or raises, from a thread; where it was only begun there, what it came to."""
-        job = _Job(work, self._loop.create_future())
+    async def run(self, work: Callable[[], T | Later[T]], *, is_long: bool = False) -> T:
+        """What `work` returns or raises, from a thread; where it was only begun there, what it came to.
+
+        What `is_long` is done by itself: nothing that has begun waits for it.
+        """
+        job = _Job(work, self._loop.create_future(), is_long=is_long)
         self._open += 1
         self._jobs.put(job)
         self._look()
@@ -140,25 +148,46 @@ class ThreadPool:
         thread.start()
 
     def _serve(self) -> None:
-        """The first thread: waits for work."""
-        while (job := self._jobs.get()) is not None:
-            self._do(job)
+        """The first thread: waits for work, and takes all that waits through its stages together."""
+        left: list[_Job | None] = []
+        while (job := left.pop() if left else self._jobs.get()) is not None:
+            with self._at_work():
+                in_step(partial(self._do, one) for one in self._waiting_with(job, left))
+
+    def _waiting_with(self, job: _Job, left: list[_Job | None]) -> Iterator[_Job]:
+        """The job and those behind it, each taken when those before it have begun.
+
+        Nobody who has begun waits for a long one: that is `left` for the next time, and so is the end.
+        """
+        yield job
+        with contextlib.suppress(Empty):
+            for _ in range(0 if job.is_long else TOGETHER - 1):
+                following = self._jobs.get_nowait()
+                if following is None or following.is_long:
+                    left.append(following)
+                    return
+                yield following
 
     def _help(self) -> None:
         """Any other: ends when nothing waits."""
         try:
             while (job := self._jobs.get_nowait()) is not None:
-                self._do(job)
+                with self._at_work():
+                    self._do(job)
         except Empty:
             pass
         finally:
             del self._since[threading.current_thread()]
 
-    def _do(self, job: _Job) -> None:
+    @contextlib.contextmanager
+    def _at_work(self) -> Iterator[None]:
         thread = threading.current_thread()
         self._since[thread] = monotonic()
-        self._begin(job)
+        yield
         self._since[thread] = None
+
+    def _do(self, job: _Job) -> None:
+        self._begin(job)
         if job.has_ended:
             self._tell(job)
 

@@ -18,6 +18,7 @@ from cds_service.domain.statements import Given
 from cds_service.errors import CdsError, Unavailable
 from cds_service.hl7.message import Message, Patient
 from cds_service.hl7.reader import snapshot_from_message
+from cds_service.rounds import turn
 from cds_service.services.assess import Models, assess
 from cds_service.services.log_prediction import Asked, entry_from_prediction
 from cds_service.settings import Site
@@ -68,11 +69,13 @@ class Assessor:
                     mode=mode,
                 )
                 prediction = self._predict(message, number, actor, at)
+                turn()
                 entry = entry_from_prediction(prediction, asked, reply=b"null", shown=False)
                 made.append(Assessed(prediction, entry))
         return tuple(made)
 
     def _predict(self, message: Message, number: int, actor: Actor, at: datetime) -> Prediction:
+        turn()
         snapshot = snapshot_from_message(message, number, at=at, policy=self.site.reading, tables=self.tables)
         try:
             return assess(

@@ -17,7 +17,7 @@ from cds_service.settings.peers import MllpLimits
 class Inline:
     """Handles in the loop's own thread."""
 
-    async def run(self, work: Any) -> Any:
+    async def run(self, work: Any, *, is_long: bool) -> Any:
         return work()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from cds_service.mllp.pool import Later, ThreadPool
+from cds_service.rounds import turn
 from tests.mllp.conversing import PATIENCE_S
 
 
@@ -54,6 +55,33 @@ def test_work_behind_some_that_is_stuck_gets_another_thread_up_to_the_limit() ->
         return others, waiting, await asyncio.gather(*stuck)
 
     assert in_pool(talk) == (list(range(50)), [False] * 3, [True] * 3)
+
+
+def test_what_waits_at_the_same_time_goes_through_its_stages_together() -> None:
+    seen: list[tuple[str, int]] = []
+    free = threading.Event()
+
+    def work(number: int) -> Callable[[], None]:
+        def run() -> None:
+            for stage in "ab":
+                seen.append((stage, number))
+                turn()
+
+        return run
+
+    async def talk(pool: ThreadPool) -> object:
+        first = asyncio.ensure_future(pool.run(lambda: free.wait(PATIENCE_S)))
+        others = [asyncio.ensure_future(pool.run(work(number), is_long=number == 2)) for number in range(4)]
+        await asyncio.sleep(0)  # all are handed over
+        free.set()
+        await asyncio.gather(first, *others)
+        return None
+
+    in_pool(talk, threads=1)
+
+    together, by_itself = [0, 1], 2
+    assert seen[:4] == [(stage, number) for stage in "ab" for number in together]
+    assert seen[4:6] == [(stage, by_itself) for stage in "ab"]
 
 
 def test_what_work_raises_is_raised_where_it_is_awaited() -> None:
