@@ -2,6 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+# Of what tests take a quarter is waiting for services that start, drain and are killed: one worker more than cores uses it.
+WORKERS = $(shell $(BIN)/python -c 'import os; print(len(os.sched_getaffinity(0)) + 1)')
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: run test install lint bench pictures foreign-clients sbom image-check ci clean
@@ -11,7 +13,7 @@ run: $(VENV)/.serving
 	@CDS_CLIENT_AUTH=$${CDS_CLIENT_AUTH:-off} CDS_MLLP_BIND=$${CDS_MLLP_BIND-127.0.0.1:2575} $(BIN)/cds serve --try fixtures/hooks/try.json
 
 test: $(VENV)/.development
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 install: $(VENV)/.development
 

@@ -61,7 +61,7 @@ def test_memory_after_20000_calls_is_what_it_was_after_5000(tmp_path: Path) -> N
     with service(tmp_path) as running:
         for block in range(4):
             for first in range(block * BLOCK, (block + 1) * BLOCK, 1000):
-                statuses.update(run(running.port, hook_requests(1000, first=first), 4).statuses)
+                statuses.update(run(running.port, hook_requests(1000, first=first), 16).statuses)
             memory.append(max(memory_mib(running.pid)))
 
     assert statuses == {200: 4 * BLOCK}
