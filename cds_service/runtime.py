@@ -32,6 +32,7 @@ from cds_service.services.overlays import Overlays
 from cds_service.services.refusals import Refusals
 from cds_service.services.replay_message import score_pending
 from cds_service.services.shadow import Shadow
+from cds_service.services.share_minutes import SHARED_EVERY_S, share_minutes
 from cds_service.services.stored_findings import FindingsStore
 from cds_service.services.stored_readings import ReadingsStore
 from cds_service.services.tell_alarms import AlarmTeller
@@ -47,7 +48,6 @@ from cds_service.storage.stored_messages import count_pending, last_heard
 from cds_service.storage.writer import GroupWriter
 
 log = logs.get_logger(__name__)
-
 # Chosen by us: a model that is back is used within half a minute, an alarm is seen within one.
 PENDING_EVERY_S, LOOK_EVERY_S = 30.0, 60.0
 
@@ -91,7 +91,7 @@ class Runtime:
     watched: dict[str, Callable[[], bool]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """What depends on the settings: keys are fetched as FHIR resources are, and workers share a client's minute.
+        """What depends on the settings: keys are fetched as FHIR resources are.
 
         The rare-disease knowledge base is not loaded before `start`.
         """
@@ -99,7 +99,7 @@ class Runtime:
         self.followed = followed_clients(self.settings)
         self.watch = Watch(self.engine, self.settings.site.feedback.snooze, lambda: self.now())
         self.refusals = Refusals(self.writer.submit_audit, lambda: self.now())
-        self.budgets = ClientBudgets(max(1, self.settings.rate_limit // self.settings.workers))
+        self.budgets = ClientBudgets(self.settings.rate_limit)
         self.rare = RareDiseasesLater(
             self.settings.models_dir, failed=lambda text: log.error("rare_diseases_not_loaded", reason=text)
         )
@@ -149,7 +149,9 @@ class Runtime:
         if any(self._retention):
             self.daily = Daily(self._forget_what_is_old)
         looks = (self._look_at_feeds, self.counting.count, self.refusals.note_passed_over)
-        timed = (*((look, LOOK_EVERY_S) for look in looks), (self._score_pending, PENDING_EVERY_S))
+        timed = [*((look, LOOK_EVERY_S) for look in looks), (self._score_pending, PENDING_EVERY_S)]
+        if self.engine.dialect.name != "sqlite":  # which takes one process
+            timed.append((self._share_minutes, SHARED_EVERY_S))
         self.beside = tuple(Daily(work, first_s=every_s, every_s=every_s) for work, every_s in timed)
         self.watch.start()
         self.models.start()
@@ -205,6 +207,9 @@ class Runtime:
 
     def _look_at_feeds(self) -> None:
         self.alarms.look(self.now())
+
+    def _share_minutes(self) -> None:
+        share_minutes(self.budgets, self.writer.submit_change, self.now())
 
     def _forget_what_is_old(self) -> None:
         forget_what_is_old(self.writer.submit_change, self._retention, actor=ITSELF, at=self.now())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import ceil
 from threading import Lock
 from time import monotonic
@@ -65,19 +65,68 @@ class MinuteBudget:
         return count
 
 
+class SharedMinute(MinuteBudget):
+    """A budget that several processes keep: what is used here is told, and what all used taken over."""
+
+    def __init__(self, limit: int, *, clock: Clock = monotonic) -> None:
+        super().__init__(limit, clock=clock)
+        self._untold = 0
+
+    def use(self) -> Allowance:
+        """As of any budget; one that was let in is still to be told."""
+        allowance = super().use()
+        if allowance.wait_s == 0:
+            self.keep(1)
+        return allowance
+
+    def untold(self) -> int:
+        """How many uses are to be told; they count as told from now on."""
+        with self._lock:
+            count, self._untold = self._untold, 0
+        return count
+
+    def keep(self, count: int) -> None:
+        """So many uses are still to be told."""
+        with self._lock:
+            self._untold += count
+
+    def take_over(self, *, ago_s: float, used: int) -> None:
+        """All together used so much in the minute that began so long ago; what was used here since comes on top."""
+        with self._lock:
+            self._began, self._used = self._clock() - ago_s, used + self._untold
+
+
+Who = tuple[str, str]
+
+
 class ClientBudgets:
-    """A minute's budget for each client that was let in, made at its first call."""
+    """A minute's budget for each client that was let in, by tenant and name, made at its first call."""
 
     def __init__(self, limit: int, *, clock: Clock = monotonic) -> None:
         self._limit = limit
         self._clock = clock
-        self._budgets: dict[tuple[str, str], MinuteBudget] = {}
+        self._budgets: dict[Who, SharedMinute] = {}
 
     def use(self, tenant: str, name: str) -> Allowance:
         """One more call of this client."""
-        key = (tenant, name)
-        budget = self._budgets.get(key) or self._budgets.setdefault(key, MinuteBudget(self._limit, clock=self._clock))
-        return budget.use()
+        return self._of((tenant, name)).use()
+
+    def untold(self) -> dict[Who, int]:
+        """Calls let in since this was last asked, of each client that made any."""
+        found = {who: budget.untold() for who, budget in list(self._budgets.items())}
+        return {who: count for who, count in found.items() if count}
+
+    def keep(self, untold: Mapping[Who, int]) -> None:
+        """These could not be told."""
+        for who, count in untold.items():
+            self._of(who).keep(count)
+
+    def take_over(self, who: Who, *, ago_s: float, used: int) -> None:
+        """All processes let in so many calls of this client in its minute, which began so long ago."""
+        self._of(who).take_over(ago_s=ago_s, used=used)
+
+    def _of(self, who: Who) -> SharedMinute:
+        return self._budgets.get(who) or self._budgets.setdefault(who, SharedMinute(self._limit, clock=self._clock))
 
 
 # Chosen by us: five attempts are free, then the wait doubles from a second to a minute. Longer would let anyone keep

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 # Newest revision in migrations/versions, oldest first; a test compares it with the scripts.
-REVISIONS = tuple(f"{number:04}" for number in range(1, 19))
+REVISIONS = tuple(f"{number:04}" for number in range(1, 20))
 HEAD_REVISION = REVISIONS[-1]
 
 # How long one `cds migrate` waits for another. On PostgreSQL a step that waits for a table blocks whoever comes

@@ -26,6 +26,7 @@ IMPERSONAL = {
     "api_tokens",
     "audit",
     "audit_head",
+    "client_minutes",
     "daily_calls",
     "daily_rollups",
     "ended_sessions",

@@ -12,7 +12,7 @@ from cds_service.storage.tables.readings import patient_events, prediction_event
 from cds_service.storage.tables.review import review_marks
 from cds_service.storage.tables.rollups import daily_calls, daily_rollups, leases, rollup_days
 from cds_service.storage.tables.schema_floor import schema_floor
-from cds_service.storage.tables.tokens import tokens
+from cds_service.storage.tables.tokens import client_minutes, tokens
 from cds_service.storage.tables.triggers import retrain_triggers
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "api_tokens",
     "audit",
     "audit_head",
+    "client_minutes",
     "daily_calls",
     "daily_rollups",
     "ended_sessions",
