@@ -18,8 +18,9 @@ from cds_service.storage.day_calls import read_calls
 from cds_service.storage.day_rows import made_between
 from cds_service.storage.rollups import Part, Whose, read_counts, read_upto, start_of
 
-# Predictions counted while the page waits; chosen by us: some twentieths of a second. What is more waits a minute.
-LIVE_MOST = 500
+# Predictions counted while the page waits; chosen by us: they take a hundredth of a second of the twentieth that a page
+# may, and few hospitals make more in the minute after which all are counted.
+LIVE_MOST = 200
 NOBODY = Whose("", "")
 
 _VISITS = msgspec.json.Decoder(Visits)

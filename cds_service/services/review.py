@@ -15,7 +15,7 @@ from cds_service.domain.likeness import Spread, novelty
 from cds_service.domain.review_order import Unreviewed, review_order
 from cds_service.errors import NotFound
 from cds_service.services.received import Received
-from cds_service.services.stored import Gist, gist_from_bytes, ranking_from_bytes, snapshot_from_bytes
+from cds_service.services.stored import Gist, gist_from_bytes, inputs_from_bytes, ranking_from_bytes
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.change import Applied, Transaction
 from cds_service.storage.review_log import (
@@ -128,7 +128,7 @@ def _mark(prediction_id: UUID, mark: str, received: Received) -> dict[str, objec
 
 def _candidates(rows: list[Stored], counts: dict[str, int], spread: Spread) -> list[Unreviewed]:
     few = {name for name in CATEGORIES if counts.get(name, 0) <= _FEW * sum(counts.values())}
-    strange = novelty(matrix_from_snapshots([snapshot_from_bytes(row.snapshot) for row in rows]), spread)
+    strange = novelty(matrix_from_snapshots([inputs_from_bytes(row.snapshot) for row in rows]), spread)
     return [_candidate(row, float(far), few) for row, far in zip(rows, np.round(strange, 6), strict=True)]
 
 

@@ -17,7 +17,7 @@ from cds_service.domain.phenotype import RareAssessment
 from cds_service.domain.prediction import Prediction
 from cds_service.services.read_prediction import Record
 from cds_service.services.received import Received
-from cds_service.services.stored import Bounds, gist_from_bytes, snapshot_from_bytes
+from cds_service.services.stored import Bounds, gist_from_bytes, inputs_from_bytes, is_ranking
 from cds_service.storage.overlay import newest_cases, person_of
 from cds_service.storage.review_log import Stored, Whose, labels_of, newest_labelled, read_stored
 from cds_service.storage.sessions import reading
@@ -67,7 +67,7 @@ def similar_cases(
     with reading(engine) as connection:
         this = read_subjects(connection, actor.tenant, actor.environment, [prediction.id])[prediction.id]
         ids = newest_labelled(connection, whose, limit=NEWEST)
-        rows = [row for row in read_stored(connection, ids) if not (_is_same(row, this) or _is_ranking(row))]
+        rows = [row for row in read_stored(connection, ids) if not (_is_same(row, this) or is_ranking(row.outcome))]
         found = _nearest(connection, prediction.snapshot, rows, received, spread)
     record(received.event("similar-read", "prediction", prediction.id))
     return found
@@ -99,10 +99,6 @@ def _is_same(row: Stored, this: Subject) -> bool:
     return row.id == this.id or (row.patient_key is not None and row.patient_key == this.patient_key)
 
 
-def _is_ranking(row: Stored) -> bool:
-    return gist_from_bytes(row.outcome) is None
-
-
 def _truth(labels: Sequence[Label], at: datetime) -> tuple[str | None, bool | None]:
     """The state and the admission that are believed; None for what nobody said, or what is disputed."""
     current = current_labels(rehearsed(labels), at)
@@ -118,7 +114,7 @@ def _nearest(
     connection: Connection, snapshot: PatientSnapshot, rows: Sequence[Stored], received: Received, spread: Spread
 ) -> list[SimilarCase]:
     """The nearest whose truth is believed; labels are read of the nearest only, and of more while too few tell."""
-    others = [snapshot_from_bytes(row.snapshot) for row in rows]
+    others = [inputs_from_bytes(row.snapshot) for row in rows]
     parts = apart(matrix_from_snapshots([snapshot])[0], matrix_from_snapshots(others), spread)
     found = distances(parts)
     shown: list[SimilarCase] = []

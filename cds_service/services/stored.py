@@ -168,7 +168,7 @@ def snapshot_from_bytes(snapshot: bytes) -> PatientSnapshot:
 
 def contents_from_bytes(snapshot: bytes, outcome: bytes) -> Contents | None:
     """What a dataset needs of an assessment; None where rare diseases were ranked."""
-    if outcome.startswith(_IS_RARE):
+    if is_ranking(outcome):
         return None
     inputs, said = _FEATURES.decode(snapshot), _SAID.decode(outcome)
     risk = said.risk
@@ -183,33 +183,38 @@ def contents_from_bytes(snapshot: bytes, outcome: bytes) -> Contents | None:
 
 
 def inputs_from_bytes(snapshot: bytes) -> StoredInputs:
-    """What of the snapshot a day's counts are made of."""
+    """What of the snapshot the features and a day's counts are made of."""
     return _INPUTS.decode(snapshot)
+
+
+def is_ranking(outcome: bytes) -> bool:
+    """Whether rare diseases were ranked."""
+    return outcome.startswith(_IS_RARE)
 
 
 def outcome_from_bytes(outcome: bytes) -> Outcome | None:
     """What was concluded of vital signs; None where rare diseases were ranked."""
-    return None if outcome.startswith(_IS_RARE) else _OUTCOME.decode(outcome)
+    return None if is_ranking(outcome) else _OUTCOME.decode(outcome)
 
 
 def concluded_from_bytes(outcome: bytes) -> Outcome | RareOutcome:
     """What was concluded, whether of vital signs or of rare diseases."""
-    return _RARE_OUTCOME.decode(outcome) if outcome.startswith(_IS_RARE) else _OUTCOME.decode(outcome)
+    return _RARE_OUTCOME.decode(outcome) if is_ranking(outcome) else _OUTCOME.decode(outcome)
 
 
 def phenotype_from_bytes(outcome: bytes) -> Phenotype | None:
     """The findings rare diseases were ranked for; None where vital signs were assessed."""
-    return _RARE_OUTCOME.decode(outcome).phenotype if outcome.startswith(_IS_RARE) else None
+    return _RARE_OUTCOME.decode(outcome).phenotype if is_ranking(outcome) else None
 
 
 def gist_from_bytes(outcome: bytes) -> Gist | None:
     """The gist of an outcome of vital signs; None where rare diseases were ranked."""
-    return None if outcome.startswith(_IS_RARE) else _GIST.decode(outcome)
+    return None if is_ranking(outcome) else _GIST.decode(outcome)
 
 
 def ranking_from_bytes(outcome: bytes) -> Ranking | None:
     """The ranking of rare diseases; None where vital signs were assessed."""
-    return _RARE_OUTCOME.decode(outcome).ranking if outcome.startswith(_IS_RARE) else None
+    return _RARE_OUTCOME.decode(outcome).ranking if is_ranking(outcome) else None
 
 
 def prediction_from_bytes(
@@ -217,7 +222,7 @@ def prediction_from_bytes(
 ) -> Prediction | RareAssessment:
     """The prediction as it was answered, joined with the identity read from its own table."""
     whole = replace(_SNAPSHOT.decode(snapshot), identity=identity)
-    if outcome.startswith(_IS_RARE):
+    if is_ranking(outcome):
         ranked = _RARE_OUTCOME.decode(outcome)
         return RareAssessment(prediction_id, whole, ranked.phenotype, ranked.ranking, site_hash)
     concluded = _OUTCOME.decode(outcome)
