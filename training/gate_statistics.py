@@ -56,7 +56,7 @@ def gather(evidence: Evidence, *, draws: int, seed: int) -> Statistics:
             to_champion[name] = {metric: _figure(ours[metric] - theirs[metric]) for metric in METRICS}
             champions[name] = _figure(theirs["auroc"])
         if evidence.baseline is not None:
-            to_baseline[name] = _figure(ours["auroc"] - _curve("auroc", truth, evidence.baseline[:, k], weights))
+            to_baseline[name] = _figure(ours["auroc"] - _auroc(truth, evidence.baseline[:, k], weights))
     excluding = len(evidence.judged) > 1
     return Statistics(
         patients, calibration, to_champion, to_baseline, champions, _by_group(evidence, weights),
@@ -73,9 +73,9 @@ def _by_group(evidence: Evidence, weights: Floats) -> dict[tuple[str, str, str],
             rows = values == value
             for k, name in enumerate(evidence.judged):
                 truth, taken = evidence.truth[rows, k], weights[:, rows]
-                ours = _curve("auroc", truth, evidence.challenger[rows, k], taken)
+                ours = _auroc(truth, evidence.challenger[rows, k], taken)
                 if evidence.champion is not None:
-                    ours = ours - _curve("auroc", truth, evidence.champion[rows, k], taken)
+                    ours = ours - _auroc(truth, evidence.champion[rows, k], taken)
                 patients = len(np.unique(evidence.patient[rows][truth]))
                 found[group, str(value), name] = {"patients": patients, **_figure(ours)}
     return found
@@ -123,11 +123,12 @@ def _counts(truth: Flags, score: Floats, weights: Floats) -> tuple[Floats, Float
 
 
 def _curves(truth: Flags, score: Floats, weights: Floats) -> dict[str, Floats]:
-    return {metric: _curve(metric, truth, score, weights) for metric in METRICS}
+    measure = Ranking(truth, score).both
+    return dict(zip(METRICS, np.array([measure(weight) for weight in weights]).T, strict=True))
 
 
-def _curve(metric: str, truth: Flags, score: Floats, weights: Floats) -> Floats:
-    measure = getattr(Ranking(truth, score), metric)
+def _auroc(truth: Flags, score: Floats, weights: Floats) -> Floats:
+    measure = Ranking(truth, score).auroc
     return np.array([measure(weight) for weight in weights])
 
 
@@ -172,11 +173,12 @@ def _line(y: Floats, logits: Floats, weight: Floats, begin: tuple[float, float])
     for _ in range(_NEWTON_STEPS):
         p = 1.0 / (1.0 + np.exp(-np.clip(intercept + slope * logits, -30, 30)))
         curvature, residual = weight * p * (1 - p), weight * (y - p)
-        a, b, c = curvature.sum(), curvature @ logits, curvature @ logits**2
+        turned = curvature * logits
+        a, b, c = curvature.sum(), turned.sum(), (turned * logits).sum()
         determinant = a * c - b * b
         if determinant <= 1e-12:
             return np.nan, np.nan
-        up, along = residual.sum(), residual @ logits
+        up, along = residual.sum(), (residual * logits).sum()
         step = np.array([c * up - b * along, a * along - b * up]) / determinant
         step /= max(1.0, abs(step[1]) / _LONGEST)
         intercept, slope = intercept + step[0], slope + step[1]
