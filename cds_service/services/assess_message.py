@@ -77,6 +77,7 @@ class Assessor:
     def _predict(self, message: Message, number: int, actor: Actor, at: datetime) -> Prediction:
         turn()
         snapshot = snapshot_from_message(message, number, at=at, policy=self.site.reading, tables=self.tables)
+        turn()
         try:
             return assess(
                 snapshot,

@@ -21,6 +21,7 @@ from cds_service.hl7.times import moment_of
 from cds_service.monitoring import messages as metrics
 from cds_service.monitoring.feeds import FeedKey, Heard
 from cds_service.monitoring.metrics import count_label, count_prediction
+from cds_service.rounds import turn
 from cds_service.services.assess_message import Assessed
 from cds_service.services.intake import Arrival, Intake
 from cds_service.services.keep_readings import brought_by, unfollowed
@@ -121,6 +122,7 @@ def _refuse(arrival: Arrival, error: InvalidMessage, intake: Intake) -> Prepared
 
 def _take(arrival: Arrival, message: Message, intake: Intake) -> Prepared:
     entry, made = conclude(arrival, message, intake)
+    turn()
     is_taken = entry.status in (Status.ACCEPTED, Status.PENDING)
     brought = None
     if is_taken:
