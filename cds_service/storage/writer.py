@@ -36,9 +36,9 @@ RESTART_S = 0.1
 # While several callers come at a time, waiting this long after the first makes groups about twice as large and
 # halves what a row costs; a caller alone never waits. Measured in docs/decisions/storage-writer.md.
 GATHER_S = 0.001
-# Changes made together are messages of other systems: nobody waits for one at a screen, and of twenty senders half
-# come in this time. Measured in docs/decisions/mllp-listener.md.
-GATHER_TOGETHER_S = 0.006
+# Changes made together are messages, which come to their end some at a time: those of one such round in this time. Much
+# longer and all senders wait for the same commit. Measured in docs/decisions/mllp-listener.md.
+GATHER_TOGETHER_S = 0.002
 
 _TAKE_NOTE = update(audit_head).values(probes=text("probes + 1"))
 
