@@ -165,7 +165,11 @@ class HealthSchema(Schema):
 
 
 class ReadySchema(HealthSchema):
-    """Whether calls are answered now; by task the version that answers, and the one that should and was refused."""
+    """Whether calls are answered now; by task the version that answers, and the one that should and was refused.
+
+    What made-up patients taught answers no real ones: those versions, by task.
+    """
 
     models = fields.Dict(keys=fields.String(), values=fields.String(allow_none=True), required=True)
     refused = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    withheld_from_real_patients = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
