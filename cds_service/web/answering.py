@@ -31,6 +31,7 @@ from cds_service.services.received import Received
 from cds_service.services.review import note_sight
 from cds_service.services.watch import Key
 from cds_service.storage.audit_log import AuditEvent
+from cds_service.storage.change import Applied
 from cds_service.storage.prediction_log import StoredReply, new_prediction_id
 from cds_service.web.context import json_response, runtime, token_use
 from cds_service.web.refusals import claim, record_refusal
@@ -153,6 +154,11 @@ def shown_prediction(prediction_id: str, actor: Actor) -> Prediction | RareAsses
         note_sight(UUID(read.object_id), call, writer=runtime().writer, read=read)
 
     return stored_prediction(prediction_id, actor, record=record if actor.kind == "user" else None)
+
+
+def record_reads(reads: Sequence[AuditEvent]) -> None:
+    """Have all that a page read in the audit log, with one commit, before it leaves."""
+    runtime().writer.submit_change(lambda _: Applied(None, reads))
 
 
 def mode_of(actor: Actor) -> Mode:

@@ -21,7 +21,8 @@ from cds_service.services.record_label import record_label
 from cds_service.services.review import own_label
 from cds_service.services.review_lists import dispute, unconfirmed
 from cds_service.state_words import CLASSES
-from cds_service.web.answering import received, shown_prediction
+from cds_service.storage.audit_log import AuditEvent
+from cds_service.web.answering import received, record_reads, shown_prediction
 from cds_service.web.console import label_form
 from cds_service.web.console.pages import console, link, page, page_language, person
 from cds_service.web.console.provenance import circumstances, provenance
@@ -74,14 +75,17 @@ def prediction_page(prediction_id: str, actor: Actor, *, status: int = 200, **va
     process, told = runtime(), words(page_language())
     found = shown_prediction(prediction_id, actor)
     call = received(actor)
-    history = read_labels(found.id, call, engine=process.engine, record=process.writer.submit_audit)
+    reads: list[AuditEvent] = []
+    history = read_labels(found.id, call, engine=process.engine, record=reads.append)
+    similar = similar_to(found, actor, told, record=reads.append)
     shown = {**_shown(found, told), **_said(found, history, actor, told), **values}
+    record_reads(reads)
     return page(
         "prediction.html",
         actor=actor,
         status=status,
         prediction_id=str(found.id),
-        similar=similar_to(found, actor, told),
+        similar=similar,
         **shown,
     )
 

@@ -16,14 +16,14 @@ from cds_service.domain.phenotype import RareAssessment
 from cds_service.domain.prediction import Prediction
 from cds_service.errors import BadRequest
 from cds_service.services.read_labels import LabelHistory, read_labels
-from cds_service.services.read_prediction import uuid_from
+from cds_service.services.read_prediction import Record, uuid_from
 from cds_service.services.record_label import record_label
 from cds_service.services.review import CANDIDATES, note_sight, own_label, pass_on, review_queue
 from cds_service.state_words import CLASSES
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.review_log import SEEN, SKIP, UNSURE, marked_by
 from cds_service.storage.sessions import reading
-from cds_service.web.answering import received, stored_prediction
+from cds_service.web.answering import received, record_reads, stored_prediction
 from cds_service.web.console import label_form
 from cds_service.web.console.pages import console, link, page, page_language, person
 from cds_service.web.console.provenance import circumstances, provenance
@@ -68,7 +68,8 @@ def take_answer(prediction_id: str) -> Response:
             return see_other(link("console.review"))
     if label_form.is_search():
         return _case_page(prediction_id, actor, is_search=True)
-    own = own_label(_history(uuid_from(prediction_id), actor).labels, actor.name, call.at)
+    history = _history(uuid_from(prediction_id), actor, process.writer.submit_audit)
+    own = own_label(history.labels, actor.name, call.at)
     if label_form.is_unchanged(own):
         return see_other(link("console.review"))
     try:
@@ -93,10 +94,15 @@ def _has_seen(prediction_id: UUID, actor: Actor) -> str:
 def _case_page(prediction_id: str, actor: Actor, *, status: int = 200, **values: Any) -> Response:
     told = words(page_language())
     call = received(actor)
-    found = stored_prediction(prediction_id, actor, record=_note_case)
-    history = _history(found.id, actor)
+    reads: list[AuditEvent] = []
+    # What is read is the case, not what the service said of it.
+    found = stored_prediction(
+        prediction_id, actor, record=lambda read: reads.append(msgspec.structs.replace(read, action="case-read"))
+    )
+    history = _history(found.id, actor, reads.append)
     own = own_label(history.labels, actor.name, call.at)
-    shown = _case(found, told) | ({} if own is None else _revealed(found, history, actor, told))
+    shown = _case(found, told) | ({} if own is None else _revealed(found, history, actor, told, reads.append))
+    record_reads(reads)
     return page(
         "review.html",
         actor=actor,
@@ -110,14 +116,8 @@ def _case_page(prediction_id: str, actor: Actor, *, status: int = 200, **values:
     )
 
 
-def _note_case(read: AuditEvent) -> None:
-    """What is read is the case, not what the service said of it."""
-    runtime().writer.submit_audit(msgspec.structs.replace(read, action="case-read"))
-
-
-def _history(prediction_id: UUID, actor: Actor) -> LabelHistory:
-    process = runtime()
-    return read_labels(prediction_id, received(actor), engine=process.engine, record=process.writer.submit_audit)
+def _history(prediction_id: UUID, actor: Actor, record: Record) -> LabelHistory:
+    return read_labels(prediction_id, received(actor), engine=runtime().engine, record=record)
 
 
 def _case(found: Prediction | RareAssessment, told: Words) -> dict[str, Any]:
@@ -132,7 +132,9 @@ def _case(found: Prediction | RareAssessment, told: Words) -> dict[str, Any]:
     }
 
 
-def _revealed(found: Prediction | RareAssessment, history: LabelHistory, actor: Actor, told: Words) -> dict[str, Any]:
+def _revealed(
+    found: Prediction | RareAssessment, history: LabelHistory, actor: Actor, told: Words, record: Record
+) -> dict[str, Any]:
     """What the service said, beside what this person and others did; it has been seen from now on."""
     process = runtime()
     zone = process.settings.site.zone_info
@@ -143,7 +145,7 @@ def _revealed(found: Prediction | RareAssessment, history: LabelHistory, actor: 
         "rare": rare_view_of(found, told, zone, named=named) if isinstance(found, RareAssessment) else None,
         "view": None if isinstance(found, RareAssessment) else view_of(found, told, zone),
         "history": label_form.history_rows(history, told, zone),
-        "similar": similar_to(found, actor, told),
+        "similar": similar_to(found, actor, told, record=record),
     }
 
 

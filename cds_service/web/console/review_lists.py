@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from flask import Response
 
 from cds_service.cdshooks.wording import Words, words
@@ -11,9 +9,7 @@ from cds_service.domain.label import Label
 from cds_service.i18n import msgid
 from cds_service.services.review_lists import Unsettled, read_conflicts, read_unconfirmed
 from cds_service.state_words import CLASSES
-from cds_service.storage.audit_log import AuditEvent
-from cds_service.storage.change import Applied
-from cds_service.web.answering import received
+from cds_service.web.answering import received, record_reads
 from cds_service.web.console.diagnoses import coded
 from cds_service.web.console.pages import console, page, page_language, person
 from cds_service.web.context import runtime
@@ -35,7 +31,7 @@ def conflicts() -> Response:
     """Predictions whose labels disagree and that nobody settled; the read is audited."""
     process = runtime()
     actor = person(process)
-    found = read_conflicts(received(actor), engine=process.engine, record=_record)
+    found = read_conflicts(received(actor), engine=process.engine, record=record_reads)
     return page("review_list.html", actor=actor, rows=_rows(found), told=_CONFLICTS)
 
 
@@ -44,13 +40,8 @@ def to_confirm() -> Response:
     """Rare diseases that wait for a second person other than this one; the read is audited."""
     process = runtime()
     actor = person(process)
-    found = read_unconfirmed(received(actor), engine=process.engine, record=_record)
+    found = read_unconfirmed(received(actor), engine=process.engine, record=record_reads)
     return page("review_list.html", actor=actor, rows=_rows(found), told=_CONFIRMATIONS)
-
-
-def _record(events: Sequence[AuditEvent]) -> None:
-    """Have every read of a list in the audit log, with one commit."""
-    runtime().writer.submit_change(lambda _: Applied(None, events))
 
 
 def _rows(found: list[Unsettled]) -> list[dict[str, object]]:

@@ -9,6 +9,7 @@ from cds_service.domain.phenotype import RareAssessment
 from cds_service.domain.prediction import Prediction
 from cds_service.i18n import msgid
 from cds_service.services.find_diagnoses import diagnosis_name
+from cds_service.services.read_prediction import Record
 from cds_service.services.similar_cases import SimilarCase, SimilarRareCase, similar_cases, similar_rare_cases
 from cds_service.state_words import CLASSES
 from cds_service.web.answering import received
@@ -22,10 +23,11 @@ _LIKENESS = {
 }
 
 
-def similar_to(found: Prediction | RareAssessment, actor: Actor, words: Words) -> list[dict[str, str]]:
-    """The rows of the table: what it was, and what it was like."""
+def similar_to(
+    found: Prediction | RareAssessment, actor: Actor, words: Words, *, record: Record
+) -> list[dict[str, str]]:
+    """The rows of the table: what it was, and what it was like. `record` takes the event of the read."""
     process, call = runtime(), received(actor)
-    record = process.writer.submit_audit
     if isinstance(found, RareAssessment):
         rare = similar_rare_cases(found, call, engine=process.engine, record=record)
         return [_rare_row(case, words) for case in rare]
