@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 # Chosen by us: some times what those taken together need, and little to wait behind one that takes long.
 PATIENCE_S = 0.05
-TOGETHER = 8
+TOGETHER = 16
 
 
 @dataclass(frozen=True, slots=True)
