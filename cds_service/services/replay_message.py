@@ -45,7 +45,8 @@ def score_pending(engine: Engine, intake: Intake, *, by: Actor, at: datetime) ->
 def replay_message(whole: WholeMessage, intake: Intake, *, by: Actor, at: datetime) -> Status:
     """What becomes of a pending or refused message by today's rules and model; stored before it is returned.
 
-    Readings are judged as of now: what has become old meanwhile is left out as in any message. `by` is who took it up.
+    Readings are judged as of now: what has become old meanwhile is left out as in any message; what was of the future
+    when it came stays refused. `by` is who took it up.
     Raises InvalidMessage when it still cannot be read, Conflict when it is neither pending nor refused.
     """
     row = whole.row
@@ -53,7 +54,7 @@ def replay_message(whole: WholeMessage, intake: Intake, *, by: Actor, at: dateti
     if was not in REPLAYED:
         raise Conflict(f"is {was.value}: nothing is left to do", where=str(row.id))
     actor = Actor(name=row.actor, kind="client", role="client", tenant=row.tenant, environment=row.environment)
-    message = intake.read(whole.raw, at)
+    message = intake.read(whole.raw, row.received_at)
     arrival = Arrival(row.id, whole.raw, actor, at)
     entry, made = conclude(arrival, message, intake)
     if was is Status.PENDING and entry.status is Status.PENDING:

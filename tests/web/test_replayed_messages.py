@@ -89,6 +89,20 @@ def test_what_is_scored_late_is_never_presented_as_current(service: Service, clo
     assert b'"stale"' in snapshot  # type: ignore[operator]
 
 
+def test_what_was_refused_as_of_the_future_is_not_used_when_that_has_come(service: Service, clock: Clock) -> None:
+    good = scored_by(service, Away())
+    in_an_hour = f"{clock.moment + timedelta(hours=1):%Y%m%d%H%M%S}+0000"
+    answer = post(service, er7(msh(), PID, PV1, OBR, obx(), obx("59408-5^SpO2^LN", 70, "%", obx_14=in_an_hour))).data
+    assert b"OBX[2]-14: spo2: future" in answer
+    clock.moment += timedelta(minutes=61)
+    scored_by(service, good)
+
+    service.runtime._score_pending()
+
+    [(snapshot,)] = rows(service, "SELECT snapshot FROM predictions")
+    assert set(json.loads(snapshot)["readings"]) == {"heart_rate"}  # type: ignore[arg-type]
+
+
 def test_a_message_that_fails_again_and_again_is_left_to_an_operator(service: Service, clock: Clock) -> None:
     scored_by(service, Spoiled())
     post(service, GOOD)
