@@ -47,12 +47,16 @@ class Driver(NamedTuple):
     contribution: float
 
 
+# Who may have taught a risk model: the survey it was shipped with, a hospital's own visits, or invented patients.
+POPULATIONS = ("survey", "hospital", "invented")
+
+
 @dataclass(frozen=True, slots=True)
 class RiskEstimate:
     """Calibrated probability of ICU admission from this visit, with its band, tier of inputs and drivers.
 
     `drivers` are ordered by absolute contribution, largest first. `margin` is the model's raw log-odds. `population` is
-    who taught it, and of whom the probability is a share: survey, hospital or invented.
+    who taught it, and of whom the probability is a share: one of POPULATIONS.
     """
 
     probability: float

@@ -15,7 +15,7 @@ from cds_service.domain.features import FEATURES, FEATURES_VERSION, Matrix, matr
 from cds_service.domain.likeness import Spread, spread_from_histograms
 from cds_service.domain.patient import PatientSnapshot
 from cds_service.domain.policy import AssessmentPolicy
-from cds_service.domain.prediction import Driver, RiskEstimate
+from cds_service.domain.prediction import POPULATIONS, Driver, RiskEstimate
 from cds_service.errors import ConfigurationError, Unavailable
 from cds_service.inference.artifact import Artifact, open_artifact
 from cds_service.inference.tiers import load_tiers, tier_of_row, tier_of_rows
@@ -40,7 +40,7 @@ class Predictor:
         self.version: str = artifact.manifest["version"]
         self.digest: str = artifact.manifest["digest"]
         self.synthetic: bool = artifact.manifest.get("synthetic", False)
-        self.population: str = "invented" if self.synthetic else artifact.manifest.get("population", "survey")
+        self.population = _population(artifact)
         self.base_rate: float = artifact.manifest["base_rate"]
         self.card_path: Path = artifact.directory / "card.md"
         self._histograms = artifact.files.get(REFERENCE_FILE)
@@ -149,6 +149,14 @@ def _shown(index: int, value: float) -> float | str | None:
     if index == _COMPLAINT:
         return COMPLAINT_GROUPS[int(value)]
     return value if value.is_integer() else round(value, 4)
+
+
+def _population(artifact: Artifact) -> str:
+    """Who taught the model. Artifacts that do not say were made when there was only the survey."""
+    found: str = "invented" if artifact.manifest.get("synthetic") else artifact.manifest.get("population", "survey")
+    if found not in POPULATIONS:
+        raise ValueError(f"the population {found!r} is none of {', '.join(POPULATIONS)}")
+    return found
 
 
 def _require_same_features(artifact: Artifact) -> None:

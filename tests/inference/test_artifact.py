@@ -75,6 +75,12 @@ def test_another_order_of_features_is_refused(models_copy):
     assert "other features" in refusal(models_copy)
 
 
+def test_a_population_no_card_has_words_for_is_refused(models_copy):
+    reseal(models_copy / "risk" / VERSION, population="elsewhere")
+
+    assert "'elsewhere' is none of survey, hospital, invented" in refusal(models_copy)
+
+
 def test_another_tasks_artifact_is_refused(models_copy):
     target = models_copy / "risk" / "2.0.0"
     (models_copy / "codes" / "1.0.0").rename(target)
