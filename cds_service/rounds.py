@@ -10,9 +10,11 @@ do it. Measured in docs/decisions/performance.md.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
+from itertools import islice
 from math import inf
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
@@ -35,6 +37,8 @@ UNDER_WAY = 64
 APART = 8
 # While calls come several at a time, waiting so long for more makes rounds about twice as large.
 GATHER_S = 0.002
+# Chosen by us: many times what a full round takes. One that lasts longer is held up by a call that does not end.
+PATIENCE_S = 1.0
 
 
 class Wait(Protocol):
@@ -56,6 +60,7 @@ class Rounds:
         self._aside: dict[_Aside, None] = {}
         self._under_way = 0
         self._several = self._ending = False
+        self._since = inf  # when the round under way began
         self._apart = ThreadPoolExecutor(APART, thread_name_prefix=f"{name}-apart")
         self._thread = Thread(target=self._serve, name=name, daemon=True)
         self._thread.start()
@@ -69,6 +74,16 @@ class Rounds:
         """How many calls have not begun."""
         return len(self._new)
 
+    def keeps_up(self) -> bool:
+        """Whether a call that begins now is run soon: not while one of a round does not come to its end."""
+        return self._thread.is_alive() and monotonic() - self._since < PATIENCE_S
+
+    def give_back(self) -> Iterator[Callable[[], object]]:
+        """The calls that have not begun, for somebody else to run."""
+        with suppress(IndexError):
+            while True:
+                yield self._new.popleft()
+
     def end(self, timeout_s: float) -> None:
         """Return once all calls that were taken are done, or after so long."""
         self._ending = True
@@ -80,18 +95,20 @@ class Rounds:
         while self._under_way or self._new or not self._ending:
             calls = self._next()
             self._several = len(calls) > 1
+            self._since = monotonic()
             while calls:
                 going_on = [call for call in calls if _goes_on(call)]
                 self._under_way -= sum(call.dead for call in calls)
                 calls = going_on
+            self._since = inf
 
     def _next(self) -> list[greenlet]:
         """The calls of the next round: those that waited long enough, and new ones."""
         calls = [aside.call for aside in self._woken()]
-        while self._new and len(calls) < TOGETHER and self._under_way < UNDER_WAY:
-            self._under_way += 1
-            calls.append(_call(self._new.popleft(), self))
-        return calls
+        room = min(TOGETHER - len(calls), UNDER_WAY - self._under_way)
+        begun = [_call(work, self) for work in islice(self.give_back(), max(room, 0))]
+        self._under_way += len(begun)
+        return calls + begun
 
     def _woken(self) -> list[_Aside]:
         """Those whose wait is over; returns when there is one, or a call that can begin."""
@@ -138,7 +155,7 @@ class Rounds:
 
 
 class _Aside:
-    """A call that stands aside, or will."""
+    """A Wait of a call, which stands aside."""
 
     __slots__ = ("call", "deadline")
 
@@ -155,7 +172,7 @@ class _Aside:
 
 
 class _Blocked:
-    """A thread that stands still, or will."""
+    """A Wait of a thread, which stands still."""
 
     __slots__ = ("_lock",)
 

@@ -202,6 +202,35 @@ def test_only_so_many_calls_have_begun_at_a_time(monkeypatch):
     assert (before, begun) == ([0, 1], [0, 1, 2])
 
 
+def test_a_round_that_does_not_end_is_noticed_and_who_waits_for_it_is_given_back(monkeypatch):
+    monkeypatch.setattr(rounds, "PATIENCE_S", 0.05)
+    may_end, has_begun = threading.Event(), threading.Event()
+    seen: list[str] = []
+
+    def stuck() -> None:
+        has_begun.set()
+        may_end.wait(5.0)
+
+    with running() as made:
+        before = made.keeps_up()
+        made.begin(stuck)
+        has_begun.wait(5.0)
+        made.begin(lambda: seen.append("given back"))
+        deadline = monotonic() + 5.0
+        while made.keeps_up() and monotonic() < deadline:
+            pass
+        during = made.keeps_up()
+        for work in made.give_back():
+            work()
+        may_end.set()
+        while not made.keeps_up() and monotonic() < deadline:
+            pass
+        after = made.keeps_up()
+
+    assert (before, during, after) == (True, False, True)
+    assert seen == ["given back"]
+
+
 def test_outside_a_call_a_thread_does_what_it_would_do_anyway():
     turn()
     wait = waiting()

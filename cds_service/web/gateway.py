@@ -102,8 +102,7 @@ class Gateway:
         self._application, self._drain = self._start()
         collect_rarely()
         self._lane: Lane = Threads(self._threads, "cds-http")
-        health, staged = Threads(1, "cds-health"), Rounds("cds-rounds")
-        self._lanes: dict[str, Lane] = {**dict.fromkeys(_HEALTH, health), **dict.fromkeys(_STAGED, staged)}
+        self._health, self._rounds = Threads(1, "cds-health"), Rounds("cds-rounds")
         loop.add_signal_handler(signal.SIGTERM, self._end)
         loop.call_later(_TICK_S, self._tick)
 
@@ -115,7 +114,7 @@ class Gateway:
     def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
         """After SIGTERM: every request that was taken is answered, then the application is drained."""
         end = time.monotonic() + self._body_deadline_s
-        for lane in {self._lane, *self._lanes.values()}:
+        for lane in (self._lane, self._health, self._rounds):
             lane.end(max(0.0, end - time.monotonic()))
         self._drain()
 
@@ -127,7 +126,7 @@ class Gateway:
             body = await self._body(scope, exchange)
             if body is None:
                 return
-            lane = self._lane if len(body) > SMALL_BODY_BYTES else self._lanes.get(scope.path, self._lane)
+            lane = self._lane_of(scope.path, body)
             if lane.waiting() >= WAITING_LIMIT:
                 raise Unavailable("too many requests are waiting", retry_after_s=1)
         except CdsError as refusal:
@@ -137,6 +136,12 @@ class Gateway:
         job = _Job(scope, exchange, body, finished, time.monotonic() + WAITING_DEADLINE_S)
         lane.begin(partial(self._serve, job))
         await finished
+
+    def _lane_of(self, path: str, body: bytes) -> Lane:
+        if path in _HEALTH:
+            return self._health
+        is_staged = path in _STAGED and len(body) <= SMALL_BODY_BYTES and self._rounds.keeps_up()
+        return self._rounds if is_staged else self._lane
 
     async def _body(self, scope: Scope, exchange: Exchange) -> bytes | None:
         """The whole body within its limits; None when the sender was told meanwhile that it came too late."""
@@ -182,11 +187,18 @@ class Gateway:
         return b"".join(pieces) if pieces.count(b"") == 1 else None
 
     def _tick(self) -> None:
-        """Finish what was answered, tell senders who are not waited for any more, do not outlive a killed parent."""
+        """Finish what was answered, tell senders who are not waited for any more, do not outlive a killed parent.
+
+        Calls that wait for a round which does not end are run by threads: one call in it must not keep all others.
+        """
         self._finish_answered()
         if os.getppid() != self._parent:
             os.kill(os.getpid(), signal.SIGTERM)
             return
+        if not self._rounds.keeps_up() and (held_up := list(self._rounds.give_back())):
+            log.error("calls_held_up", count=len(held_up))
+            for work in held_up:
+                self._lane.begin(work)
         now = time.monotonic()
         refusal = Unavailable("the service is ending", retry_after_s=1) if self._ending else Refusal(408)
         late = [exchange for exchange, half in self._reading.items() if half.deadline <= now or self._ending]
