@@ -29,7 +29,7 @@ _BASE_URL = re.compile(r"(?=.{1,2048}\Z)https?://[A-Za-z0-9.\-_~\[\]:%]+(?:/[^\s
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What one hook call says of itself; `prefetch` is as it came, its resources unread."""
+    """What one hook call says of itself, but for its prefetch."""
 
     hook: str
     hook_instance: UUID
@@ -38,7 +38,6 @@ class Envelope:
     encounter_id: str | None
     fhir_server: str | None
     fhir_authorization: Mapping[str, Any] | None
-    prefetch: Mapping[str, Any]
 
 
 class InvalidEnvelope(BadRequest):
@@ -62,7 +61,6 @@ def envelope(document: object, *, service: Service) -> Envelope:
         encounter_id=context.get("encounterId"),
         fhir_server=document.get("fhirServer"),
         fhir_authorization=document.get("fhirAuthorization"),
-        prefetch=document.get("prefetch") or {},
     )
 
 

@@ -55,9 +55,7 @@ def snapshot_from_fhir(
     In strict mode every part must be valid FHIR first; InvalidResource lists what is not.
     """
     turn()
-    resources = _resources(parts, listed, server)
-    turn()
-    return _snapshot(resources, patient_id, encounter_id, at)
+    return _snapshot(_resources(parts, listed, server), patient_id, encounter_id, at)
 
 
 def findings_from_fhir(

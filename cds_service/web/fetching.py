@@ -52,7 +52,8 @@ def complete_prefetch(
         if key in failed:
             raise DataRequired(f"send this prefetch; the FHIR server: {failed[key]}", where=f"prefetch.{key}")
     fetched = {key: msgspec.Raw(answer) for key, answer in found.items() if isinstance(answer, bytes)}
-    completed = read_prefetch(service, call.hook, {**call.prefetch, **fetched}, raw={**raw, **fetched})
+    parts = {**raw, **fetched}
+    completed = read_prefetch(service, call.hook, parts, raw=parts)
     notes = tuple(Note(NoteKind.NOT_FETCHED, key) for key in failed)
     return Prefetch(completed.states, completed.parts, completed.notes + notes)
 

@@ -10,7 +10,7 @@ import msgspec
 from flask import Blueprint, Response
 
 from cds_service.cdshooks.cards import cards_from_prediction, launching
-from cds_service.cdshooks.catalogue import DIAGNOSIS_LABEL, RARE_DISEASE, SERVICES, VITALS_RISK, discovery
+from cds_service.cdshooks.catalogue import DIAGNOSIS_LABEL, RARE_DISEASE, SERVICES, VITALS_RISK, Service, discovery
 from cds_service.cdshooks.prefetch import Prefetch, read_prefetch
 from cds_service.cdshooks.rare_cards import MOST_CANDIDATES, rare_cards
 from cds_service.cdshooks.schemas import Envelope, envelope
@@ -63,20 +63,18 @@ def call_service(service_id: str) -> Response:
     if service is None:
         raise NotFound("no such service: see GET /cds-services")
     turn()
-    parsed = read_json()
-    turn()
-    call = envelope(parsed.document, service=service)
     if service is DIAGNOSIS_LABEL:
-        return take_diagnoses(service.id, call, parsed, actor)
+        parsed = read_json()
+        return take_diagnoses(service.id, envelope(parsed.document, service=service), parsed, actor)
+    call, raw, sent, request_hash = _read_call(service)
     mode = mode_of(actor)
-    raw = _BODY.decode(parsed.canonical).prefetch or {}
-    sent = read_prefetch(service, call.hook, call.prefetch, raw=raw)
+    turn()
     prefetch = complete_prefetch(service, call, sent, raw=raw, actor=actor)
     asked = Asked(
         actor=actor,
         service=service.id,
         language=language(actor),
-        request_hash=content_hash(parsed),
+        request_hash=request_hash,
         hook=call.hook,
         hook_instance=str(call.hook_instance),
         mode=mode,
@@ -89,6 +87,27 @@ def call_service(service_id: str) -> Response:
     if shown and not stored.replayed:
         count_card(counted_as(actor.tenant, actor.environment), service.id, shown[0]["indicator"])
     return json_response(stored.reply)
+
+
+class _Call(NamedTuple):
+    """What was sent: the envelope, the prefetch as bytes and by state, and the hash of it all."""
+
+    envelope: Envelope
+    raw: dict[str, msgspec.Raw]
+    prefetch: Prefetch
+    request_hash: bytes
+
+
+def _read_call(service: Service) -> _Call:
+    """What was sent, without the document: its thousands of objects end here, where the next call's take their place.
+
+    Kept until the answer they would be written to memory and fetched again, which costs as much as making them.
+    """
+    parsed = read_json()
+    call = envelope(parsed.document, service=service)
+    raw = _BODY.decode(parsed.canonical).prefetch or {}
+    sent = read_prefetch(service, call.hook, parsed.document.get("prefetch") or {}, raw=raw)
+    return _Call(call, raw, sent, content_hash(parsed))
 
 
 class _Concluded(NamedTuple):

@@ -52,7 +52,6 @@ def test_envelope_holds_what_the_request_says() -> None:
     assert call.hook_instance == UUID("d1577c69-dfbe-44ad-ba6d-3e05e953b2ea")
     assert (call.user_id, call.patient_id, call.encounter_id) == ("Practitioner/example", "1288992", "89284")
     assert call.fhir_server == "https://ehr.example.org/fhir"
-    assert call.prefetch == {"patient": None}
 
 
 REFUSED = [
