@@ -40,7 +40,7 @@ def evaluate(predictor: Predictor, split: Split, params: Mapping[str, Any]) -> d
 
 def tier_probabilities(tier: Tier, X: Matrix) -> NDArray[np.float64]:
     """Calibrated probabilities of every row by one tier, whatever inputs are known."""
-    return 1.0 / (1.0 + np.exp(-(tier.slope * tier.margins(X).astype(np.float64) + tier.intercept)))
+    return 1.0 / (1.0 + np.exp(-(tier.slope * tier.margins(X) + tier.intercept)))
 
 
 def _tier(test: Dataset, p: NDArray[np.float64], split: Split, params: Mapping[str, Any]) -> dict[str, Any]:

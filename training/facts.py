@@ -21,6 +21,7 @@ from training.evaluate import tier_probabilities
 from training.evidence import Facts
 from training.exported import forbidden_columns, is_exported, rows_sha256
 from training.golden_cases import golden_failures
+from training.graph import run_graph
 from training.metrics import auprc, auroc
 from training.partition import shared_patients
 from training.scores import Scores
@@ -91,7 +92,7 @@ def _state_gap(found: Comparison, X: Matrix) -> float:
 
 
 def _risk_gaps(directory: Path, X: Matrix) -> tuple[float, float]:
-    """Largest difference of margins, and of contributions, between the boosters and what is served."""
+    """Largest difference of margins (of tables and graph), and of contributions, from the boosters'."""
     predictor: Predictor = load_predictor(directory.parents[1], directory.parent.name, directory.name)
     margin_gap = contribution_gap = 0.0
     for name, tier in predictor.tiers.items():
@@ -100,6 +101,7 @@ def _risk_gaps(directory: Path, X: Matrix) -> tuple[float, float]:
         expected: Scores = booster.predict(xgb.DMatrix(rows), pred_contribs=True)
         tables = np.array([tier.shap.contributions(row) for row in rows])
         margins = booster.predict(xgb.DMatrix(rows), output_margin=True)
-        margin_gap = max(margin_gap, float(np.abs(tier.margins(X) - margins).max()))
+        graph = run_graph((directory / f"{name}.onnx").read_bytes(), rows, "margin")[:, 0]
+        margin_gap = max(margin_gap, *(float(np.abs(found - margins).max()) for found in (tier.margins(X), graph)))
         contribution_gap = max(contribution_gap, float(np.abs(tables - expected[:, :-1]).max()))
     return margin_gap, contribution_gap

@@ -45,7 +45,7 @@ def booster_margins(booster: xgb.Booster, X: Matrix) -> NDArray[np.float32]:
     return margins
 
 
-def calibration_from_margins(margins: NDArray[np.float32], data: Dataset) -> dict[str, float]:
+def calibration_from_margins(margins: NDArray[np.floating[Any]], data: Dataset) -> dict[str, float]:
     """Slope and intercept that turn a margin into calibrated log-odds (Platt 1999), fitted without a penalty."""
     model = LogisticRegression(C=np.inf).fit(margins[:, None].astype(np.float64), data.y, data.weight)
     return {"slope": float(model.coef_[0, 0]), "intercept": float(model.intercept_[0])}

@@ -1,12 +1,16 @@
-"""Writes models as the ONNX graphs that serving runs."""
+"""Models as ONNX graphs, which any runtime reads: written, and run by the one that serves models of states."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import onnx
+import onnxruntime as ort
 from onnx import TensorProto, helper
 
+from cds_service.domain.features import Matrix
+from training.scores import Scores
 from training.trees import Forest
 
 ONNX_OPSET, ONNX_ML_OPSET, ONNX_IR = 17, 3, 8
@@ -55,3 +59,12 @@ def written(
     onnx.checker.check_model(model)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
+
+
+def run_graph(graph: bytes, X: Matrix, output: str = "margins") -> Scores:
+    """One output of a graph for the rows of X, shape (n, n_classes)."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    margins: Scores = session.run([output], {"x": np.ascontiguousarray(X)})[0].astype(np.float64)
+    return margins

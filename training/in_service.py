@@ -15,9 +15,9 @@ from cds_service.inference.predictor import Predictor
 from training.conformal import thresholds
 from training.contest import Contender
 from training.dataset import Dataset
+from training.graph import run_graph
 from training.partition import Parts
 from training.scores import Calibration, Scores, log_probabilities
-from training.state import run_graph
 from training.task import Task
 
 IN_SERVICE, RECALIBRATED = "in service", "in service, recalibrated"

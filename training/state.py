@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 
 from cds_service.domain.complaints import COMPLAINT_GROUPS
 from cds_service.domain.features import FEATURES, FEATURES_VERSION, Matrix
@@ -16,10 +15,9 @@ from training.contest import Contender
 from training.dataset import Dataset
 from training.evaluate import histogram
 from training.golden import as_lists, golden_rows
-from training.graph import onnx_from_forest
+from training.graph import onnx_from_forest, run_graph
 from training.linear_graph import onnx_from_logistic
 from training.publish import json_bytes
-from training.scores import Scores
 from training.task import Task
 from training.trees import forest_from_booster
 
@@ -87,12 +85,3 @@ def graph_gap(model: FoldPipeline, X: Matrix) -> float:
     return float(
         np.abs((ours - ours.mean(axis=1, keepdims=True)) - (served - served.mean(axis=1, keepdims=True))).max()
     )
-
-
-def run_graph(graph: bytes, X: Matrix) -> Scores:
-    """Margins by ONNX Runtime, as serving computes them."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    margins: Scores = session.run(["margins"], {"x": np.ascontiguousarray(X)})[0].astype(np.float64)
-    return margins

@@ -14,9 +14,9 @@ from training.dataset import Dataset
 from training.evidence import Evidence
 from training.facts import facts_of
 from training.gate import judge, read_bounds
+from training.graph import run_graph
 from training.groups import groups_of
 from training.simple_scores import SIMPLE_SCORES
-from training.state import run_graph
 
 
 def verdict_of(order: Order, found: Comparison, directory: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Exact path-dependent TreeSHAP of one patient from tables made in training: compare, pack bits, look up, add.
+"""One patient's log-odds and their exact path-dependent TreeSHAP, from tables: compare, pack bits, look up, add.
 
 A tree of depth 4 or less is cut into units of at most eight splits; the eight answers are one byte, and the table
 holds, for every byte, what the unit's leaves contribute to each column (docs/decisions/shap-tables.md).
@@ -39,6 +39,10 @@ class ShapTable:
         # einsum adds such a narrow table in less than half the time of sum
         total: NDArray[np.float32] = np.einsum("ij->j", self.rows.take(rows, axis=0))
         return total
+
+    def margin(self, contributions: NDArray[np.float32]) -> float:
+        """The model's log-odds: what the columns add, and the bias (SHAP's local accuracy)."""
+        return float(contributions.sum()) + self.bias
 
 
 def shap_table_from_arrays(arrays: Mapping[str, NDArray[np.generic]], tier: str) -> ShapTable:

@@ -10,14 +10,12 @@ from math import isnan
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from cds_service.domain.features import FEATURES, Matrix
 from cds_service.errors import ConfigurationError
 from cds_service.inference.artifact import Artifact
 from cds_service.inference.explain import ShapTable, shap_table_from_arrays
-from cds_service.inference.session import open_session, run_session
 
 # A tier answers when any input that only it has is known; the last answers always (docs/decisions/tiers-of-inputs.md).
 TIERS: Mapping[str, tuple[str, ...]] = {
@@ -29,18 +27,18 @@ TIERS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """One model: its columns, ONNX session, SHAP table and calibration (slope and intercept on the margin)."""
+    """One model: its columns, table of contributions and calibration (slope and intercept on the margin)."""
 
     name: str
     n_columns: int
-    session: ort.InferenceSession
     shap: ShapTable
     slope: float
     intercept: float
 
-    def margins(self, matrix: Matrix) -> NDArray[np.float32]:
-        """Raw log-odds of each row, shape (n,); Unavailable when the model fails."""
-        return run_session(self.session, "margin", matrix[:, : self.n_columns])[:, 0]
+    def margins(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Raw log-odds of each row, shape (n,)."""
+        rows = matrix[:, : self.n_columns]
+        return np.array([self.shap.margin(self.shap.contributions(row)) for row in rows], dtype=np.float64)
 
 
 def tier_of_rows(matrix: Matrix) -> NDArray[np.str_]:
@@ -64,7 +62,6 @@ def load_tiers(artifact: Artifact) -> Mapping[str, Tier]:
         name: Tier(
             name=name,
             n_columns=len(columns),
-            session=open_session(artifact, f"{name}.onnx", len(columns)),
             shap=shap_table_from_arrays(arrays, name),
             slope=float(calibration[name]["slope"]),
             intercept=float(calibration[name]["intercept"]),
@@ -78,5 +75,5 @@ def _arrays(artifact: Artifact) -> Mapping[str, NDArray[Any]]:
     try:
         with np.load(io.BytesIO(artifact.files["shap.npz"]), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, ValueError, OSError) as problem:
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError) as problem:
         raise ConfigurationError("is not a plain array archive", where=f"{artifact.directory}/shap.npz") from problem

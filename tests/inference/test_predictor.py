@@ -13,8 +13,6 @@ import pytest
 from cds_service.domain.features import FEATURES, columns_from_snapshots, feature_matrix
 from cds_service.domain.policy import AssessmentPolicy
 from cds_service.domain.prediction import RiskEstimate
-from cds_service.errors import Unavailable
-from cds_service.inference.session import run_session
 
 POLICY = AssessmentPolicy()
 ROOT = Path(__file__).parents[2]
@@ -130,21 +128,10 @@ def test_serving_imports_no_training_library():
         "import sys; from pathlib import Path; from cds_service.inference.predictor import load_predictor;"
         "from cds_service.inference.codes import load_code_tables;"
         "load_predictor(Path('models')); load_code_tables(Path('models'));"
-        "print([m for m in ('xgboost', 'sklearn', 'shap', 'pandas', 'onnx', 'scipy', 'training') if m in sys.modules])"
+        "others = ('xgboost', 'sklearn', 'shap', 'pandas', 'onnx', 'onnxruntime', 'scipy', 'training');"
+        "print([m for m in others if m in sys.modules])"
     )
 
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
 
     assert run.stdout.strip() == "[]"
-
-
-@pytest.mark.parametrize(
-    ("output", "n_columns"),
-    [
-        pytest.param("margin", 2, id="too few columns"),
-        pytest.param("nothing", 11, id="no such output"),
-    ],
-)
-def test_a_model_that_fails_is_unavailable(predictor, output, n_columns):
-    with pytest.raises(Unavailable, match="the model failed"):
-        run_session(predictor.tiers["full"].session, output, np.zeros((1, n_columns), dtype=np.float32))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 
 from cds_service.domain.label import CATEGORIES
-from cds_service.errors import ConfigurationError
+from cds_service.errors import ConfigurationError, Unavailable
+from cds_service.inference.session import run_session
 from cds_service.inference.state_model import load_state_predictor
 from tests.conftest import Service, cds_in
-from tests.published import models_dir, publish_states, reseal
+from tests.published import MODELS, SHIPPED, models_dir, publish_states, reseal
 from tests.registry.conftest import ADA, PASSWORD, REASON
 from tests.web.calls import Json, fixture, post
 
@@ -121,3 +123,33 @@ def test_a_model_of_other_features_or_states_is_refused(tmp_path: Path, field: s
 
     with pytest.raises(ConfigurationError, match="other features or states"):
         load_state_predictor(tmp_path / "models", "1.0.0")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a graph", pickle.dumps({"a": 1})])
+def test_what_is_no_graph_is_refused(tmp_path: Path, content: bytes) -> None:
+    directory = publish_states(models_dir(tmp_path), "1.0.0")
+    (directory / "model.onnx").write_bytes(content)
+    reseal(directory)
+
+    with pytest.raises(ConfigurationError) as refused:
+        load_state_predictor(tmp_path / "models", "1.0.0")
+
+    assert refused.value.where.endswith("model.onnx")
+
+
+def test_a_graph_of_other_columns_is_refused(tmp_path: Path) -> None:
+    directory = publish_states(models_dir(tmp_path), "1.0.0")
+    (directory / "model.onnx").write_bytes((MODELS / "risk" / SHIPPED / "vitals-8.onnx").read_bytes())
+    reseal(directory)
+
+    with pytest.raises(ConfigurationError, match="does not take 11 columns"):
+        load_state_predictor(tmp_path / "models", "1.0.0")
+
+
+@pytest.mark.parametrize(("output", "n_columns"), [("margins", 2), ("nothing", 11)])
+def test_a_model_that_fails_is_unavailable(tmp_path: Path, output: str, n_columns: int) -> None:
+    publish_states(models_dir(tmp_path), "1.0.0")
+    model = load_state_predictor(tmp_path / "models", "1.0.0")
+
+    with pytest.raises(Unavailable, match="the model failed"):
+        run_session(model._session, output, np.zeros((1, n_columns), dtype=np.float32))

@@ -27,10 +27,10 @@ from training.compare_command import main
 from training.comparison import Comparison, Order
 from training.facts import facts_of, is_whole
 from training.gate import YES
+from training.graph import run_graph
 from training.publish import provenance
 from training.reproduce import reproduce
 from training.scores import Calibration
-from training.state import run_graph
 
 MODELS = Path(__file__).parents[2] / "models"
 
