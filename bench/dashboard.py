@@ -40,7 +40,7 @@ def measure(rows: int = _ROWS) -> list[Figure]:
         runtime = Runtime.from_settings(Settings.from_environment(_environment(url)))
         runtime.start()
         try:
-            counted = _cpu(Roller(runtime.engine, runtime.writer.submit_change, runtime.counting.references))
+            counted = _cpu(Roller(runtime.engine, runtime.writer.submit_change, runtime.beside.counting.references))
             wall, cpu = _pages(create_app(runtime), runtime)
         finally:
             runtime.drain()

@@ -71,8 +71,8 @@ def measure(play: Play | None = None) -> list[Figure]:
         runtime.start()
         try:
             app = create_app(runtime)
-            runtime.counting.count()
-            runtime.rare.wait(60)
+            runtime.beside.counting.count()
+            runtime.beside.rare.wait(60)
             pages = _pages(_newest(runtime), ranking)
             _require_all(app, pages)
             browsers = {role: _signed_in(app, role, made.password) for role in ("clinician", "steward")}

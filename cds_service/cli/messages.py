@@ -84,7 +84,7 @@ def replay(arguments: argparse.Namespace, settings: Settings) -> int:
         runtime.watch.refresh()
         runtime.models.refresh()
         whole = read_whole(runtime.engine, runtime.keyring, _id(arguments))
-        status = replay_message(whole, runtime.intake, by=command_actor(), at=runtime.now())
+        status = replay_message(whole, runtime.beside.intake, by=command_actor(), at=runtime.now())
     finally:
         runtime.drain()
     done = status in (Status.ACCEPTED, Status.IGNORED)

@@ -1,27 +1,25 @@
-"""Commands that run the service: serve, migrate, check."""
+"""Commands that run the service: serve, migrate."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from cds_service.app import create_app
-from cds_service.cli.command import Command, argument, command_writer, say
+from flask import Flask
+
+from cds_service.cli.command import Command, argument, say
 from cds_service.errors import ConfigurationError, Unavailable
-from cds_service.mllp.receiving import listen, serve_alone
 from cds_service.runtime import Runtime
 from cds_service.services.check_database import check_database
 from cds_service.services.example import moved_to_now
 from cds_service.services.models import load_models_in_force
-from cds_service.services.references import References
-from cds_service.services.roll_up import Roller
 from cds_service.settings import Settings, sqlite_directory
 from cds_service.storage import schema
-from cds_service.storage.schema import open_current
 from cds_service.storage.sessions import open_engine
 from cds_service.web import serving
 
@@ -31,7 +29,7 @@ def serve(arguments: argparse.Namespace, settings: Settings) -> int:
     _refuse_to_start(settings)
     if arguments.try_file:
         _offer_example(Path(arguments.try_file), settings)
-    return serving.serve(settings, create_app, listen)
+    return serving.serve(settings, _whole, _listen)
 
 
 def serve_mllp(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -42,6 +40,8 @@ def serve_mllp(arguments: argparse.Namespace, settings: Settings) -> int:
         text = "SQLite takes one process's writes: let `cds serve` listen, or use PostgreSQL"
         raise ConfigurationError(text, where="CDS_DATABASE_URL")
     _refuse_to_start(settings)
+    from cds_service.mllp.receiving import serve_alone
+
     return serve_alone(settings)
 
 
@@ -50,26 +50,6 @@ def migrate(arguments: argparse.Namespace, settings: Settings) -> int:
     schema.migrate(settings.database_url)
     say(arguments, {"ok": True, "revision": schema.HEAD_REVISION}, f"database is at revision {schema.HEAD_REVISION}")
     return 0
-
-
-def check(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Say of settings, artifacts and database whether the service could start."""
-    findings = Runtime.findings(settings)
-    ok = not any(findings.values())
-    lines = [f"{part}: {problem or 'ok'}" for part, problem in findings.items()]
-    say(arguments, {"ok": ok, "problems": {k: v for k, v in findings.items() if v}}, "\n".join(lines))
-    return 0 if ok else 1
-
-
-def rollup(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Count the days that are new or changed for the dashboard; 1 while a service counts them."""
-    with command_writer(settings) as writer:
-        roller = Roller(open_current(settings.database_url), writer.submit_change, References(settings.models_dir))
-        counted = roller.roll_up()
-        roller.engine.dispose()
-    said = ", ".join(f"{part} of {days} days" for part, days in counted.items()) or "nothing new"
-    say(arguments, {"ok": not roller.is_held_up, "counted": dict(counted)}, f"counted: {said}")
-    return 1 if roller.is_held_up else 0
 
 
 def _refuse_to_start(settings: Settings) -> None:
@@ -81,6 +61,20 @@ def _refuse_to_start(settings: Settings) -> None:
         print(f"cds: {error}; answering 503 until it is there", file=sys.stderr)
     load_models_in_force(settings.models_dir, engine)
     engine.dispose()
+
+
+def _whole(runtime: Runtime) -> Flask:
+    from cds_service.app import create_app  # loaded once the service is ready: it is half of all it imports
+
+    return create_app(runtime)
+
+
+def _listen(runtime: Runtime) -> Callable[[], object]:
+    if runtime.settings.mllp_bind is None:
+        return lambda: None
+    from cds_service.mllp.receiving import listen
+
+    return listen(runtime)
 
 
 def _offer_example(source: Path, settings: Settings) -> None:
@@ -106,6 +100,4 @@ COMMANDS = (
     ),
     Command(("serve-mllp",), serve_mllp),
     Command(("migrate",), migrate),
-    Command(("check",), check),
-    Command(("rollup",), rollup),
 )

@@ -34,7 +34,7 @@ def listen(runtime: Runtime) -> Callable[[], object]:
         return lambda: None
     listener = MllpListener(runtime.settings, receiver(runtime))
     listener.start()
-    runtime.watched["mllp"] = listener.healthy
+    runtime.watched["mllp"] = lambda: "" if listener.healthy() else "takes no messages"
     return listener.drain
 
 
@@ -59,15 +59,15 @@ def receiver(runtime: Runtime) -> Receiver:
 
     def handle(message: bytes, sender: Actor) -> Answers | Later[Answers]:
         at = runtime.now()
-        prepared = prepare_message(message, sender, runtime.intake, at=at)
+        prepared = prepare_message(message, sender, runtime.beside.intake, at=at)
         return _storing(prepared, runtime.writer, lambda: trouble(message, at=at))
 
     def refuse(broken: Broken, sender: Actor) -> Answers | Later[Answers]:
         at, content = runtime.now(), broken.content
         if broken.fault is Fault.TOO_LARGE:
-            prepared = prepare_too_large(content, sender, runtime.intake, at=at)
+            prepared = prepare_too_large(content, sender, runtime.beside.intake, at=at)
         else:
-            prepared = prepare_broken(content, f"frame: {broken.fault.value}", sender, runtime.intake, at=at)
+            prepared = prepare_broken(content, f"frame: {broken.fault.value}", sender, runtime.beside.intake, at=at)
         return _storing(prepared, runtime.writer, Reply)
 
     return Receiver(handle, refuse)

@@ -18,10 +18,12 @@ PAUSE_S = 0.004
 
 
 class Counting:
-    """The calls of this process, and its part in counting days."""
+    """Stores the calls of this process, and does its part in counting days."""
 
-    def __init__(self, engine: Engine, submit: Submit, models_dir: Path, now: Callable[[], datetime]) -> None:
-        self.calls = Calls()
+    def __init__(
+        self, engine: Engine, submit: Submit, models_dir: Path, calls: Calls, now: Callable[[], datetime]
+    ) -> None:
+        self._calls = calls
         self.references = References(models_dir)
         self._submit = submit
         self._now = now
@@ -29,5 +31,5 @@ class Counting:
 
     def count(self) -> None:
         """Store the calls, and count the days that are new or changed unless another process does."""
-        store_calls(self.calls, self._submit, now=self._now())
+        store_calls(self._calls, self._submit, now=self._now())
         self._roller.roll_up()

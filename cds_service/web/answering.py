@@ -71,7 +71,7 @@ def findings_from_fhir(
     Unavailable while the knowledge base that knows the codes is loading.
     """
     process = runtime()
-    codes = process.rare.get().codes
+    codes = process.beside.rare.get().codes
     resources = _resources(parts, (), server)
     heard = findings_from_resources(
         resources, patient_id=patient_id, at=at, policy=process.settings.site.reading, codes=codes
@@ -119,7 +119,7 @@ def rank_from(snapshot: PatientSnapshot, heard: Heard, limit: int, *, actor: Act
         prediction_id=new_prediction_id(snapshot.at),
         site_hash=process.settings.site.hash,
         limit=limit,
-        taught=process.overlays.taught(actor, snapshot.identity.patient_id, process.rare.get()),
+        taught=process.beside.overlays.taught(actor, snapshot.identity.patient_id, process.beside.rare.get()),
     )
 
 

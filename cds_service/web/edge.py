@@ -61,9 +61,9 @@ def _note_call(route: str, status: int, seconds: float) -> None:
     actor = caller()
     if actor is not None:
         name = PAGES if request.blueprint == "console" else route
-        runtime().counting.calls.note(actor.tenant, actor.environment, name, status, seconds)
+        runtime().calls.note(actor.tenant, actor.environment, name, status, seconds)
     elif status in _REFUSED or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        runtime().counting.calls.note("", "", route, status, seconds)
+        runtime().calls.note("", "", route, status, seconds)
 
 
 def _forget(_error: BaseException | None) -> None:

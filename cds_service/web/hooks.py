@@ -144,7 +144,7 @@ def _rare_disease(call: Envelope, prefetch: Prefetch, asked: Asked) -> _Conclude
         server=call.fhir_server,
     )
     if not heard.findings:
-        sent = process.findings_sent.hear(snapshot, asked.actor, process.rare.get().codes)
+        sent = process.beside.findings_sent.hear(snapshot, asked.actor, process.beside.rare.get().codes)
         heard = Heard(sent.findings, heard.unmapped + sent.unmapped, heard.remarks + sent.remarks)
     assessment = rank_from(snapshot, heard, MOST_CANDIDATES, actor=asked.actor)
     cards = rare_cards(

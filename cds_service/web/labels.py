@@ -60,7 +60,7 @@ def confirm(prediction_id: str, label_id: str) -> Response:
         label, is_new = withdraw_confirmation(asked, call, writer=process.writer)
     else:
         label, is_new = confirm_label(
-            asked, call, writer=process.writer, engine=process.engine, rare=process.rare.get()
+            asked, call, writer=process.writer, engine=process.engine, rare=process.beside.rare.get()
         )
     if is_new:
         note_label(label)

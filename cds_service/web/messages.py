@@ -26,6 +26,6 @@ def take_message() -> Response:
     if request.mimetype not in _MEDIA:
         raise UnsupportedMedia(f"send {' or '.join(_MEDIA)}", where="Content-Type")
     raw = request.get_data(cache=False)
-    intake = replace(process.intake, submit=partial(process.writer.submit_change, token=token_use()))
+    intake = replace(process.beside.intake, submit=partial(process.writer.submit_change, token=token_use()))
     reply = receive_message(raw, actor, intake, at=process.now())
     return Response(reply.application or reply.accept or b"", content_type=ER7)

@@ -22,7 +22,7 @@ def rank_findings() -> Response:
     """Rare diseases for observed and excluded findings, from the query or a JSON object; stored before it is sent."""
     process = runtime()
     actor = authenticate(process)
-    known = process.rare.get()
+    known = process.beside.rare.get()
     record, request_hash = read_record()
     wanted = findings_from_record(record, at=process.now(), codes=known.codes, named=known.words.term)
     asked = Asked(
@@ -40,7 +40,7 @@ def rank_findings() -> Response:
 @rare.get("/findings")
 def search_findings() -> Response:
     """Findings whose name or synonym begins so, slips of the finger forgiven: what a form needs while people type."""
-    known = runtime().rare.get()
+    known = runtime().beside.rare.get()
     text = request.args.get("q", "")
     if len(text) > _LONGEST_TEXT:
         raise BadRequest(f"must be at most {_LONGEST_TEXT} characters", where="q")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import resource
 import signal
@@ -19,7 +20,9 @@ from granian.server import Server
 from cds_service import logs
 from cds_service.runtime import Runtime
 from cds_service.settings import Settings
+from cds_service.web.application import FIRST, create_first_app
 from cds_service.web.gateway import Gateway
+from cds_service.web.later import WholeLater
 from cds_service.web.wsgi_call import Application
 
 # Chosen by us: four times the thousand half-sent requests the service must shrug off.
@@ -49,6 +52,7 @@ def serve(settings: Settings, create_app: Callable[[Runtime], Flask], beside: Be
 def serve_gateway(load: Callable[..., Any], bind: tuple[str, int], *, workers: int = 1) -> None:
     """Run granian over the gateway each worker process loads; returns when all are drained."""
     _allow_open_files()
+    gc.freeze()  # a worker that looked through what its parent loaded would copy all of it
     os.register_at_fork(before=_hold_signals, after_in_parent=_release_signals, after_in_child=_end_on_signal)
     Server(
         "cds_service",
@@ -74,14 +78,23 @@ def _gateway(settings: Settings, create_app: Callable[[Runtime], Flask], beside:
 
     def start() -> tuple[Application, Callable[[], None]]:
         runtime = Runtime.from_settings(settings)
-        runtime.start()
+        runtime.open()
         end_beside = beside(runtime)
+
+        def load() -> Application:
+            application = create_app(runtime).wsgi_app
+            runtime.beside.start()
+            gc.freeze()  # as `collect_rarely` does for what is there before
+            return application
 
         def drain() -> None:
             end_beside()
             runtime.drain()
 
-        return create_app(runtime).wsgi_app, drain
+        application = WholeLater(create_first_app(runtime).wsgi_app, FIRST, load)
+        runtime.watched["addresses"] = application.problem
+        application.start()
+        return application, drain
 
     return Gateway(start, max_body_bytes=settings.max_body_bytes)
 

@@ -25,6 +25,7 @@ HOMES = {
     "sqlalchemy": (
         "storage/",
         "runtime.py",
+        "beside.py",
         "services/read_prediction.py",
         "services/replay_message.py",
         "services/stored_findings.py",

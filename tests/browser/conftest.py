@@ -155,8 +155,8 @@ def _fill(service: Service) -> None:
         at = service.runtime.now() - timedelta(hours=6 * number + 1)
         # Every fifth, of four a day: the share moves from day to day, and a flat line is nothing to see.
         service.runtime.writer.submit(made(at, ("high", "low")[number % 5 > 0], patient=f"p-{number}"))
-    service.runtime.counting.count()
-    assert service.runtime.rare.wait(60)
+    service.runtime.beside.counting.count()
+    assert service.runtime.beside.rare.wait(60)
 
 
 @pytest.fixture(scope="module")

@@ -55,12 +55,12 @@ def test_a_service_forgets_by_itself_once_it_is_told_how_long_to_keep(
     tmp_path: Path, empty_database: Path, predictor: Predictor, tables: CodeTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forgotten = Event()
-    monkeypatch.setattr("cds_service.runtime.Daily", partial(Daily, first_s=0))
-    monkeypatch.setattr("cds_service.runtime.forget_what_is_old", lambda *_, **__: forgotten.set())
+    monkeypatch.setattr("cds_service.beside.Daily", partial(Daily, first_s=0))
+    monkeypatch.setattr("cds_service.beside.forget_what_is_old", lambda *_, **__: forgotten.set())
 
     with started(tmp_path, empty_database, predictor, tables, CDS_RETENTION_DAYS="30") as service:
         assert forgotten.wait(5)
-        daily = service.runtime.daily
+        daily = service.runtime.beside.daily
 
     assert daily is not None
     assert daily._stopping.is_set()
@@ -70,4 +70,4 @@ def test_a_service_that_keeps_everything_does_nothing_daily(
     tmp_path: Path, empty_database: Path, predictor: Predictor, tables: CodeTables
 ) -> None:
     with started(tmp_path, empty_database, predictor, tables, CDS_MESSAGE_RETENTION_DAYS="0") as service:
-        assert service.runtime.daily is None
+        assert service.runtime.beside.daily is None

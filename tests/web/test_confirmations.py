@@ -27,7 +27,7 @@ UNKNOWN = {"system": OMIM, "code": "999999"}
 @pytest.fixture
 def ready(service: Service) -> Service:
     """The service once its knowledge base is there."""
-    assert service.runtime.rare.wait(30)
+    assert service.runtime.beside.rare.wait(30)
     return service
 
 
@@ -225,7 +225,7 @@ def test_the_effect_on_the_golden_cases_is_shown_by_a_command(ready: Service) ->
 def test_a_case_that_moves_the_published_ones_is_held_back_until_another_steward_lets_it_count(
     ready: Service,
 ) -> None:
-    golden = ready.runtime.rare.get().golden
+    golden = ready.runtime.beside.rare.get().golden
     prediction = str(ranked(ready, sorted({term for case in golden for term in case.observed}))["id"])
     label = labelled(ready, prediction)
 

@@ -46,7 +46,7 @@ def opened(service: Service, name: str) -> FlaskClient:
 
 
 def test_what_was_counted_and_what_came_since_are_shown_together(ward: Service, clock: Clock) -> None:
-    ward.runtime.counting.count()
+    ward.runtime.beside.counting.count()
     clock.moment += timedelta(seconds=5)
     ward.runtime.writer.submit(made(clock.moment - timedelta(seconds=1), "high", patient="p-20"))
 
@@ -127,7 +127,7 @@ def test_calls_are_counted_for_whoever_made_them(ward: Service) -> None:
     browser = opened(ward, "eve")
     browser.get("/dashboard")
     ward.client.get("/metrics")
-    ward.runtime.counting.count()
+    ward.runtime.beside.counting.count()
 
     rows = ward.stored.rows("SELECT tenant, environment, content FROM daily_calls ORDER BY tenant")
 

@@ -49,7 +49,7 @@ def guarded(
     directory = tmp_path_factory.mktemp("doors")
     more = {"CDS_CLIENT_AUTH": "required", "CDS_CLIENTS_FILE": str(clients_file(directory))}
     with pytest.MonkeyPatch.context() as held, started(directory, empty_database, predictor, tables, **more) as service:
-        assert service.runtime.rare.wait(30)
+        assert service.runtime.beside.rare.wait(30)
         held.setattr(type(service.runtime), "now", staticmethod(lambda: NOW))
         yield service
 

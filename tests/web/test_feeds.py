@@ -47,7 +47,7 @@ def logged(service: Service) -> list[tuple[str, str, str, str]]:
 def another_process(service: Service, clock: Clock) -> AlarmTeller:
     """What looks for alarms in a process beside the service's own, which hears nothing."""
     runtime = service.runtime
-    feeds = Feeds(runtime.settings.site.feeds, clock.moment, runtime.feeds._heard_elsewhere)
+    feeds = Feeds(runtime.settings.site.feeds, clock.moment, runtime.beside.feeds._heard_elsewhere)
     return AlarmTeller(feeds, runtime.writer.submit_change)
 
 
@@ -57,7 +57,7 @@ def test_of_several_processes_one_tells_of_an_alarm_and_another_once_that_one_en
     others = [another_process(ward, clock) for _ in range(2)]
     send(ward)
     clock.moment += timedelta(minutes=11)
-    for one in (ward.runtime.alarms, *others, ward.runtime.alarms):
+    for one in (ward.runtime.beside.alarms, *others, ward.runtime.beside.alarms):
         one.look(clock.moment)
     name = ("silent", "MONITOR|ED")
     assert [(alarm, sender) for _, alarm, _, sender in logged(ward)] == [name]
@@ -76,10 +76,10 @@ def test_of_several_processes_one_tells_of_an_alarm_and_another_once_that_one_en
 def test_a_silent_feed_is_logged_when_it_falls_silent_and_when_it_is_back(ward: Service, clock: Clock) -> None:
     send(ward)
     clock.moment += timedelta(minutes=11)
-    ward.runtime._look_at_feeds()
-    ward.runtime._look_at_feeds()
+    ward.runtime.beside._look_at_feeds()
+    ward.runtime.beside._look_at_feeds()
     send(ward, first=1)
-    ward.runtime._look_at_feeds()
+    ward.runtime.beside._look_at_feeds()
 
     name = ("silent", "local", "MONITOR|ED")
     assert logged(ward) == [("feed_alarm_started", *name), ("feed_alarm_ended", *name)]
@@ -88,13 +88,13 @@ def test_a_silent_feed_is_logged_when_it_falls_silent_and_when_it_is_back(ward: 
 def test_a_sender_another_process_heard_is_not_silent(ward: Service, clock: Clock) -> None:
     """The database knows what every process was sent; this one heard nothing since it started."""
     began = another_process(ward, clock).feeds
-    ward.runtime.alarms.feeds = began
+    ward.runtime.beside.alarms.feeds = began
     clock.moment += timedelta(minutes=9)
     send(ward)
     clock.moment += timedelta(minutes=5)
-    assert began is not ward.runtime.intake.feeds
+    assert began is not ward.runtime.beside.intake.feeds
 
-    ward.runtime._look_at_feeds()
+    ward.runtime.beside._look_at_feeds()
 
     assert logged(ward) == []
 
@@ -112,7 +112,7 @@ def test_a_clock_that_is_off_and_codes_nobody_knows_are_alarms(
 ) -> None:
     send(ward, 5, 0, observation, **header)
 
-    ward.runtime._look_at_feeds()
+    ward.runtime.beside._look_at_feeds()
 
     assert logged(ward) == [("feed_alarm_started", alarm, "local", "MONITOR|ED")]
     assert f'cds_hl7_alarms{{alarm="{alarm}"}} 1.0' in ward.client.get("/metrics").text
@@ -130,7 +130,7 @@ def test_whatever_a_sender_sends_shows_that_it_is_alive(ward: Service, clock: Cl
     post(ward, sent[message])
     clock.moment += timedelta(minutes=9)
 
-    ward.runtime._look_at_feeds()
+    ward.runtime.beside._look_at_feeds()
 
     assert logged(ward) == []
 
@@ -139,7 +139,7 @@ def test_a_name_from_outside_is_not_in_the_log(service: Service, clock: Clock) -
     send(service, msh_3="Ejemplo^Rosa")
     clock.moment += timedelta(minutes=61)
 
-    service.runtime._look_at_feeds()
+    service.runtime.beside._look_at_feeds()
 
     assert logged(service) == [("feed_alarm_started", "silent", "local", "(other)")]
     assert "Ejemplo" not in service.log.read_text()
@@ -150,7 +150,7 @@ def test_when_all_fall_silent_the_log_is_not_flooded(service: Service, clock: Cl
         send(service, msh_3=f"M{number}")
     clock.moment += timedelta(minutes=61)
 
-    service.runtime._look_at_feeds()
+    service.runtime.beside._look_at_feeds()
 
     assert len(logged(service)) == 21
     assert logged(service)[-1][0] == "feed_alarms_not_logged"
@@ -167,7 +167,7 @@ def test_senders_are_listed_with_what_came_of_them(ward: Service, clock: Clock) 
 
 
 def test_pending_messages_are_counted(service: Service, clock: Clock) -> None:
-    service.runtime._score_pending()
+    service.runtime.beside._score_pending()
 
     assert "cds_hl7_pending 0.0" in service.client.get("/metrics").text
 

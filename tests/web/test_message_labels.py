@@ -160,7 +160,7 @@ def test_a_message_scored_later_labels_its_prediction(service: Service, clock: C
     scored_by(service, good)
     clock.moment += timedelta(minutes=1)
 
-    service.runtime._score_pending()
+    service.runtime.beside._score_pending()
 
     assert about(service) == [("J18.9", "current")]
 

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
+from cds_service.beside import ITSELF
 from cds_service.domain.actor import LOCAL, Actor
 from cds_service.domain.policy import ReadingPolicy
-from cds_service.runtime import ITSELF
 from cds_service.services.forget import Retention, forget_messages, forget_one_patient, forget_what_is_old
 from cds_service.services.rotate_key import rotate_key
 from cds_service.services.stored_readings import ReadingsStore
@@ -88,7 +88,7 @@ def test_a_pending_message_without_its_bytes_keeps_no_other_waiting(either: Serv
     post(either, OTHERS)
     scored_by(either, good)
 
-    either.runtime._score_pending()
+    either.runtime.beside._score_pending()
 
     assert rows(either, "SELECT status FROM messages ORDER BY received_at") == [("pending",), ("accepted",)]
 

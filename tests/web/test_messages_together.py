@@ -24,7 +24,7 @@ def message(control_id: str, value: int = 128, pid: str = PID, **fields: str) ->
 
 def received(service: Service, *messages: bytes) -> list[bytes]:
     """The answers to messages that waited together for the writer."""
-    intake, writer = service.runtime.intake, service.runtime.writer
+    intake, writer = service.runtime.beside.intake, service.runtime.writer
     prepared = [prepare_message(one, LOCAL, intake, at=NOW) for one in messages]
     outcomes = in_one_group(writer, *(one.change for one in prepared if one is not None))
     replies = [one.reply(outcome()) for one, outcome in zip(prepared, outcomes, strict=True) if one is not None]

@@ -49,7 +49,7 @@ def switch(service: Service, mode: Mode, *, reason: str = "maintenance", tenant:
 
 @pytest.mark.parametrize("door", ASSESSING)
 def test_a_silent_tenant_is_assessed_and_shown_nothing(service: Service, client: FlaskClient, door: str) -> None:
-    assert service.runtime.rare.wait(30)
+    assert service.runtime.beside.rare.wait(30)
     switch(service, Mode.SILENT)
 
     answered = ASSESSING[door](client)
@@ -63,7 +63,7 @@ def test_a_silent_tenant_is_assessed_and_shown_nothing(service: Service, client:
 
 @pytest.mark.parametrize("door", ASSESSING)
 def test_a_suspended_tenant_is_not_assessed_and_told_so(service: Service, client: FlaskClient, door: str) -> None:
-    assert service.runtime.rare.wait(30)
+    assert service.runtime.beside.rare.wait(30)
     switch(service, Mode.SUSPENDED, reason="lab change")
 
     answered = ASSESSING[door](client)

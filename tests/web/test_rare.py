@@ -22,7 +22,7 @@ MARFANOID = ("HP:0000098", "HP:0001166", "HP:0001083", "HP:0002616")
 @pytest.fixture
 def ready(service):
     """The service once its knowledge base is there."""
-    assert service.runtime.rare.wait(30)
+    assert service.runtime.beside.rare.wait(30)
     return service
 
 
@@ -212,7 +212,7 @@ def test_a_hundred_thousand_codes_are_refused(ready):
 
 
 def test_a_thousand_findings_in_a_request_are_ranked(ready):
-    ontology = ready.runtime.rare.get().codes.ontology
+    ontology = ready.runtime.beside.rare.get().codes.ontology
     terms = [ontology.ids[row] for row in range(len(ontology)) if ontology.is_finding[row]][2000:3000]
 
     response = post(ready.client, {"observed": terms, "limit": 1}, "/rare-diseases")
@@ -242,8 +242,10 @@ def test_the_card_of_the_knowledge_base_is_open(ready):
 
 
 def test_while_the_knowledge_base_loads_only_this_service_says_503(service, monkeypatch):
-    service.runtime.rare.wait(30)
-    monkeypatch.setattr(service.runtime, "rare", RareDiseasesLater(REPOSITORY / "models", failed=lambda text: None))
+    service.runtime.beside.rare.wait(30)
+    monkeypatch.setattr(
+        service.runtime.beside, "rare", RareDiseasesLater(REPOSITORY / "models", failed=lambda text: None)
+    )
 
     for response in (
         post(service.client, a_call(*MARFANOID), PATH),

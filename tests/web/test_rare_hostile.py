@@ -31,7 +31,7 @@ NONSENSE = {
 @pytest.fixture
 def ready(service):
     """The service once its knowledge base is there."""
-    assert service.runtime.rare.wait(30)
+    assert service.runtime.beside.rare.wait(30)
     return service
 
 

@@ -22,7 +22,7 @@ NOT_AGREED = "Findings another system sent were left out"
 @pytest.fixture
 def hospital(ward):  # noqa: F811
     """The ward's service once its knowledge base is there."""
-    assert ward.runtime.rare.wait(30)
+    assert ward.runtime.beside.rare.wait(30)
     return ward
 
 

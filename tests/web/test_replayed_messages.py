@@ -9,12 +9,12 @@ from uuid import UUID
 
 import pytest
 
+from cds_service.beside import ITSELF
 from cds_service.domain.patient import PatientSnapshot
 from cds_service.domain.policy import AssessmentPolicy
 from cds_service.domain.prediction import RiskEstimate
 from cds_service.errors import Unavailable
 from cds_service.hl7.site import SiteMap
-from cds_service.runtime import ITSELF
 from cds_service.services.replay_message import MOST_ATTEMPTS, replay_message
 from cds_service.storage.identity import Keyring
 from cds_service.storage.stored_messages import read_whole
@@ -62,8 +62,8 @@ def test_what_cannot_be_scored_is_acknowledged_kept_and_scored_later(
     assert rows(service, "SELECT count(*) FROM readings") == [(2,)]
 
     scored_by(service, good)
-    runtime._score_pending()
-    runtime._score_pending()
+    runtime.beside._score_pending()
+    runtime.beside._score_pending()
 
     [(status, made_by)] = rows(
         service,
@@ -82,7 +82,7 @@ def test_what_is_scored_late_is_never_presented_as_current(service: Service, clo
     clock.moment += timedelta(hours=12)
     scored_by(service, good)
 
-    service.runtime._score_pending()
+    service.runtime.beside._score_pending()
 
     [(snapshot,)] = rows(service, "SELECT snapshot FROM predictions")
     assert b'"readings":{}' in snapshot  # type: ignore[operator]
@@ -97,7 +97,7 @@ def test_what_was_refused_as_of_the_future_is_not_used_when_that_has_come(servic
     clock.moment += timedelta(minutes=61)
     scored_by(service, good)
 
-    service.runtime._score_pending()
+    service.runtime.beside._score_pending()
 
     [(snapshot,)] = rows(service, "SELECT snapshot FROM predictions")
     assert set(json.loads(snapshot)["readings"]) == {"heart_rate"}  # type: ignore[arg-type]
@@ -108,7 +108,7 @@ def test_a_message_that_fails_again_and_again_is_left_to_an_operator(service: Se
     post(service, GOOD)
 
     for _ in range(MOST_ATTEMPTS + 2):
-        service.runtime._score_pending()
+        service.runtime.beside._score_pending()
 
     assert rows(service, "SELECT status, attempts FROM messages") == [("pending", MOST_ATTEMPTS)]
 
@@ -118,7 +118,7 @@ def test_a_model_that_is_away_is_waited_for(service: Service, clock: Clock) -> N
     post(service, GOOD)
 
     for _ in range(MOST_ATTEMPTS + 2):
-        service.runtime._score_pending()
+        service.runtime.beside._score_pending()
 
     assert rows(service, "SELECT status, attempts FROM messages") == [("pending", 0)]
 
@@ -193,10 +193,10 @@ def test_a_site_that_learned_a_version_and_a_code_takes_what_it_refused(service:
     assert rows(service, "SELECT status FROM messages") == [("refused",)]
     known = SiteMap(default_version="2.5.1", codes={"101^99MON": "heart_rate"})
     site = replace(runtime.settings.site, hl7=known)
-    runtime.intake = replace(runtime.intake, assessor=replace(runtime.intake.assessor, site=site))
+    runtime.beside.intake = replace(runtime.beside.intake, assessor=replace(runtime.beside.intake.assessor, site=site))
 
     whole = read_whole(runtime.engine, runtime.keyring, UUID(message_id(service)))
-    status = replay_message(whole, runtime.intake, by=ITSELF, at=runtime.now())
+    status = replay_message(whole, runtime.beside.intake, by=ITSELF, at=runtime.now())
 
     assert status == "accepted"
     assert rows(service, "SELECT name FROM readings") == [("heart_rate",)]
@@ -216,7 +216,7 @@ def test_a_pending_message_the_rules_of_today_refuse_keeps_no_other_waiting(serv
     )
     scored_by(service, good)
 
-    runtime._score_pending()
+    runtime.beside._score_pending()
 
     assert rows(service, "SELECT status, attempts FROM messages ORDER BY id") == [("pending", 1), ("accepted", 0)]
 

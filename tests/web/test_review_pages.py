@@ -255,7 +255,7 @@ def test_labels_that_disagree_wait_for_a_steward_whose_word_settles_them(ward: W
 
 def ranked(ward: Ward) -> str:
     """The id of a ranking of rare diseases for somebody at the ward."""
-    assert ward.service.runtime.rare.wait(30)
+    assert ward.service.runtime.beside.rare.wait(30)
     bearer = token(ward.service, "--user", "ada", "--scope", "predict")
     headers = {"Authorization": bearer}
     answer = ward.service.client.post("/rare-diseases", json={"observed": MARFANOID, "sex": "male"}, headers=headers)

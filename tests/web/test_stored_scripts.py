@@ -77,7 +77,7 @@ def ward(
         for name, role in PEOPLE.items():
             add(service, name, role)
         browsers = {name: signed_in(service, name) for name in PEOPLE}
-        assert service.runtime.rare.wait(60)
+        assert service.runtime.beside.rare.wait(60)
         yield service, browsers, live(service, **browsers)
 
 
@@ -211,7 +211,7 @@ def test_a_script_in_any_stored_text_is_letters_on_every_page(
     taken = {one for prediction in made[:2] for one in fill_json(service, browsers["root"], prediction)}
     with service.runtime.engine.begin() as connection:
         fill(connection, service)
-    service.runtime.counting.count()
+    service.runtime.beside.counting.count()
 
     pages = {}
     for address, name in product(addresses(service, made), ("ada", "eve", "root")):

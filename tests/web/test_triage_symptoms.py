@@ -23,7 +23,7 @@ SEIZURE, FEVER = "HP:0001250", "HP:0001945"
 
 @pytest.fixture
 def browser(service: Service) -> FlaskClient:
-    assert service.runtime.rare.wait(60)
+    assert service.runtime.beside.rare.wait(60)
     return service.app.test_client()
 
 
@@ -155,8 +155,8 @@ def test_spanish_words_are_offered_too(browser: FlaskClient) -> None:
 
 
 def test_each_spanish_word_stands_for_a_finding(service: Service) -> None:
-    assert service.runtime.rare.wait(60)
-    known = service.runtime.rare.get().words
+    assert service.runtime.beside.rare.wait(60)
+    known = service.runtime.beside.rare.get().words
     assert [name for name in ENGLISH.values() if known.term(name) is None] == []
     assert [word for word in ENGLISH if known.term(word) is not None] == []
 
@@ -196,7 +196,7 @@ def test_what_is_sent_as_a_term_and_is_none_is_left_out(browser: FlaskClient) ->
 def test_while_the_knowledge_base_loads_the_vital_signs_are_assessed_and_symptoms_stay(
     service: Service, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service.runtime.rare, "_loaded", None)
+    monkeypatch.setattr(service.runtime.beside.rare, "_loaded", None)
     shown = send(browser, "/triage", **FILLED, observed="fever", observed_term=[SEIZURE, "=words"])
     page = shown.get_data(as_text=True)
 

@@ -67,7 +67,7 @@ def dashboard() -> Response:
     found = _gathered(process, asked)
     told = Told(words(page_language()))
     version = process.models.versions()["risk"] or ""
-    references = process.counting.references.of(version)
+    references = process.beside.counting.references.of(version)
     moved = shifts(found, references, version)
     risk, state, waiting = _mature(process, found, asked)
     budget = process.settings.site.assessment.flags_per_100
@@ -104,7 +104,7 @@ def dashboard_series() -> Response:
 
 
 def _gathered(process: Runtime, asked: Asked) -> Gathered:
-    references = process.counting.references
+    references = process.beside.counting.references
     return gather(process.engine, references, asked.whose, asked.first, asked.last, now=process.now())
 
 

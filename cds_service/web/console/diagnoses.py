@@ -55,5 +55,5 @@ def coded(system: str, code: str, name: str | None = None) -> str:
 
 
 def _knowledge() -> Knowledge | None:
-    known = runtime().rare.known()
+    known = runtime().beside.rare.known()
     return None if known is None else known.ranker.knowledge

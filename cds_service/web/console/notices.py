@@ -70,7 +70,7 @@ def _drift(told: Told, moved: Mapping[str, Shift]) -> Iterator[Notice]:
 
 
 def _feeds(process: Runtime, whose: Whose, told: Told) -> Iterator[Notice]:
-    for alarm, key in process.feeds.standing():
+    for alarm, key in process.beside.feeds.standing():
         if has_sent(process.engine, *whose, key.sender):
             yield Notice(told.t(_ALARMS[alarm]) % {"sender": key.sender}, "red")
 

@@ -94,7 +94,7 @@ def _shown(found: Prediction | RareAssessment, told: Words) -> dict[str, Any]:
     """What the service concluded, and from what."""
     zone = runtime().settings.site.zone_info
     is_rare = isinstance(found, RareAssessment)
-    named = partial(name_of, known=runtime().rare.known())
+    named = partial(name_of, known=runtime().beside.rare.known())
     return {
         "rare": rare_view_of(found, told, zone, named=named) if isinstance(found, RareAssessment) else None,
         "view": view_of(found, told, zone) if isinstance(found, Prediction) else None,

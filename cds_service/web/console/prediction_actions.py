@@ -105,7 +105,7 @@ def confirm_rare(prediction_id: str) -> Response:
     if "withdraw" in request.form:
         label, is_new = withdraw_confirmation(asked, call, writer=process.writer)
     else:
-        rare = process.rare.get()
+        rare = process.beside.rare.get()
         label, is_new = confirm_label(asked, call, writer=process.writer, engine=process.engine, rare=rare)
     if is_new:
         note_label(label)

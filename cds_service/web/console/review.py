@@ -138,7 +138,7 @@ def _revealed(
     """What the service said, beside what this person and others did; it has been seen from now on."""
     process = runtime()
     zone = process.settings.site.zone_info
-    named = partial(name_of, known=process.rare.known())
+    named = partial(name_of, known=process.beside.rare.known())
     call = received(actor)
     note_sight(found.id, call, writer=process.writer, read=call.event("prediction-read", "prediction", found.id))
     return {
@@ -151,5 +151,5 @@ def _revealed(
 
 def _findings(found: RareAssessment) -> list[tuple[str, bool]]:
     """The name of each finding, and whether it was excluded."""
-    known = runtime().rare.known()
+    known = runtime().beside.rare.known()
     return [(name_of(finding.term, known), finding.excluded) for finding in found.phenotype.findings]

@@ -64,7 +64,7 @@ def _ages(age: tuple[int, int | None] | None, words: Words) -> str:
 
 
 def _rare_row(case: SimilarRareCase, words: Words) -> dict[str, str]:
-    known = runtime().rare.known()
+    known = runtime().beside.rare.known()
     source, _, code = case.disease.partition(":")
     name = diagnosis_name(
         RARE_SYSTEMS[source], code, language="en", knowledge=None if known is None else known.ranker.knowledge

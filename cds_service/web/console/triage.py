@@ -115,7 +115,7 @@ def change_symptoms() -> Response:
 def _known() -> RareDiseases | None:
     """The knowledge base, None while there is none."""
     try:
-        return runtime().rare.get()
+        return runtime().beside.rare.get()
     except Unavailable:
         return None
 
