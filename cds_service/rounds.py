@@ -2,30 +2,26 @@
 
 A processor that runs one call from end to end has lost the first stage's code when the next call comes: each stage
 costs up to twice what it costs repeated. One thread therefore takes the calls that are waiting and runs them a stage
-at a time. Each is a greenlet: `turn` marks where a stage ends, `waiting` gives what a call stands aside for, and
-`apart` has a thread do what may take its time. Outside such a call they do what they would do anyway: nothing, block,
-do it. Measured in docs/decisions/performance.md.
+at a time (`stages.py`). Measured in docs/decisions/performance.md.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from itertools import islice
 from math import inf
 from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from threading import Thread
 from time import monotonic, sleep
-from typing import Protocol, TypeVar
+from typing import TypeVar, cast
 
-from greenlet import getcurrent, greenlet
+from greenlet import getcurrent
 
-from cds_service import logs
-
-log = logs.get_logger(__name__)
+from cds_service.stages import Crew, Staged, Wait
 
 T = TypeVar("T")
 
@@ -41,16 +37,6 @@ GATHER_S = 0.002
 PATIENCE_S = 1.0
 
 
-class Wait(Protocol):
-    """One thing to wait for."""
-
-    def settle(self) -> None:
-        """It has come: told once, by any thread, before or after somebody waits."""
-
-    def until(self, seconds: float) -> None:
-        """Return when it has come, or after so many seconds."""
-
-
 class Rounds:
     """One thread that runs the calls it is given, a stage at a time."""
 
@@ -59,6 +45,7 @@ class Rounds:
         self._events: SimpleQueue[_Aside | None] = SimpleQueue()  # whose wait is over; None for a new call, or the end
         self._aside: dict[_Aside, None] = {}
         self._under_way = 0
+        self._crew = Crew(self)
         self._several = self._ending = False
         self._since = inf  # when the round under way began
         self._apart = ThreadPoolExecutor(APART, thread_name_prefix=f"{name}-apart")
@@ -97,16 +84,17 @@ class Rounds:
             self._several = len(calls) > 1
             self._since = monotonic()
             while calls:
-                going_on = [call for call in calls if _goes_on(call)]
-                self._under_way -= sum(call.dead for call in calls)
+                going_on = [call for call in calls if self._crew.goes_on(call)]
+                self._under_way -= sum(call.work is None for call in calls)
                 calls = going_on
             self._since = inf
+        self._crew.end()
 
-    def _next(self) -> list[greenlet]:
+    def _next(self) -> list[Staged]:
         """The calls of the next round: those that waited long enough, and new ones."""
         calls = [aside.call for aside in self._woken()]
         room = min(TOGETHER - len(calls), UNDER_WAY - self._under_way)
-        begun = [_call(work, self) for work in islice(self.give_back(), max(room, 0))]
+        begun = [self._crew.begin(work) for work in islice(self.give_back(), max(room, 0))]
         self._under_way += len(begun)
         return calls + begun
 
@@ -136,6 +124,10 @@ class Rounds:
             del self._aside[aside]
             found.append(aside)
 
+    def wait_of(self, call: Staged) -> Wait:
+        """Something for the call to wait for, standing aside."""
+        return _Aside(call, self)
+
     def stand_aside(self, aside: _Aside) -> None:
         """Let the others go on until its wait is over; called by the call itself."""
         self._aside[aside] = None
@@ -147,7 +139,7 @@ class Rounds:
 
     def do_apart(self, work: Callable[[], T]) -> T:
         """The result of work done by a thread, in the context of the call that asks for it."""
-        aside = _Aside(getcurrent())
+        aside = _Aside(cast(Staged, getcurrent()), self)
         doing = self._apart.submit(copy_context().run, work)
         doing.add_done_callback(lambda _done: aside.settle())
         aside.until(inf)
@@ -157,78 +149,16 @@ class Rounds:
 class _Aside:
     """A Wait of a call, which stands aside."""
 
-    __slots__ = ("call", "deadline")
+    __slots__ = ("call", "deadline", "rounds")
 
-    def __init__(self, call: greenlet) -> None:
+    def __init__(self, call: Staged, rounds: Rounds) -> None:
         self.call = call
+        self.rounds = rounds
         self.deadline = inf
 
     def settle(self) -> None:
-        self.call.rounds.wake(self)
+        self.rounds.wake(self)
 
     def until(self, seconds: float) -> None:
         self.deadline = monotonic() + seconds
-        self.call.rounds.stand_aside(self)
-
-
-class _Blocked:
-    """A Wait of a thread, which stands still."""
-
-    __slots__ = ("_lock",)
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._lock.acquire()
-
-    def settle(self) -> None:
-        self._lock.release()
-
-    def until(self, seconds: float) -> None:
-        self._lock.acquire(timeout=seconds)
-
-
-_NEXT_STAGE = object()
-
-
-def _call(work: Callable[[], object], rounds: Rounds | None) -> greenlet:
-    call = greenlet(work)
-    call.is_staged, call.rounds = True, rounds
-    return call
-
-
-def _goes_on(call: greenlet) -> bool:
-    """Run one call to the end of its stage; whether it wants the next one at once."""
-    try:
-        return call.switch() is _NEXT_STAGE
-    except Exception as error:  # a call answers its own failures: one that does not must not end all others
-        log.error("call_failed", exception=type(error).__name__, frames=logs.frames(error))
-        return False
-
-
-def in_step(works: Iterable[Callable[[], object]]) -> None:
-    """Run calls a stage at a time on this thread, which does its waiting itself; none may raise.
-
-    Each is asked for when those before it have ended their first stage.
-    """
-    calls = [call for work in works if _goes_on(call := _call(work, None))]
-    while calls:
-        calls = [call for call in calls if _goes_on(call)]
-
-
-def turn() -> None:
-    """A stage ends here: the calls of this round are all brought so far before one goes further."""
-    here = getcurrent()
-    if getattr(here, "is_staged", False):
-        here.parent.switch(_NEXT_STAGE)
-
-
-def waiting() -> Wait:
-    """Something to wait for: a call lets others go on meanwhile, a thread stands still."""
-    here = getcurrent()
-    return _Blocked() if getattr(here, "rounds", None) is None else _Aside(here)
-
-
-def apart(work: Callable[[], T]) -> T:
-    """What the work returns or raises; in a call, which would keep all others waiting, it is done by a thread."""
-    rounds: Rounds | None = getattr(getcurrent(), "rounds", None)
-    return work() if rounds is None else rounds.do_apart(work)
+        self.rounds.stand_aside(self)

@@ -9,9 +9,11 @@ from contextvars import ContextVar
 from time import monotonic
 
 import pytest
+from greenlet import getcurrent
 
 from cds_service import rounds
-from cds_service.rounds import Rounds, apart, turn, waiting
+from cds_service.rounds import Rounds
+from cds_service.stages import apart, turn, waiting
 
 name_of_call = ContextVar("name_of_call", default="nobody")
 
@@ -125,6 +127,24 @@ def test_one_call_sees_nothing_of_anothers_context():
     done([lambda: call("one"), lambda: call("two")])
 
     assert seen == ["nobody", "nobody", "one", "two"]
+
+
+def test_a_call_sees_nothing_of_the_one_whose_stack_it_takes_over():
+    seen: list[tuple[int, str]] = []
+
+    def call(name: str) -> None:
+        seen.append((id(getcurrent()), name_of_call.get()))
+        name_of_call.set(name)
+        turn()
+
+    with running() as made:
+        for name in ("one", "two"):
+            has_ended = threading.Event()
+            made.begin(lambda name=name, has_ended=has_ended: (call(name), has_ended.set()))
+            has_ended.wait(5.0)
+
+    assert [name for _, name in seen] == ["nobody", "nobody"]
+    assert len({stack for stack, _ in seen}) == 1
 
 
 def test_while_one_call_has_work_done_apart_the_others_are_answered():

@@ -16,7 +16,7 @@ from cds_service import logs
 from cds_service.cdshooks.jwks import Key, UnusableKeys, keys_from_document
 from cds_service.cdshooks.key_source import KeySource
 from cds_service.errors import Unavailable
-from cds_service.rounds import apart
+from cds_service.stages import apart
 
 log = logs.get_logger(__name__)
 

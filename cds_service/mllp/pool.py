@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
-from cds_service.rounds import in_step
+from cds_service.stages import Crew
 
 T = TypeVar("T")
 
@@ -149,10 +149,12 @@ class ThreadPool:
 
     def _serve(self) -> None:
         """The first thread: waits for work, and takes all that waits through its stages together."""
+        crew = Crew()
         left: list[_Job | None] = []
         while (job := left.pop() if left else self._jobs.get()) is not None:
             with self._at_work():
-                in_step(partial(self._do, one) for one in self._waiting_with(job, left))
+                crew.in_step(partial(self._do, one) for one in self._waiting_with(job, left))
+        crew.end()
 
     def _waiting_with(self, job: _Job, left: list[_Job | None]) -> Iterator[_Job]:
         """The job and those behind it, each taken when those before it have begun.

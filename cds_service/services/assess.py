@@ -11,7 +11,7 @@ from cds_service.domain.patient import PatientSnapshot
 from cds_service.domain.policy import AssessmentPolicy
 from cds_service.domain.prediction import EarlyWarning, Prediction, RiskEstimate, StateEstimate
 from cds_service.domain.state import state_tags
-from cds_service.rounds import turn
+from cds_service.stages import turn
 
 
 class Estimator(Protocol):

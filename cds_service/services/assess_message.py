@@ -18,10 +18,10 @@ from cds_service.domain.statements import Given
 from cds_service.errors import CdsError, Unavailable
 from cds_service.hl7.message import Message, Patient
 from cds_service.hl7.reader import snapshot_from_message
-from cds_service.rounds import turn
 from cds_service.services.assess import Models, assess
 from cds_service.services.log_prediction import Asked, entry_from_prediction
 from cds_service.settings import Site
+from cds_service.stages import turn
 from cds_service.storage.prediction_log import PredictionEntry, new_prediction_id
 
 log = logs.get_logger(__name__)

@@ -21,11 +21,11 @@ from cds_service.hl7.times import moment_of
 from cds_service.monitoring import messages as metrics
 from cds_service.monitoring.feeds import FeedKey, Heard
 from cds_service.monitoring.metrics import count_label, count_prediction
-from cds_service.rounds import turn
 from cds_service.services.assess_message import Assessed
 from cds_service.services.intake import Arrival, Intake
 from cds_service.services.keep_readings import brought_by, unfollowed
 from cds_service.services.label_messages import with_labels
+from cds_service.stages import turn
 from cds_service.storage.change import Change
 from cds_service.storage.message_entry import Brought, MessageEntry, Status, StoredMessage
 from cds_service.storage.prediction_log import new_prediction_id

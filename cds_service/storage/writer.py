@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 from sqlalchemy import Engine, text, update
 
 from cds_service.errors import Unavailable
-from cds_service.rounds import waiting
+from cds_service.stages import waiting
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.change import Change
 from cds_service.storage.group import GroupCommit

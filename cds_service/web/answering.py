@@ -22,7 +22,6 @@ from cds_service.fhir.conformance import require_valid
 from cds_service.fhir.findings import findings_from_resources
 from cds_service.fhir.reader import Resources, read_resources, snapshot_from_resources
 from cds_service.monitoring import metrics
-from cds_service.rounds import turn
 from cds_service.services.assess import assess
 from cds_service.services.log_prediction import Asked, entry_from_prediction
 from cds_service.services.rank_rare import rank_rare
@@ -30,6 +29,7 @@ from cds_service.services.read_prediction import Record, read_stored_prediction
 from cds_service.services.received import Received
 from cds_service.services.review import note_sight
 from cds_service.services.watch import Key
+from cds_service.stages import turn
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.change import Applied
 from cds_service.storage.prediction_log import StoredReply, new_prediction_id

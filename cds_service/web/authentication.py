@@ -16,9 +16,9 @@ from flask import Request, request
 from cds_service.cdshooks.client_token import ids_of_refused, read_unverified, verified_claims
 from cds_service.domain.actor import Actor
 from cds_service.errors import TooManyRequests, Unauthorized
-from cds_service.rounds import apart
 from cds_service.runtime import Runtime
 from cds_service.services.credentials import TOKEN_PREFIX, is_name, is_password, is_token, read_token_text
+from cds_service.stages import apart
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.people import TokenRow, UserRow, read_token, read_user
 from cds_service.storage.token_log import TokenUse

@@ -16,8 +16,8 @@ from cds_service.errors import CdsError, DataRequired
 from cds_service.fhir.access import granted_access
 from cds_service.fhir.client import FetchFailed
 from cds_service.monitoring.metrics import count_fetch
-from cds_service.rounds import apart
 from cds_service.services.stored_readings import Filled
+from cds_service.stages import apart
 from cds_service.web import strict_json
 from cds_service.web.answering import snapshot_from_fhir
 from cds_service.web.context import runtime

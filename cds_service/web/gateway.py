@@ -40,8 +40,7 @@ BODIES_LIMIT_BYTES = 256 * 1024 * 1024
 SMALL_BODY_BYTES = 64 * 1024
 # Answered by a thread of their own: a service that is busy or waits for its database is alive, and says what is wrong.
 _HEALTH = ("/livez", "/readyz", "/metrics")
-# Asked each time a chart is opened; its use cases know where their stages end. One with a large body gets a thread like
-# any other request: who shares a round waits for the slowest.
+# Asked each time a chart is opened. With a large body it gets a thread: who shares a round waits for the slowest.
 _STAGED = ("/cds-services/vitals-risk",)
 _TICK_S = 0.25
 
@@ -187,10 +186,7 @@ class Gateway:
         return b"".join(pieces) if pieces.count(b"") == 1 else None
 
     def _tick(self) -> None:
-        """Finish what was answered, tell senders who are not waited for any more, do not outlive a killed parent.
-
-        Calls that wait for a round which does not end are run by threads: one call in it must not keep all others.
-        """
+        """What nobody else wakes up for: late bodies, a killed parent, a round that does not end."""
         self._finish_answered()
         if os.getppid() != self._parent:
             os.kill(os.getpid(), signal.SIGTERM)

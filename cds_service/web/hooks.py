@@ -20,8 +20,8 @@ from cds_service.domain.phenotype import Heard, RareAssessment
 from cds_service.domain.prediction import Prediction
 from cds_service.errors import NotFound
 from cds_service.monitoring.metrics import count_card
-from cds_service.rounds import turn
 from cds_service.services.log_prediction import Asked
+from cds_service.stages import turn
 from cds_service.web.access import authenticate
 from cds_service.web.answering import (
     commit,

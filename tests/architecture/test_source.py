@@ -59,7 +59,7 @@ HOMES = {
     ),
     "apispec": ("web/openapi.py",),
     "granian": ("web/",),
-    "greenlet": ("rounds.py",),
+    "greenlet": ("rounds.py", "stages.py"),
     "structlog": ("logs.py",),
     "prometheus_client": ("monitoring/",),
     "cryptography": ("storage/identity.py", "cdshooks/jwks.py"),

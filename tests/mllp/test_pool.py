@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from cds_service.mllp.pool import Later, ThreadPool
-from cds_service.rounds import turn
+from cds_service.stages import turn
 from tests.mllp.conversing import PATIENCE_S
 
 
