@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from datetime import timedelta
 from math import floor
+from typing import NamedTuple
 
 from cds_service.domain.patient import PatientSnapshot, Reading
 from cds_service.domain.prediction import EarlyWarning
@@ -60,14 +61,14 @@ def early_warning(snapshot: PatientSnapshot, *, spread_limit: timedelta) -> Earl
         return omitted
     inputs = _inputs(snapshot)
     scale = 2 if snapshot.spo2_scale == 2 else 1
-    points = _points(inputs, scale=scale)
-    unknown = tuple(name for name in PARAMETERS if points[name] is None)
+    points = _points(inputs, scale)
+    unknown = tuple([name for name, known in points.items() if known is None])
     if len(unknown) == len(PARAMETERS):
         return "no-inputs"
-    lower = sum(filter(None, points.values()))
-    most = _most(points, inputs, scale=scale)
-    upper = sum(most.values())
-    red = tuple(name for name in PARAMETERS if points[name] == RED)
+    lower = sum([known for known in points.values() if known])
+    most = _most(unknown, inputs, scale)
+    upper = lower + sum(most)
+    red = tuple([name for name, known in points.items() if known == RED])
     spread = _spread(inputs)
     return EarlyWarning(
         points=points,
@@ -76,12 +77,24 @@ def early_warning(snapshot: PatientSnapshot, *, spread_limit: timedelta) -> Earl
         red=red,
         unknown=unknown,
         level=_level(lower, has_red=bool(red)),
-        upper_level=_level(upper, has_red=RED in most.values()),
+        upper_level=_level(upper, has_red=bool(red) or RED in most),
         scale=scale,
         spread_min=spread.total_seconds() / 60,
         composed=spread > spread_limit,
-        remarks=_remarks(snapshot, inputs),
+        remarks=_remarks(snapshot, inputs.consciousness),
     )
+
+
+class _Inputs(NamedTuple):
+    """The reading behind each parameter, in their order."""
+
+    respiratory_rate: Reading | None
+    spo2: Reading | None
+    on_oxygen: Reading | None
+    systolic_bp: Reading | None
+    pulse: Reading | None
+    consciousness: Reading | None
+    temperature: Reading | None
 
 
 def _excluded(snapshot: PatientSnapshot) -> str | None:
@@ -92,13 +105,18 @@ def _excluded(snapshot: PatientSnapshot) -> str | None:
     return "pregnant" if snapshot.pregnant else None
 
 
-def _inputs(snapshot: PatientSnapshot) -> dict[str, Reading | None]:
-    """The reading behind each parameter: the newer of heart rate and pulse, ACVPU before a Glasgow total."""
-    readings = snapshot.readings
-    inputs = {name: readings.get(name) for name in PARAMETERS}
-    inputs["pulse"] = snapshot.beat
-    inputs["consciousness"] = _awareness(readings.get("consciousness"), readings.get("gcs_total"))
-    return inputs
+def _inputs(snapshot: PatientSnapshot) -> _Inputs:
+    """The readings to be scored: the newer of heart rate and pulse, ACVPU before a Glasgow total."""
+    reading = snapshot.readings.get
+    return _Inputs(
+        reading("respiratory_rate"),
+        reading("spo2"),
+        reading("on_oxygen"),
+        reading("systolic_bp"),
+        snapshot.beat,
+        _awareness(reading("consciousness"), reading("gcs_total")),
+        reading("temperature"),
+    )
 
 
 def _awareness(acvpu: Reading | None, glasgow: Reading | None) -> Reading | None:
@@ -114,31 +132,29 @@ def _awareness(acvpu: Reading | None, glasgow: Reading | None) -> Reading | None
     return None if contradicts else acvpu
 
 
-def _points(inputs: Mapping[str, Reading | None], *, scale: int) -> dict[str, int | None]:
-    oxygen = inputs["on_oxygen"]
+def _points(inputs: _Inputs, scale: int) -> dict[str, int | None]:
+    rate, spo2, oxygen, systolic, pulse, consciousness, temperature = inputs
     on_oxygen = None if oxygen is None else bool(oxygen.value)
     return {
-        "respiratory_rate": _scored(inputs["respiratory_rate"], _RESPIRATION),
-        "spo2": _saturation(inputs["spo2"], scale=scale, on_oxygen=on_oxygen),
+        "respiratory_rate": None if rate is None else _scored(rate, _RESPIRATION),
+        "spo2": None if spo2 is None else _saturation(spo2, scale, on_oxygen=on_oxygen),
         "on_oxygen": None if on_oxygen is None else _OXYGEN_POINTS * on_oxygen,
-        "systolic_bp": _scored(inputs["systolic_bp"], _SYSTOLIC),
-        "pulse": _scored(inputs["pulse"], _PULSE),
-        "consciousness": _consciousness(inputs["consciousness"]),
-        "temperature": _scored(inputs["temperature"], _TEMPERATURE, per_unit=10),
+        "systolic_bp": None if systolic is None else _scored(systolic, _SYSTOLIC),
+        "pulse": None if pulse is None else _scored(pulse, _PULSE),
+        "consciousness": None if consciousness is None else _consciousness(consciousness),
+        "temperature": None if temperature is None else _scored(temperature, _TEMPERATURE, 10),
     }
 
 
-def _most(points: Mapping[str, int | None], inputs: Mapping[str, Reading | None], *, scale: int) -> dict[str, int]:
-    """The points with the most each unknown can add. Where oxygen is unknown, being on it adds the most."""
-    most = {name: _MOST[name] if known is None else known for name, known in points.items()}
-    if points["spo2"] is None:
-        most["spo2"] = _saturation(inputs["spo2"], scale=scale, on_oxygen=True) or most["spo2"]
+def _most(unknown: tuple[str, ...], inputs: _Inputs, scale: int) -> list[int]:
+    """The most points each unknown can add. Where oxygen is unknown, being on it adds the most."""
+    most = [_MOST[name] for name in unknown]
+    if inputs.spo2 is not None and "spo2" in unknown:
+        most[unknown.index("spo2")] = _saturation(inputs.spo2, scale, on_oxygen=True) or RED
     return most
 
 
-def _scored(reading: Reading | None, band: _Band, per_unit: int = 1) -> int | None:
-    if reading is None:
-        return None
+def _scored(reading: Reading, band: _Band, per_unit: int = 1) -> int:
     limits, points = band
     return points[bisect_left(limits, _charted(float(reading.value), per_unit))]
 
@@ -148,9 +164,7 @@ def _charted(value: float, per_unit: int) -> int:
     return floor(value * per_unit + _HALF)
 
 
-def _saturation(reading: Reading | None, *, scale: int, on_oxygen: bool | None) -> int | None:
-    if reading is None:
-        return None
+def _saturation(reading: Reading, scale: int, *, on_oxygen: bool | None) -> int | None:
     if scale == 1:
         return _scored(reading, _SPO2_SCALE_1)
     if on_oxygen is None and _charted(float(reading.value), 1) >= _SCALE_2_DEPENDS_FROM:
@@ -158,9 +172,7 @@ def _saturation(reading: Reading | None, *, scale: int, on_oxygen: bool | None) 
     return _scored(reading, _SPO2_SCALE_2_OXYGEN if on_oxygen else _SPO2_SCALE_2_AIR)
 
 
-def _consciousness(reading: Reading | None) -> int | None:
-    if reading is None:
-        return None
+def _consciousness(reading: Reading) -> int | None:
     return 0 if reading.name == "gcs_total" else _CONSCIOUSNESS.get(str(reading.value))
 
 
@@ -172,23 +184,21 @@ def _level(total: int, *, has_red: bool) -> str:
     return "low-medium" if has_red else "low"
 
 
-def _spread(inputs: Mapping[str, Reading | None]) -> timedelta:
-    times = [reading.time for reading in inputs.values() if reading is not None]
+def _spread(inputs: _Inputs) -> timedelta:
+    times = [reading.time for reading in inputs if reading is not None]
     return max(times) - min(times)
 
 
-def _remarks(snapshot: PatientSnapshot, inputs: Mapping[str, Reading | None]) -> tuple[str, ...]:
+def _remarks(snapshot: PatientSnapshot, consciousness: Reading | None) -> tuple[str, ...]:
     remarks = []
-    consciousness = inputs["consciousness"]
-    glasgow = snapshot.number("gcs_total")
-    if consciousness is None and glasgow is not None and glasgow < _FULLY_AWAKE:
-        remarks.append("glasgow-not-full")
-    if consciousness is not None:
-        if consciousness.name == "gcs_total":
-            remarks.append("consciousness-from-gcs")
-        if consciousness.name == "gcs_total" or "confusion-not-asked" in consciousness.flags:
-            remarks.append("confusion-not-asked")
-    is_fertile = int(snapshot.age_years or 0) in _FERTILE_YEARS
-    if snapshot.sex == "female" and snapshot.pregnant is None and is_fertile:
+    if consciousness is None:
+        glasgow = snapshot.number("gcs_total")
+        if glasgow is not None and glasgow < _FULLY_AWAKE:
+            remarks.append("glasgow-not-full")
+    elif consciousness.name == "gcs_total":
+        remarks += ("consciousness-from-gcs", "confusion-not-asked")
+    elif "confusion-not-asked" in consciousness.flags:
+        remarks.append("confusion-not-asked")
+    if snapshot.sex == "female" and snapshot.pregnant is None and int(snapshot.age_years or 0) in _FERTILE_YEARS:
         remarks.append("pregnancy-unknown")
     return tuple(remarks)

@@ -98,7 +98,7 @@ def feature_row(snapshot: Features) -> list[float]:
         nan if age is None else float(floor(age)),
         _SEX.get(snapshot.sex or "", nan),
         nan if rate is None else _number(rate.value),
-        *[nan if (reading := readings.get(name)) is None else _number(reading.value) for name in _VITALS],
+        *[_number(readings[name].value) if name in readings else nan for name in _VITALS],
         nan if ambulance is None else float(ambulance),
         COMPLAINT_RANK.get(snapshot.complaint_group or "", nan),
         nan if chronic is None else float(chronic),

@@ -91,8 +91,7 @@ class StateEstimate:
     synthetic: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """One assessment of one snapshot by one model version under one site file.
 
     `news2` is None with `news2_omitted` saying why, `risk` likewise.

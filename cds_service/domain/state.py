@@ -13,7 +13,7 @@ The rules are ours (docs/reference/states.md), on top of NEWS2's published thres
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 from cds_service.domain.early_warning import URGENT
 from cds_service.domain.patient import Condition, NotUsed, PatientSnapshot
@@ -35,14 +35,14 @@ def _acuity(snapshot: PatientSnapshot, news2: EarlyWarning | None, risk: RiskEst
     is_high = risk is not None and risk.band == "high"
     has_trigger = news2 is not None and (news2.lower >= URGENT or bool(news2.red))
     if is_high or has_trigger:
-        return StateTag("acute", _basis(score=has_trigger, model=is_high))
+        return StateTag("acute", _BASES[has_trigger, is_high])
     if news2 is None or _may_be_acute(snapshot, news2):
         return _NOT_DETERMINABLE
     is_raised = risk is not None and risk.band != "low"
     if news2.lower or is_raised:
-        return StateTag("mild", _basis(score=news2.lower > 0, model=is_raised))
+        return StateTag("mild", _BASES[news2.lower > 0, is_raised])
     if risk is not None and news2.complete:
-        return StateTag("not-ill", _basis(score=True, model=True))
+        return StateTag("not-ill", _BASES[True, True])
     return _NOT_DETERMINABLE
 
 
@@ -59,10 +59,15 @@ _UNREAD = frozenset(NotUsed) - {
     NotUsed.NO_PATIENT,
 }
 _NOT_DETERMINABLE = StateTag("not-determinable", ("rule",))
+_RECORD = ("record",)
 
 
-def _basis(*, score: bool, model: bool) -> tuple[str, ...]:
-    return ("score",) * score + ("model",) * model
+# By whether the score says it, and whether the model does.
+_BASES: Mapping[tuple[bool, bool], tuple[str, ...]] = {
+    (True, False): ("score",),
+    (False, True): ("model",),
+    (True, True): ("score", "model"),
+}
 
 
 def _may_be_acute(snapshot: PatientSnapshot, news2: EarlyWarning) -> bool:
@@ -72,13 +77,13 @@ def _may_be_acute(snapshot: PatientSnapshot, news2: EarlyWarning) -> bool:
     )
 
 
-def _recorded(conditions: tuple[Condition, ...]) -> Iterator[StateTag]:
-    chronic = tuple(_evidence(condition) for condition in conditions if condition.chronic)
-    palliative = tuple(_evidence(condition) for condition in conditions if condition.palliative)
-    if chronic:
-        yield StateTag("chronic", ("record",), chronic)
+def _recorded(conditions: tuple[Condition, ...]) -> list[StateTag]:
+    chronic = [_evidence(condition) for condition in conditions if condition.chronic]
+    palliative = [_evidence(condition) for condition in conditions if condition.palliative]
+    tags = [StateTag("chronic", _RECORD, tuple(chronic))] if chronic else []
     if palliative:
-        yield StateTag("terminal", ("record",), palliative)
+        tags.append(StateTag("terminal", _RECORD, tuple(palliative)))
+    return tags
 
 
 def _evidence(condition: Condition) -> str:

@@ -103,7 +103,8 @@ def assess(
 
 def _would_help(snapshot: PatientSnapshot, warning: EarlyWarning | str) -> tuple[str, ...]:
     if isinstance(warning, EarlyWarning):
-        return tuple(name for name in _MOST_HELPFUL if name in warning.unknown)
+        unknown = warning.unknown
+        return tuple([name for name in _MOST_HELPFUL if name in unknown])
     if warning == "no-inputs":
         return _MOST_HELPFUL
     if snapshot.age_years is None:

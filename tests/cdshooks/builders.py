@@ -80,4 +80,4 @@ def a_prediction(**changes: Any) -> Prediction:
         model_version="1.0.0",
         site_hash="0" * 64,
     )
-    return replace(prediction, **changes)
+    return prediction._replace(**changes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from cds_service.cdshooks.prefetch import Note, NoteKind
@@ -137,15 +136,15 @@ def healthy_adult() -> Prediction:
 def states_by_the_hospitals_model() -> Prediction:
     """Acute by the rules; the hospital's own model gives every state its share beside the tags, and a set of two."""
     shares = {"not-ill": 0.004, "mild": 0.11, "acute": 0.642, "chronic": 0.214, "terminal": 0.03}
-    return replace(
-        new_confusion_alone(), state_model=StateEstimate("1.2.0", shares, ("acute", "chronic"), 0.9, synthetic=False)
+    return new_confusion_alone()._replace(
+        state_model=StateEstimate("1.2.0", shares, ("acute", "chronic"), 0.9, synthetic=False)
     )
 
 
 def well_by_the_rules_but_not_by_the_model() -> Prediction:
     """Nothing out of range, and a model of invented patients that thinks of chronic illness: shown, with its doubt."""
     shares = {"not-ill": 0.34, "mild": 0.05, "acute": 0.05, "chronic": 0.55, "terminal": 0.01}
-    return replace(healthy_adult(), state_model=StateEstimate("1.0.0", shares, (), 0.9, synthetic=True))
+    return healthy_adult()._replace(state_model=StateEstimate("1.0.0", shares, (), 0.9, synthetic=True))
 
 
 CASES = {

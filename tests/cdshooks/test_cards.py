@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -150,12 +149,12 @@ def test_low_risk_never_hides_a_news2_threshold() -> None:
 
 HEALTHY = a_prediction()
 SPEAKING = [
-    ("another state", replace(HEALTHY, states=(*HEALTHY.states, StateTag("chronic", ("record",)))), ()),
-    ("no state at all", replace(HEALTHY, states=()), ()),
+    ("another state", HEALTHY._replace(states=(*HEALTHY.states, StateTag("chronic", ("record",)))), ()),
+    ("no state at all", HEALTHY._replace(states=()), ()),
     ("a note", HEALTHY, (Note(NoteKind.QUERY_FAILED, "conditions"),)),
-    ("a record of a death", replace(HEALTHY, snapshot=a_snapshot(remarks=("patient-deceased",))), ()),
-    ("another patient's data", replace(HEALTHY, snapshot=a_snapshot(remarks=("observation-of-other-patient",))), ()),
-    ("a bad unit", replace(HEALTHY, snapshot=a_snapshot(not_used=(an_unused("spo2", NotUsed.UNKNOWN_UNIT),))), ()),
+    ("a record of a death", HEALTHY._replace(snapshot=a_snapshot(remarks=("patient-deceased",))), ()),
+    ("another patient's data", HEALTHY._replace(snapshot=a_snapshot(remarks=("observation-of-other-patient",))), ()),
+    ("a bad unit", HEALTHY._replace(snapshot=a_snapshot(not_used=(an_unused("spo2", NotUsed.UNKNOWN_UNIT),))), ()),
 ]
 
 
@@ -166,10 +165,10 @@ def test_anything_worth_saying_makes_a_card(name: str, prediction: Prediction, n
 
 SILENT = [
     ("all normal", HEALTHY),
-    ("superseded", replace(HEALTHY, snapshot=a_snapshot(not_used=(an_unused("spo2", NotUsed.SUPERSEDED),)))),
-    ("old weight", replace(HEALTHY, snapshot=a_snapshot(not_used=(an_unused("weight", NotUsed.STALE),)))),
-    ("yesterday's pulse", replace(HEALTHY, snapshot=a_snapshot(not_used=(an_unused("heart_rate", NotUsed.STALE),)))),
-    ("resolved condition", replace(HEALTHY, snapshot=a_snapshot(remarks=("condition-not-active",)))),
+    ("superseded", HEALTHY._replace(snapshot=a_snapshot(not_used=(an_unused("spo2", NotUsed.SUPERSEDED),)))),
+    ("old weight", HEALTHY._replace(snapshot=a_snapshot(not_used=(an_unused("weight", NotUsed.STALE),)))),
+    ("yesterday's pulse", HEALTHY._replace(snapshot=a_snapshot(not_used=(an_unused("heart_rate", NotUsed.STALE),)))),
+    ("resolved condition", HEALTHY._replace(snapshot=a_snapshot(remarks=("condition-not-active",)))),
 ]
 
 

@@ -29,16 +29,16 @@ def snooze(minutes: float = 30) -> Snooze:
 QUIET = {
     "the same": ill(),
     "better": a_prediction(),
-    "no risk any more": replace(ill(), risk=None),
-    "no score any more": replace(ill(), news2=None),
+    "no risk any more": ill()._replace(risk=None),
+    "no score any more": ill()._replace(news2=None),
     "another reading is old": ill(snapshot=a_snapshot(not_used=(an_unused("weight", NotUsed.STALE),))),
 }
 WORSE = {
-    "higher band": replace(ill(), risk=a_risk(0.2, "high")),
-    "higher level": replace(ill(), news2=replace(URGENT, level="high")),
-    "another 3": replace(ill(), news2=replace(URGENT, red=("respiratory_rate", "pulse"))),
-    "another 3 instead": replace(ill(), news2=replace(URGENT, red=("pulse",))),
-    "less awake": replace(ill(), news2=replace(URGENT, remarks=("glasgow-not-full",))),
+    "higher band": ill()._replace(risk=a_risk(0.2, "high")),
+    "higher level": ill()._replace(news2=replace(URGENT, level="high")),
+    "another 3": ill()._replace(news2=replace(URGENT, red=("respiratory_rate", "pulse"))),
+    "another 3 instead": ill()._replace(news2=replace(URGENT, red=("pulse",))),
+    "less awake": ill()._replace(news2=replace(URGENT, remarks=("glasgow-not-full",))),
     "an alarm": ill(snapshot=a_snapshot(not_used=(an_unused("heart_rate", NotUsed.IMPLAUSIBLE, alarming=True),))),
 }
 

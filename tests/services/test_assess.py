@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from uuid import UUID
@@ -118,7 +117,7 @@ def test_a_prediction_is_the_same_after_it_was_stored_and_its_bytes_name_nobody(
         *stored, prediction_id=UUID(int=1), model_version="0.0.1", site_hash="5" * 64, identity=ADA
     )
 
-    assert again == replace(prediction, snapshot=again.snapshot)
+    assert again == prediction._replace(snapshot=again.snapshot)
     assert again.snapshot.identity == ADA
     assert dict(again.snapshot.readings) == dict(prediction.snapshot.readings)
     assert b"Ejemplo" not in b"".join(stored)
