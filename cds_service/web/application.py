@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from flask import Blueprint, Flask
 
@@ -13,22 +12,15 @@ from cds_service.monitoring.models import observe_models
 from cds_service.runtime import Runtime
 from cds_service.web import cors, edge, health, problems, refusals
 from cds_service.web.hooks import hooks
+from cds_service.web.lean_flask import LeanFlask
 
 # What a service answers from the moment it is ready.
 FIRST = frozenset({"/livez", "/readyz", "/metrics", "/cds-services", *(f"/cds-services/{name}" for name in SERVICES)})
 
 
-class _Application(Flask):
-    """Flask without coroutine views: none is here, and looking for one at every function called costs each request."""
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """The function itself."""
-        return func
-
-
 def assemble(runtime: Runtime, blueprints: Sequence[Blueprint]) -> Flask:
     """An application that answers the addresses of these blueprints; its runtime is started, or about to be."""
-    app = _Application("cds_service", static_folder=None)
+    app = LeanFlask("cds_service", often=FIRST)
     app.extensions["cds"] = runtime
     app.config["MAX_CONTENT_LENGTH"] = runtime.settings.max_body_bytes
     metrics.observe_writer(lambda: runtime.writer)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from flask import Flask, Response, request
 
+from cds_service.web.context import environ_at_hand
+
 _PREFIX = "/cds-services"
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
@@ -23,7 +25,7 @@ def allow_origins(app: Flask, origins: Sequence[str]) -> None:
 
     def answer_preflight() -> Response | None:
         """A preflight carries no token (Fetch standard, 3.2.2), so it is answered before anything asks for one."""
-        if request.environ["REQUEST_METHOD"] != "OPTIONS" or not _is_shared(request.path):
+        if environ_at_hand()["REQUEST_METHOD"] != "OPTIONS" or not _is_shared(request.path):
             return None
         response = Response(status=204)
         response.headers["Allow"] = _PREFLIGHT["Access-Control-Allow-Methods"]
@@ -32,7 +34,7 @@ def allow_origins(app: Flask, origins: Sequence[str]) -> None:
         return response
 
     def name_origin(response: Response) -> Response:
-        origin = request.environ.get("HTTP_ORIGIN")
+        origin = environ_at_hand().get("HTTP_ORIGIN")
         if origin is not None and _is_shared(request.path):
             response.headers.add("Vary", "Origin")
             if origin in allowed:

@@ -8,12 +8,13 @@ from random import getrandbits
 from time import perf_counter
 
 from flask import Flask, Response, request
+from werkzeug.routing import Rule
 
 from cds_service import logs
 from cds_service.errors import UnsupportedMedia
 from cds_service.monitoring.calls import PAGES
 from cds_service.monitoring.metrics import count_request
-from cds_service.web.context import allowance, caller, runtime
+from cds_service.web.context import allowance, begin_request, caller, end_request, environ_at_hand, runtime
 
 _STARTED = "cds.started"
 _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
@@ -28,11 +29,11 @@ def watch_requests(app: Flask) -> None:
 
 
 def _begin() -> None:
-    environ = request.environ  # once: each look at `request` goes through a context variable
+    environ = begin_request()
     environ[_STARTED] = perf_counter()
     sent = environ.get("HTTP_X_REQUEST_ID", "")
     # Told apart, not guarded: random numbers without a system call, which would hand the interpreter lock over.
-    logs.request_id.set(sent if _REQUEST_ID.fullmatch(sent) else f"{getrandbits(64):016x}")
+    logs.request_id.set(sent if sent and _REQUEST_ID.fullmatch(sent) else f"{getrandbits(64):016x}")
     encoding = environ.get("HTTP_CONTENT_ENCODING", "identity")
     if encoding.lower() != "identity":
         raise UnsupportedMedia("send the body without compression", where="Content-Encoding")
@@ -41,9 +42,10 @@ def _begin() -> None:
 def _end(response: Response) -> Response:
     rule = request.url_rule
     route = rule.rule if rule is not None else "(none)"
-    seconds = perf_counter() - request.environ[_STARTED]
-    count_request(route, response.status_code, seconds)
-    _note_call(route, response.status_code, seconds)
+    status = response.status_code
+    seconds = perf_counter() - environ_at_hand()[_STARTED]
+    count_request(route, status, seconds)
+    _note_call(rule, route, status, seconds)
     headers = response.headers
     headers["X-Request-ID"] = logs.request_id.get()
     headers["X-Content-Type-Options"] = "nosniff"
@@ -56,11 +58,11 @@ def _end(response: Response) -> Response:
     return response
 
 
-def _note_call(route: str, status: int, seconds: float) -> None:
+def _note_call(rule: Rule | None, route: str, status: int, seconds: float) -> None:
     """Count the call for the dashboard of whoever made it; of calls by nobody known, those that went wrong."""
     actor = caller()
     if actor is not None:
-        name = PAGES if request.blueprint == "console" else route
+        name = PAGES if rule is not None and rule.endpoint.startswith("console.") else route
         runtime().calls.note(actor.tenant, actor.environment, name, status, seconds)
     elif status in _REFUSED or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         runtime().calls.note("", "", route, status, seconds)
@@ -69,3 +71,4 @@ def _note_call(route: str, status: int, seconds: float) -> None:
 def _forget(_error: BaseException | None) -> None:
     """Threads outlive requests: what this one logs next is not about this request."""
     logs.request_id.set("")
+    end_request()

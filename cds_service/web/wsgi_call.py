@@ -11,6 +11,9 @@ from typing import Any, Protocol
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
+# The body beside the stream of it: to read a stream to its end takes several copies.
+WHOLE_BODY = "cds.whole_body"
+
 _KNOWN_NAMES = 256
 _OWN_NAMES = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 _names: MutableMapping[str, str] = dict(_OWN_NAMES)
@@ -98,6 +101,7 @@ def environ(scope: Scope, body: bytes) -> Environ:
     values["CONTENT_LENGTH"] = str(len(body))
     values["wsgi.url_scheme"] = scope.scheme
     values["wsgi.input"] = io.BytesIO(body)
+    values[WHOLE_BODY] = body
     return values
 
 

@@ -19,7 +19,7 @@ MAX_BODY_BYTES = 64 * 1024
 
 def create_app() -> Flask:
     app = Flask("tiny", static_folder=None)
-    app.extensions["cds"] = SimpleNamespace(counting=SimpleNamespace(calls=Calls()))
+    app.extensions["cds"] = SimpleNamespace(calls=Calls())
     problems.register_error_handlers(app)
     edge.watch_requests(app)
     cors.allow_origins(app, [ORIGIN])

@@ -22,6 +22,7 @@ from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.ended_sessions import end_session, is_ended
 from cds_service.storage.people import UserRow, read_user
 from cds_service.web.context import keep_caller
+from cds_service.web.lean_flask import NoSessions
 
 # Chosen by us: a tablet left on a ward is signed out before the next shift finds it, a form of many fields is not.
 IDLE = timedelta(minutes=15)
@@ -39,13 +40,14 @@ class SignedOut(CdsError):
     issue = "login"
 
 
-class PageSessions(SecureCookieSessionInterface):
+class PageSessions(NoSessions, SecureCookieSessionInterface):
     """Reads and writes the cookie for pages only: calls of programs have none, and are not slowed by one."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """The session of a page's browser; None for every other address, which keeps none."""
         path = request.environ["PATH_INFO"]
-        return super().open_session(app, request) if path == "/" or path.startswith(_PAGES) else None
+        is_page = path == "/" or path.startswith(_PAGES)
+        return SecureCookieSessionInterface.open_session(self, app, request) if is_page else None
 
 
 def prepare_cookie(app: Flask, process: Runtime) -> None:
