@@ -12,11 +12,9 @@ from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import orjson
-import structlog
-from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from cds_service.errors import ConfigurationError
 
@@ -87,8 +85,6 @@ class _Sink:
                 with suppress(OSError):  # it may be on the same disk
                     print(f"cds: the log cannot be written: {error.strerror}", file=sys.stderr, flush=True)
 
-    debug = info = warning = error = critical = write
-
 
 _sink = _Sink()
 
@@ -105,14 +101,30 @@ def configure(path: Path | None = None) -> None:
             before.close()
 
 
-def get_logger(name: str) -> FilteringBoundLogger:
+class Logger:
+    """Writes events of one module."""
+
+    __slots__ = ("_module",)
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def info(self, event: str, **fields: Any) -> None:
+        """What happened as it should."""
+        _sink.write(_line("info", event, self._module, fields))
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """What did not, and may right itself."""
+        _sink.write(_line("warning", event, self._module, fields))
+
+    def error(self, event: str, **fields: Any) -> None:
+        """What somebody must look at."""
+        _sink.write(_line("error", event, self._module, fields))
+
+
+def get_logger(name: str) -> Logger:
     """A logger whose events carry the module's name as `module`."""
-    logger = structlog.wrap_logger(
-        _sink,
-        processors=[_complete, _render],
-        wrapper_class=structlog.make_filtering_bound_logger("info"),
-    )
-    return cast(FilteringBoundLogger, logger.bind(module=name))
+    return Logger(name)
 
 
 def frames(error: BaseException) -> list[str]:
@@ -121,18 +133,13 @@ def frames(error: BaseException) -> list[str]:
     return [f"{Path(call.filename).name}:{call.lineno} {call.name}" for call in calls]
 
 
-def _complete(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+def _line(level: str, event: str, module: str, fields: dict[str, Any]) -> bytes:
     """The event as it is written: time, level and name first, then the fields that may be."""
-    line: dict[str, Any] = {
-        "time": datetime.now(UTC),
-        "level": method,
-        "event": event.pop("event"),
-        "module": event.pop("module", None),
-    }
+    line: dict[str, Any] = {"time": datetime.now(UTC), "level": level, "event": event, "module": module}
     if identifier := request_id.get():
         line["request_id"] = identifier
     left_out = 0
-    for name, value in event.items():
+    for name, value in fields.items():
         if name not in FIELDS:
             left_out += 1
         elif type(value) in _SCALARS:
@@ -143,7 +150,7 @@ def _complete(_logger: WrappedLogger, method: str, event: EventDict) -> EventDic
             left_out += 1
     if left_out:
         line["left_out"] = left_out
-    return line
+    return _render(line)
 
 
 _NOT_PLAIN = object()
@@ -161,7 +168,7 @@ def _plain(value: Any) -> Any:
     return _NOT_PLAIN
 
 
-def _render(_logger: WrappedLogger, _method: str, line: EventDict) -> bytes:
+def _render(line: dict[str, Any]) -> bytes:
     try:
         return orjson.dumps(line, option=_OPTIONS)
     except orjson.JSONEncodeError:  # half a surrogate pair, or an integer over 64 bits

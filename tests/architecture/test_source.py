@@ -60,7 +60,6 @@ HOMES = {
     "apispec": ("web/openapi.py",),
     "granian": ("web/",),
     "greenlet": ("rounds.py", "stages.py"),
-    "structlog": ("logs.py",),
     "prometheus_client": ("monitoring/",),
     "cryptography": ("storage/identity.py", "cdshooks/jwks.py"),
     "jwt": ("cdshooks/",),
