@@ -15,8 +15,7 @@ from cds_service import logs
 from cds_service.cdshooks.key_store import KeyServerFailed, KeyStore
 from cds_service.domain.codes import CodeTables
 from cds_service.errors import ConfigurationError, Unavailable
-from cds_service.fhir.access import FhirAccess
-from cds_service.fhir.client import FetchFailed, FhirClient
+from cds_service.fhir.access import FetchFailed, FhirAccess
 from cds_service.inference.codes import load_code_tables
 from cds_service.monitoring.budget import ClientBudgets, KnownLogins, LoginBackoff
 from cds_service.monitoring.calls import Calls
@@ -35,6 +34,7 @@ from cds_service.storage.writer import GroupWriter
 
 if TYPE_CHECKING:
     from cds_service.beside import Beside
+    from cds_service.fhir.client import FhirClient
 
 log = logs.get_logger(__name__)
 # Objects between two runs of the cycle collector. A request makes a few thousand and leaves no cycles behind.
@@ -51,7 +51,6 @@ class Runtime:
     engine: Engine
     keyring: Keyring
     writer: GroupWriter
-    fhir: FhirClient = field(default_factory=FhirClient)
     keys: KeyStore = field(init=False)
     followed: FollowedClients | None = field(init=False)
     refusals: Refusals = field(init=False)
@@ -66,6 +65,7 @@ class Runtime:
     # What was started beside, by name, each asked what is wrong with it, if anything.
     watched: dict[str, Callable[[], str]] = field(default_factory=dict)
     _beside: Beside | None = field(default=None)
+    _fhir: FhirClient | None = field(default=None)
     _loading: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
@@ -103,6 +103,20 @@ class Runtime:
             refusals=self.refusals,
             now=lambda: self.now(),
         )
+
+    @property
+    def fhir(self) -> FhirClient:
+        """What asks FHIR and key servers; imported when first asked for."""
+        with self._loading:
+            if self._fhir is None:
+                from cds_service.fhir.client import FhirClient
+
+                self._fhir = FhirClient()
+            return self._fhir
+
+    @fhir.setter
+    def fhir(self, client: FhirClient) -> None:
+        self._fhir = client
 
     @property
     def clients(self) -> Clients:
@@ -153,7 +167,8 @@ class Runtime:
         self.shadow.stop()
         self.refusals.note_passed_over()
         committed = self.writer.drain(timeout_s)
-        self.fhir.close()
+        if self._fhir is not None:
+            self._fhir.close()
         self.engine.dispose()
         log.info("service_drained", complete=committed)
 

@@ -6,17 +6,16 @@ before only says which key that is.
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Any
 
-import jwt
 import msgspec
-from jwt.utils import base64url_decode
 
-from cds_service.cdshooks.jwks import Key
+from cds_service.cdshooks.key_source import Key
 from cds_service.errors import Unauthorized
 
 # CDS clients round `iat` up to a whole second and clocks differ; 30 s refused none of the public sandbox's tokens.
@@ -97,6 +96,8 @@ def signed_payload(token: str, key: Key, *, issuer: str, audience: str, required
 
     Its times are for the caller to check, by the clock of the request: a value no clock can have must not be forgiven.
     """
+    import jwt  # loaded when a client first shows a token: it costs start-up time
+
     options: Any = {"require": required, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
     found: Mapping[str, Any] = jwt.decode(
         token, key.public, algorithms=[key.algorithm], audience=audience, issuer=issuer, options=options
@@ -106,6 +107,8 @@ def signed_payload(token: str, key: Key, *, issuer: str, audience: str, required
 
 def verified_claims(token: str, stated: Unverified, key: Key, *, audience: str, now: datetime) -> Claims:
     """What the token proves to `audience`, the address called; Unauthorized with the reason otherwise."""
+    import jwt
+
     if stated.algorithm != key.algorithm:
         raise Unauthorized("algorithm")
     try:
@@ -129,7 +132,7 @@ def verified_claims(token: str, stated: Unverified, key: Key, *, audience: str, 
 def _object(part: str) -> dict[str, Any]:
     """The JSON object in one part of a token."""
     try:
-        found = msgspec.json.decode(base64url_decode(part))
+        found = msgspec.json.decode(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     except (msgspec.DecodeError, ValueError, RecursionError):
         raise Unauthorized("shape") from None
     if not isinstance(found, dict):

@@ -11,7 +11,8 @@ from uuid import UUID
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
-from cds_service.cdshooks.schemas import UUID_TEXT, InvalidEnvelope, places
+from cds_service.cdshooks.envelope import UUID_TEXT, InvalidEnvelope
+from cds_service.cdshooks.schemas import places
 from cds_service.domain.feedback import ACCEPTED, AHEAD_TOLERANCE, OUTCOMES
 
 # Chosen by us: a ward's day of cards in one call; one transaction stores them all.

@@ -11,7 +11,8 @@ from typing import Any
 import jwt
 
 from cds_service.cdshooks.client_token import LEEWAY, LENGTH_MAX, signed_payload
-from cds_service.cdshooks.jwks import ES384, RS256, Key
+from cds_service.cdshooks.jwks import ES384, RS256
+from cds_service.cdshooks.key_source import Key
 from cds_service.errors import Forbidden
 
 _REQUIRED = ["iss", "aud", "exp", "iat", "sub", "nonce", "fhirUser"]

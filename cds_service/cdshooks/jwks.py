@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -11,6 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1, EllipticCurv
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from jwt.exceptions import InvalidKeyError
+
+from cds_service.cdshooks.key_source import Key, UnusableKeys
 
 # The two CDS Hooks 2.0.1 recommends; a key of one kind never checks a signature of the other.
 ES384, RS384 = "ES384", "RS384"
@@ -20,18 +21,6 @@ RS256 = "RS256"
 KEYS_LIMIT = 32  # chosen by us: a client rotates between two or three
 _RSA_BITS_MIN = 2048  # NIST SP 800-131A, table 2
 _KEY_ID_LIMIT = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One public key and the one algorithm it is for."""
-
-    algorithm: str
-    public: EllipticCurvePublicKey | RSAPublicKey
-
-
-class UnusableKeys(Exception):
-    """The document is no key set that can be used; the text says why, and holds no key."""
 
 
 def keys_from_document(body: bytes, *, rsa: str = RS384) -> Mapping[str, Key]:

@@ -13,8 +13,7 @@ from threading import BoundedSemaphore, Lock
 from time import monotonic
 
 from cds_service import logs
-from cds_service.cdshooks.jwks import Key, UnusableKeys, keys_from_document
-from cds_service.cdshooks.key_source import KeySource
+from cds_service.cdshooks.key_source import Key, KeySource, UnusableKeys
 from cds_service.errors import Unavailable
 from cds_service.stages import apart
 
@@ -112,4 +111,6 @@ class KeyStore:
             return
         if len(body) > BYTES_LIMIT:
             raise UnusableKeys("too large")
+        from cds_service.cdshooks.jwks import keys_from_document  # loaded when a client first shows a token
+
         kept.keys, kept.version = keys_from_document(body), version

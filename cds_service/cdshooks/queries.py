@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from cds_service.cdshooks.catalogue import Service
+from cds_service.cdshooks.envelope import Envelope
 from cds_service.cdshooks.prefetch import Prefetch, PrefetchState
-from cds_service.cdshooks.schemas import Envelope
 
 _TOKEN = re.compile(r"\{\{context\.(\w+)\}\}")
 

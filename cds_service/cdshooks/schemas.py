@@ -1,67 +1,19 @@
-"""The envelope of a CDS Hooks request: a quick check on the path, and marshmallow to say what is wrong.
+"""What is wrong with a CDS Hooks request, and how it is described in /openapi.json: marshmallow schemas.
 
-Both are made from `hooks.HOOKS` and the patterns below. Members nobody asked for are tolerated (CDS Hooks 2.0.1,
-extensions), and an optional member that is null counts as absent.
+They are made from what `envelope.py` checks, and accept exactly what it does; tests/cdshooks/test_schemas.py compares.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-from uuid import UUID
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
 from cds_service.cdshooks.catalogue import Service
+from cds_service.cdshooks.envelope import BASE_URL, UUID_TEXT, is_resource, pattern_of
 from cds_service.cdshooks.hooks import HOOKS, ContextField
-from cds_service.errors import BadRequest
-
-# RFC 9562 text form, without braces or urn: CDS Hooks 2.0.1 says "a universally unique identifier (UUID)".
-UUID_TEXT = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\Z")
-# FHIR R4 datatype id.
-_ID = re.compile(r"[A-Za-z0-9.\-]{1,64}\Z")
-# An absolute http(s) base without user information, query or fragment. Whether it may be called is decided elsewhere.
-_BASE_URL = re.compile(r"(?=.{1,2048}\Z)https?://[A-Za-z0-9.\-_~\[\]:%]+(?:/[^\s?#\\]*)?\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """What one hook call says of itself, but for its prefetch."""
-
-    hook: str
-    hook_instance: UUID
-    user_id: str
-    patient_id: str
-    encounter_id: str | None
-    fhir_server: str | None
-    fhir_authorization: Mapping[str, Any] | None
-
-
-class InvalidEnvelope(BadRequest):
-    """The request is not the CDS Hooks request this address serves; all its `issues` are told."""
-
-    def __init__(self, issues: tuple[tuple[str, str], ...]) -> None:
-        where, text = issues[0]
-        super().__init__(text, where=where, details=issues[1:])
-
-
-def envelope(document: object, *, service: Service) -> Envelope:
-    """The request's envelope; raises InvalidEnvelope naming each member that is wrong."""
-    if not (isinstance(document, Mapping) and _is_sound(document, service)):
-        raise InvalidEnvelope(explain(document, service=service) or (("", "not a CDS Hooks request"),))
-    context = document["context"]
-    return Envelope(
-        hook=document["hook"],
-        hook_instance=UUID(document["hookInstance"]),
-        user_id=context["userId"],
-        patient_id=context["patientId"],
-        encounter_id=context.get("encounterId"),
-        fhir_server=document.get("fhirServer"),
-        fhir_authorization=document.get("fhirAuthorization"),
-    )
 
 
 def explain(document: object, *, service: Service) -> tuple[tuple[str, str], ...]:
@@ -71,70 +23,6 @@ def explain(document: object, *, service: Service) -> tuple[tuple[str, str], ...
     hook = document.get("hook")
     schema = request_schema(hook if isinstance(hook, str) and hook in service.prefetch else None, service.hooks)
     return tuple(sorted(places(schema.validate(dict(document)))))
-
-
-# The quick check. It must accept exactly what the schemas accept; tests/cdshooks/test_schemas.py compares them.
-
-
-def _is_sound(document: Mapping[str, Any], service: Service) -> bool:
-    hook, instance, context = document.get("hook"), document.get("hookInstance"), document.get("context")
-    return (
-        isinstance(hook, str)
-        and hook in service.prefetch
-        and isinstance(instance, str)
-        and UUID_TEXT.match(instance) is not None
-        and isinstance(context, Mapping)
-        and all(_fits(context.get(name), pattern, required) for name, pattern, required in _CONTEXT_CHECKS[hook])
-        and all(_is_resource(context.get(name), kind) for name, kind in _CONTEXT_RESOURCES[hook])
-        and isinstance(document.get("prefetch"), Mapping | None)
-        and _may_read(document.get("fhirServer"), document.get("fhirAuthorization"))
-    )
-
-
-def _fits(value: object, pattern: re.Pattern[str], required: bool) -> bool:
-    return not required if value is None else isinstance(value, str) and pattern.match(value) is not None
-
-
-def _may_read(server: object, authorization: object) -> bool:
-    """Whether the way back to the FHIR server is sound: none, a server, or a server and a token for it."""
-    if not _fits(server, _BASE_URL, required=authorization is not None):
-        return False
-    return authorization is None or (isinstance(authorization, Mapping) and _is_token(authorization))
-
-
-def _is_token(authorization: Mapping[str, Any]) -> bool:
-    lifetime = authorization.get("expires_in")
-    token = authorization.get("access_token")
-    return (
-        isinstance(token, str)
-        and token != ""
-        and authorization.get("token_type") == "Bearer"
-        and (lifetime is None or (isinstance(lifetime, int) and not isinstance(lifetime, bool)))
-        and all(isinstance(authorization.get(name), str | None) for name in ("scope", "subject", "patient"))
-    )
-
-
-def _pattern(field: ContextField) -> re.Pattern[str]:
-    if not field.references:
-        return _ID
-    return re.compile(rf"(?:{'|'.join(field.references)})/{_ID.pattern}")
-
-
-def _is_resource(value: object, kind: str) -> bool:
-    return isinstance(value, Mapping) and value.get("resourceType") == kind
-
-
-_CONTEXT_CHECKS = {
-    hook: tuple((field.name, _pattern(field), field.required) for field in table if field.resource is None)
-    for hook, table in HOOKS.items()
-}
-_CONTEXT_RESOURCES = {
-    hook: tuple((field.name, field.resource) for field in table if field.resource is not None)
-    for hook, table in HOOKS.items()
-}
-
-
-# The schemas: they explain, and describe the requests in /openapi.json.
 
 
 class _Tolerant(Schema):
@@ -162,7 +50,7 @@ class RequestSchema(_Tolerant):
     )
     fhirServer = fields.String(  # noqa: N815
         allow_none=True,
-        validate=validate.Regexp(_BASE_URL, error="Must be an absolute http or https URL without query or fragment."),
+        validate=validate.Regexp(BASE_URL, error="Must be an absolute http or https URL without query or fragment."),
     )
     fhirAuthorization = fields.Nested(FhirAuthorizationSchema, allow_none=True)  # noqa: N815
     prefetch = fields.Dict(keys=fields.String(), allow_none=True)
@@ -199,13 +87,13 @@ def _context_field(field: ContextField) -> fields.Field[Any]:
     if field.resource is not None:
         return _resource_field(field.resource)
     form = f"a reference {' or '.join(f'{kind}/id' for kind in field.references)}" if field.references else "a FHIR id"
-    check = validate.Regexp(_pattern(field), error=f"Must be {form} (letters, digits, '-' and '.', at most 64).")
+    check = validate.Regexp(pattern_of(field), error=f"Must be {form} (letters, digits, '-' and '.', at most 64).")
     return fields.String(required=field.required, allow_none=not field.required, validate=check)
 
 
 def _resource_field(kind: str) -> fields.Field[Any]:
     def check(value: object) -> None:
-        if not _is_resource(value, kind):
+        if not is_resource(value, kind):
             raise ValidationError(f"Must be a FHIR {kind}.")
 
     return fields.Dict(keys=fields.String(), required=True, validate=check)

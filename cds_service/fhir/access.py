@@ -100,3 +100,10 @@ def _is_loopback_name(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFailed:
+    """Why a query brought nothing, without a word of what the server said."""
+
+    reason: str

@@ -17,7 +17,7 @@ import httpx
 import msgspec
 
 from cds_service.errors import Unavailable
-from cds_service.fhir.access import FhirAccess, may_connect
+from cds_service.fhir.access import FetchFailed, FhirAccess, may_connect
 from cds_service.fhir.paging import Link, Page, next_page, page_from_bytes
 
 T = TypeVar("T")
@@ -31,12 +31,6 @@ CALLS_LIMIT = 4
 
 _HEADERS = {"Accept": "application/fhir+json", "Accept-Encoding": "identity"}
 _MEDIA = frozenset({"application/fhir+json", "application/json", "application/jwk-set+json"})
-
-
-class FetchFailed(msgspec.Struct, frozen=True):
-    """Why a query brought nothing, without a word of what the server said."""
-
-    reason: str
 
 
 _LATE = FetchFailed("no answer in time")

@@ -17,7 +17,7 @@ from cds_service.hl7.snapshot import identity_from_message
 from cds_service.services.assess_message import Assessed
 from cds_service.storage.identity import Keyring
 from cds_service.storage.message_entry import Brought
-from cds_service.storage.reading_log import PatientEntry, PatientEvent, Whose, birth_text
+from cds_service.storage.reading_log import PatientEntry, PatientEvent, Whose, birth_text, visit_text
 
 _JOINS = frozenset({Effect.MERGES, Effect.CHANGES_IDENTIFIER})
 _VISIT_EVENTS = {
@@ -61,11 +61,6 @@ def brought_by(
             kept.append(PatientEntry(key, identity, _whose(patient, identity, keyring), arrived, prediction_id))
     events, mentioned = _events(message, kept, tenant, keyring)
     return Brought([one.entry for one in made], kept, events, mentioned)
-
-
-def visit_text(system: str, value: str) -> bytes:
-    """What is hashed of the number of a visit."""
-    return f"visit:{system}|{value}".encode()
 
 
 def _whose(patient: Patient, identity: Identity, keyring: Keyring) -> Whose:

@@ -13,10 +13,11 @@ from time import monotonic
 from urllib.parse import quote, urlencode
 
 from cds_service.cdshooks.id_token import Expected, fhir_user, key_id_of
-from cds_service.cdshooks.jwks import RS256, Key, UnusableKeys, keys_from_document
+from cds_service.cdshooks.jwks import RS256, keys_from_document
+from cds_service.cdshooks.key_source import Key, UnusableKeys
 from cds_service.errors import Forbidden, Unavailable
-from cds_service.fhir.access import FhirAccess, ServerRule
-from cds_service.fhir.client import FetchFailed, FhirClient
+from cds_service.fhir.access import FetchFailed, FhirAccess, ServerRule
+from cds_service.fhir.client import FhirClient
 from cds_service.fhir.smart import Endpoints, Granted, endpoints_from_document, granted_from_document
 from cds_service.settings.smart import SmartApp
 

@@ -15,10 +15,9 @@ from cds_service.domain.latest import Arrived, standing_readings
 from cds_service.domain.patient import Identity, PatientSnapshot, Reading, UnusedReading
 from cds_service.domain.policy import ReadingPolicy
 from cds_service.domain.timeliness import Window, window_at
-from cds_service.services.keep_readings import visit_text
 from cds_service.services.records import DEEPEST, Records, neighbours, records_of
 from cds_service.storage.identity import Keyring
-from cds_service.storage.reading_log import Crossed, birth_text, read_events, read_readings
+from cds_service.storage.reading_log import Crossed, birth_text, read_events, read_readings, visit_text
 from cds_service.storage.sessions import reading
 
 # What the card says: readings were left out because something about the patient differs, or one was taken back.

@@ -87,6 +87,11 @@ class ReadingLog:
 TAKES_BACK = readings.c.change != literal_column("'none'")
 
 
+def visit_text(system: str, value: str) -> bytes:
+    """What is hashed of the number of a visit."""
+    return f"visit:{system}|{value}".encode()
+
+
 def birth_text(day: date) -> bytes:
     """What is hashed of a birth date."""
     return f"birth:{day}".encode()

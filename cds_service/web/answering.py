@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -15,26 +14,19 @@ from cds_service import logs
 from cds_service.domain.actor import Actor, counted_as
 from cds_service.domain.mode import Mode
 from cds_service.domain.patient import PatientSnapshot
-from cds_service.domain.phenotype import Heard, RareAssessment
+from cds_service.domain.phenotype import RareAssessment
 from cds_service.domain.prediction import Prediction
-from cds_service.errors import NotFound
 from cds_service.fhir.conformance import require_valid
-from cds_service.fhir.findings import findings_from_resources
 from cds_service.fhir.reader import Resources, read_resources, snapshot_from_resources
 from cds_service.monitoring import metrics
 from cds_service.services.assess import assess
 from cds_service.services.log_prediction import Asked, entry_from_prediction
-from cds_service.services.rank_rare import rank_rare
-from cds_service.services.read_prediction import Record, read_stored_prediction
 from cds_service.services.received import Received
 from cds_service.services.review import note_sight
 from cds_service.services.watch import Key
 from cds_service.stages import turn
-from cds_service.storage.audit_log import AuditEvent
-from cds_service.storage.change import Applied
 from cds_service.storage.prediction_log import StoredReply, new_prediction_id
 from cds_service.web.context import json_response, runtime, token_use
-from cds_service.web.refusals import claim, record_refusal
 
 log = logs.get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
@@ -55,38 +47,21 @@ def snapshot_from_fhir(
     In strict mode every part must be valid FHIR first; InvalidResource lists what is not.
     """
     turn()
-    return _snapshot(_resources(parts, listed, server), patient_id, encounter_id, at)
+    return snapshot_of(resources_of(parts, listed, server), patient_id, encounter_id, at)
 
 
-def findings_from_fhir(
-    parts: Sequence[Any],
-    *,
-    patient_id: str | None,
-    encounter_id: str | None,
-    at: datetime,
-    server: str | None = None,
-) -> tuple[PatientSnapshot, Heard]:
-    """The canonical record of FHIR resources or Bundles, and what they say of the patient's findings.
-
-    Unavailable while the knowledge base that knows the codes is loading.
-    """
-    process = runtime()
-    codes = process.beside.rare.get().codes
-    resources = _resources(parts, (), server)
-    heard = findings_from_resources(
-        resources, patient_id=patient_id, at=at, policy=process.settings.site.reading, codes=codes
-    )
-    return _snapshot(resources, patient_id, encounter_id, at), heard
-
-
-def _resources(parts: Sequence[Any], listed: Collection[str], server: str | None) -> Resources:
+def resources_of(parts: Sequence[Any], listed: Collection[str], server: str | None) -> Resources:
+    """The parts as resources; in strict mode InvalidResource for what is no valid FHIR."""
     if runtime().settings.fhir_validation == "strict":
         for part in parts:
             require_valid(bytes(part))
     return read_resources(parts, listed=listed, server=server)
 
 
-def _snapshot(resources: Resources, patient_id: str | None, encounter_id: str | None, at: datetime) -> PatientSnapshot:
+def snapshot_of(
+    resources: Resources, patient_id: str | None, encounter_id: str | None, at: datetime
+) -> PatientSnapshot:
+    """The canonical record of the resources, read under this site's rules."""
     process = runtime()
     return snapshot_from_resources(
         resources,
@@ -108,55 +83,6 @@ def predict_from(snapshot: PatientSnapshot, actor: Actor) -> Prediction:
         policy=process.settings.site.assessment,
         site_hash=process.settings.site.hash,
     )
-
-
-def rank_from(snapshot: PatientSnapshot, heard: Heard, limit: int, *, actor: Actor) -> RareAssessment:
-    """The ranking of rare diseases for what was heard, by the knowledge base and what the caller's tenant learned."""
-    process = runtime()
-    return rank_rare(
-        snapshot,
-        heard,
-        prediction_id=new_prediction_id(snapshot.at),
-        site_hash=process.settings.site.hash,
-        limit=limit,
-        taught=process.beside.overlays.taught(actor, snapshot.identity.patient_id, process.beside.rare.get()),
-    )
-
-
-def stored_prediction(prediction_id: str, actor: Actor, *, record: Record | None = None) -> Prediction | RareAssessment:
-    """A prediction of the caller's tenant as it was answered; the read is audited first, and so is one of nothing.
-
-    `record` takes the event of the read where more is stored with it.
-    """
-    process = runtime()
-    try:
-        return read_stored_prediction(
-            prediction_id,
-            actor,
-            engine=process.engine,
-            keyring=process.keyring,
-            record=record or partial(process.writer.submit_audit, token=token_use()),
-            at=process.now(),
-        )
-    except NotFound:
-        claim(actor=actor.name, tenant=actor.tenant)
-        record_refusal("no-such-prediction")
-        raise
-
-
-def shown_prediction(prediction_id: str, actor: Actor) -> Prediction | RareAssessment:
-    """A prediction to be shown as it was answered: a person who reads it has seen it from now on."""
-    call = received(actor)
-
-    def record(read: AuditEvent) -> None:
-        note_sight(UUID(read.object_id), call, writer=runtime().writer, read=read)
-
-    return stored_prediction(prediction_id, actor, record=record if actor.kind == "user" else None)
-
-
-def record_reads(reads: Sequence[AuditEvent]) -> None:
-    """Have all that a page read in the audit log, with one commit, before it leaves."""
-    runtime().writer.submit_change(lambda _: Applied(None, reads))
 
 
 def mode_of(actor: Actor) -> Mode:

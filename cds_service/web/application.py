@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from flask import Blueprint, Flask
 
-from cds_service.cdshooks.catalogue import SERVICES
+from cds_service.cdshooks.catalogue import VITALS_RISK
 from cds_service.monitoring import metrics
 from cds_service.monitoring.models import observe_models
 from cds_service.runtime import Runtime
@@ -15,7 +15,7 @@ from cds_service.web.hooks import hooks
 from cds_service.web.lean_flask import LeanFlask
 
 # What a service answers from the moment it is ready.
-FIRST = frozenset({"/livez", "/readyz", "/metrics", "/cds-services", *(f"/cds-services/{name}" for name in SERVICES)})
+FIRST = frozenset({"/livez", "/readyz", "/metrics", "/cds-services", f"/cds-services/{VITALS_RISK.id}"})
 
 
 def assemble(runtime: Runtime, blueprints: Sequence[Blueprint]) -> Flask:

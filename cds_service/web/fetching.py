@@ -8,13 +8,12 @@ import msgspec
 
 from cds_service import logs
 from cds_service.cdshooks.catalogue import VITALS_RISK, Service
+from cds_service.cdshooks.envelope import Envelope
 from cds_service.cdshooks.prefetch import Note, NoteKind, Prefetch, missing_required, read_prefetch
 from cds_service.cdshooks.queries import absent_queries
-from cds_service.cdshooks.schemas import Envelope
 from cds_service.domain.actor import Actor
 from cds_service.errors import CdsError, DataRequired
-from cds_service.fhir.access import granted_access
-from cds_service.fhir.client import FetchFailed
+from cds_service.fhir.access import FetchFailed, granted_access
 from cds_service.monitoring.metrics import count_fetch
 from cds_service.services.stored_readings import Filled
 from cds_service.stages import apart

@@ -19,19 +19,11 @@ from cds_service.fhir.writer import assess_bundle, risk_assessment
 from cds_service.services.label_conditions import label_conditions
 from cds_service.services.log_prediction import Asked
 from cds_service.web.access import authenticate
-from cds_service.web.answering import (
-    commit,
-    findings_from_fhir,
-    mode_of,
-    predict_from,
-    rank_from,
-    received,
-    shown_prediction,
-    snapshot_from_fhir,
-    stored_prediction,
-)
+from cds_service.web.answering import commit, mode_of, predict_from, received, snapshot_from_fhir
 from cds_service.web.context import FHIR_JSON, json_response, language, read_json, retry_key, runtime
 from cds_service.web.labels import note_label
+from cds_service.web.ranking import findings_from_fhir, rank_from
+from cds_service.web.stored import shown_prediction, stored_prediction
 from cds_service.web.strict_json import content_hash
 
 fhir = Blueprint("fhir", __name__, url_prefix="/fhir")

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 import msgspec
 from flask import Blueprint, Response
 
 from cds_service.cdshooks.cards import cards_from_prediction, launching
-from cds_service.cdshooks.catalogue import DIAGNOSIS_LABEL, RARE_DISEASE, SERVICES, VITALS_RISK, Service, discovery
+from cds_service.cdshooks.catalogue import SERVICES, VITALS_RISK, Service, discovery
+from cds_service.cdshooks.envelope import Envelope, envelope
 from cds_service.cdshooks.prefetch import Prefetch, read_prefetch
-from cds_service.cdshooks.rare_cards import MOST_CANDIDATES, rare_cards
-from cds_service.cdshooks.schemas import Envelope, envelope
-from cds_service.domain.actor import counted_as
+from cds_service.domain.actor import Actor, counted_as
 from cds_service.domain.mode import Mode
-from cds_service.domain.phenotype import Heard, RareAssessment
+from cds_service.domain.phenotype import RareAssessment
 from cds_service.domain.prediction import Prediction
 from cds_service.errors import NotFound
 from cds_service.monitoring.metrics import count_card
@@ -25,14 +25,11 @@ from cds_service.stages import turn
 from cds_service.web.access import authenticate
 from cds_service.web.answering import (
     commit,
-    findings_from_fhir,
     mode_of,
     predict_from,
     quiet_until,
-    rank_from,
 )
 from cds_service.web.context import json_response, language, read_json, runtime
-from cds_service.web.diagnoses import take_diagnoses
 from cds_service.web.fetching import complete_prefetch, snapshot_with_stored
 from cds_service.web.strict_json import content_hash
 
@@ -56,16 +53,18 @@ def list_services() -> Response:
 
 @hooks.post("/cds-services/<service_id>")
 def call_service(service_id: str) -> Response:
-    """Cards for one call, after prediction, inputs and reply are committed; a repeat gets the stored reply."""
-    process = runtime()
-    actor = authenticate(process)
+    """The service's answer to one call (CDS Hooks 2.0.1, Calling a CDS Service)."""
+    actor = authenticate(runtime())
     service = SERVICES.get(service_id)
     if service is None:
         raise NotFound("no such service: see GET /cds-services")
     turn()
-    if service is DIAGNOSIS_LABEL:
-        parsed = read_json()
-        return take_diagnoses(service.id, envelope(parsed.document, service=service), parsed, actor)
+    return ANSWERS[service.id](service, actor)
+
+
+def answer_with_cards(conclude: Conclude, service: Service, actor: Actor) -> Response:
+    """Cards for one call, after prediction, inputs and reply are committed; a repeat gets the stored reply."""
+    process = runtime()
     call, raw, sent, request_hash = _read_call(service)
     mode = mode_of(actor)
     turn()
@@ -79,7 +78,7 @@ def call_service(service_id: str) -> Response:
         hook_instance=str(call.hook_instance),
         mode=mode,
     )
-    concluded = _CONCLUDE[service.id](call, prefetch, asked)
+    concluded = conclude(call, prefetch, asked)
     shown = concluded.cards if mode is Mode.LIVE else []
     if process.clients.launches(actor):
         shown = launching(shown, process.settings.public_url)
@@ -110,7 +109,7 @@ def _read_call(service: Service) -> _Call:
     return _Call(call, raw, sent, content_hash(parsed))
 
 
-class _Concluded(NamedTuple):
+class Concluded(NamedTuple):
     """What was concluded, how it is shown, and which stored readings it rests on."""
 
     prediction: Prediction | RareAssessment
@@ -118,7 +117,11 @@ class _Concluded(NamedTuple):
     built_on: tuple[tuple[UUID, int], ...] = ()
 
 
-def _vitals_risk(call: Envelope, prefetch: Prefetch, asked: Asked) -> _Concluded:
+Answer: TypeAlias = Callable[[Service, Actor], Response]
+Conclude: TypeAlias = Callable[[Envelope, Prefetch, Asked], Concluded]
+
+
+def _vitals_risk(call: Envelope, prefetch: Prefetch, asked: Asked) -> Concluded:
     process = runtime()
     snapshot, built_on = snapshot_with_stored(call, prefetch, asked.actor)
     prediction = predict_from(snapshot, asked.actor)
@@ -131,29 +134,8 @@ def _vitals_risk(call: Envelope, prefetch: Prefetch, asked: Asked) -> _Concluded
         zone=process.settings.site.zone_info,
         quiet_until=quiet_until(prediction, asked),
     )
-    return _Concluded(prediction, cards, built_on)
+    return Concluded(prediction, cards, built_on)
 
 
-def _rare_disease(call: Envelope, prefetch: Prefetch, asked: Asked) -> _Concluded:
-    process = runtime()
-    snapshot, heard = findings_from_fhir(
-        prefetch.parts,
-        patient_id=call.patient_id,
-        encounter_id=call.encounter_id,
-        at=process.now(),
-        server=call.fhir_server,
-    )
-    if not heard.findings:
-        sent = process.beside.findings_sent.hear(snapshot, asked.actor, process.beside.rare.get().codes)
-        heard = Heard(sent.findings, heard.unmapped + sent.unmapped, heard.remarks + sent.remarks)
-    assessment = rank_from(snapshot, heard, MOST_CANDIDATES, actor=asked.actor)
-    cards = rare_cards(
-        assessment, language=asked.language, public_url=process.settings.public_url, notes=prefetch.notes
-    )
-    return _Concluded(assessment, cards)
-
-
-_CONCLUDE: dict[str, Callable[[Envelope, Prefetch, Asked], _Concluded]] = {
-    VITALS_RISK.id: _vitals_risk,
-    RARE_DISEASE.id: _rare_disease,
-}
+# How each service answers. Those that no opened chart waits for are loaded later and added by `app.py`.
+ANSWERS: dict[str, Answer] = {VITALS_RISK.id: partial(answer_with_cards, _vitals_risk)}

@@ -10,8 +10,9 @@ from uuid import UUID
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from cds_service.cdshooks.envelope import UUID_TEXT, InvalidEnvelope
 from cds_service.cdshooks.feedback import MAX_COMMENT, check_moment, moment
-from cds_service.cdshooks.schemas import UUID_TEXT, InvalidEnvelope, places
+from cds_service.cdshooks.schemas import places
 from cds_service.domain.actor import Actor
 from cds_service.domain.feedback import AHEAD_TOLERANCE
 from cds_service.domain.label import CATEGORIES, CODE_SHAPES, SAW_PREDICTION, Kind

@@ -9,11 +9,12 @@ from cds_service.domain.prediction import Prediction
 from cds_service.records.reader import snapshot_from_record
 from cds_service.services.log_prediction import Asked
 from cds_service.web.access import authenticate
-from cds_service.web.answering import committed, mode_of, predict_from, shown_prediction
+from cds_service.web.answering import committed, mode_of, predict_from
 from cds_service.web.console.pages import link
 from cds_service.web.context import json_response, language, read_record, retry_key, runtime, see_other, wants_page
 from cds_service.web.documents import explanation_document, prediction_document
 from cds_service.web.rare_documents import rare_document, rare_explanation
+from cds_service.web.stored import shown_prediction
 
 predictions = Blueprint("predictions", __name__)
 

@@ -8,8 +8,9 @@ from cds_service.errors import BadRequest
 from cds_service.records.findings import findings_from_record
 from cds_service.services.log_prediction import Asked
 from cds_service.web.access import authenticate
-from cds_service.web.answering import committed, mode_of, rank_from
+from cds_service.web.answering import committed, mode_of
 from cds_service.web.context import json_response, language, read_record, retry_key, runtime
+from cds_service.web.ranking import rank_from
 from cds_service.web.rare_documents import rare_document
 
 rare = Blueprint("rare", __name__, url_prefix="/rare-diseases")

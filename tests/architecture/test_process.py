@@ -91,6 +91,24 @@ def test_only_commands_that_serve_load_the_web_application() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_service_is_ready_without_what_no_opened_chart_needs() -> None:
+    """What `cds serve` imports before it is ready; the rest follows (docs/architecture.md, How it starts)."""
+    later = (
+        "apispec", "httpx", "jwt", "marshmallow", "pyarrow", "cds_service.app", "cds_service.beside",
+        "cds_service.cdshooks.schemas", "cds_service.hl7.reader", "cds_service.inference.ranker", "cds_service.mllp",
+        "cds_service.services.roll_up", "cds_service.web.console", "cds_service.web.labels", "cds_service.web.schemas",
+    )  # fmt: skip
+    code = (
+        "import sys, cds_service.cli.operate\n"
+        f"print([name for name in {later} if name in sys.modules], sum(n.startswith('cds_') for n in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    found, _, count = done.stdout.strip().rpartition(" ")
+
+    assert found == "[]"
+    assert int(count) < 220  # of 350 modules of ours: each costs a millisecond or two
+
+
 def test_a_rollback_waits_for_nothing_that_runs_or_trains_models() -> None:
     """What would cost it the second it has (docs/reference/registry.md): numbers, ONNX Runtime, keys of clients."""
     costly = ("numpy", "onnxruntime", "jwt", "httpx", "alembic")

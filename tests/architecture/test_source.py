@@ -61,7 +61,7 @@ HOMES = {
     "granian": ("web/",),
     "greenlet": ("rounds.py", "stages.py"),
     "prometheus_client": ("monitoring/",),
-    "cryptography": ("storage/identity.py", "cdshooks/jwks.py"),
+    "cryptography": ("storage/identity.py", "cdshooks/jwks.py", "cdshooks/key_source.py"),
     "jwt": ("cdshooks/",),
     "httpx": ("fhir/client.py",),
 }

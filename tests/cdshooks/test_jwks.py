@@ -7,7 +7,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm
 
-from cds_service.cdshooks.jwks import KEYS_LIMIT, UnusableKeys, keys_from_document
+from cds_service.cdshooks.jwks import KEYS_LIMIT, keys_from_document
+from cds_service.cdshooks.key_source import UnusableKeys
 from tests.web.tokens import elliptic_key, key_set, public_jwk, rsa_key
 
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.cdshooks.catalogue import VITALS_RISK
-from cds_service.cdshooks.schemas import InvalidEnvelope, envelope, explain, request_schema
+from cds_service.cdshooks.envelope import InvalidEnvelope, envelope
+from cds_service.cdshooks.schemas import explain, request_schema
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "hooks"
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from prometheus_client.metrics import MetricWrapperBase
 
-import cds_service.cdshooks.schemas  # noqa: F401 - defines an error of its own
+import cds_service.cdshooks.envelope  # noqa: F401 - defines an error of its own
 from cds_service.errors import CdsError
 from cds_service.hl7.framing import Fault
 from cds_service.mllp.connection import End

@@ -6,6 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 SOURCES = (
     "web",
+    "web/stored.py",
     "web/console/launch.py",
     "cdshooks/client_token.py",
     "cdshooks/id_token.py",

@@ -14,8 +14,8 @@ import pytest
 
 from cds_service.errors import DataRequired, Unavailable
 from cds_service.fhir import client as client_module
-from cds_service.fhir.access import FhirAccess, ServerRule, granted_access, may_connect
-from cds_service.fhir.client import BYTES_LIMIT, FetchFailed, FhirClient
+from cds_service.fhir.access import FetchFailed, FhirAccess, ServerRule, granted_access, may_connect
+from cds_service.fhir.client import BYTES_LIMIT, FhirClient
 from tests.fhir.fhir_server import FhirServer, a_fhir_server, answer
 
 DEADLINE_S = 0.6

@@ -19,14 +19,16 @@ from cds_service.domain.prediction import Prediction
 from cds_service.inference.ranker_service import RareDiseases
 from cds_service.records.reader import snapshot_from_record
 from cds_service.services.log_prediction import Asked
-from cds_service.web.answering import commit, mode_of, predict_from, rank_from, stored_prediction
+from cds_service.web.answering import commit, mode_of, predict_from
 from cds_service.web.console import form
 from cds_service.web.console.rare_view import RareView, rare_view_of
 from cds_service.web.console.symptoms import name_of
 from cds_service.web.console.view import View, view_of
 from cds_service.web.context import runtime
 from cds_service.web.documents import prediction_document
+from cds_service.web.ranking import rank_from
 from cds_service.web.rare_documents import rare_document
+from cds_service.web.stored import stored_prediction
 
 _MOST_CANDIDATES = 10
 

@@ -24,7 +24,7 @@ from cds_service.services.record_label import record_label
 from cds_service.services.rescore import rescore
 from cds_service.storage.decisions import read_decisions
 from cds_service.storage.prediction_log import PredictionRow
-from cds_service.web.answering import received, stored_prediction
+from cds_service.web.answering import received
 from cds_service.web.console import label_form
 from cds_service.web.console.pages import console, link, page_language, person
 from cds_service.web.console.prediction import prediction_page
@@ -33,6 +33,7 @@ from cds_service.web.console.sessions import require_own_form
 from cds_service.web.context import runtime, see_other
 from cds_service.web.label_body import read_label
 from cds_service.web.labels import note_label
+from cds_service.web.stored import stored_prediction
 
 log = logs.get_logger(__name__)
 

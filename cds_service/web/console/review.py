@@ -23,7 +23,7 @@ from cds_service.state_words import CLASSES
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.review_log import SEEN, SKIP, UNSURE, marked_by
 from cds_service.storage.sessions import reading
-from cds_service.web.answering import received, record_reads, stored_prediction
+from cds_service.web.answering import received
 from cds_service.web.console import label_form
 from cds_service.web.console.pages import console, link, page, page_language, person
 from cds_service.web.console.provenance import circumstances, provenance
@@ -35,6 +35,7 @@ from cds_service.web.console.view import view_of
 from cds_service.web.context import runtime, see_other
 from cds_service.web.label_body import read_label
 from cds_service.web.labels import note_label
+from cds_service.web.stored import record_reads, stored_prediction
 
 
 @console.get("/review")

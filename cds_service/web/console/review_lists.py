@@ -9,10 +9,11 @@ from cds_service.domain.label import Label
 from cds_service.i18n import msgid
 from cds_service.services.review_lists import Unsettled, read_conflicts, read_unconfirmed
 from cds_service.state_words import CLASSES
-from cds_service.web.answering import received, record_reads
+from cds_service.web.answering import received
 from cds_service.web.console.diagnoses import coded
 from cds_service.web.console.pages import console, page, page_language, person
 from cds_service.web.context import runtime
+from cds_service.web.stored import record_reads
 
 _CONFLICTS = (
     msgid("Labels that disagree"),
