@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from threading import Lock
 from time import time
@@ -12,6 +12,7 @@ from uuid import uuid4
 import msgspec
 
 from cds_service.monitoring.latency import EDGES_S, bucket
+from cds_service.monitoring.later import Later
 
 # What calls of people's pages are counted as, all together.
 PAGES = "pages"
@@ -47,22 +48,28 @@ class Calls:
         self._lock = Lock()
         self._counted: dict[tuple[int, str, str], DayCalls] = {}
         self._changed: set[tuple[int, str, str]] = set()
+        self._answered = Later(self._count)
 
     def note(self, tenant: str, environment: str, route: str, status: int, seconds: float) -> None:
         """One call answered now."""
-        key = (int(time() // _DAY_S), tenant, environment)
+        self._answered.note((time(), tenant, environment, route, status, seconds))
+
+    def _count(self, answered: Sequence[tuple[float, str, str, str, int, float]]) -> None:
         with self._lock:
-            routes = self._counted.setdefault(key, {})
-            calls = routes.get(route)
-            if calls is None:
-                calls = routes[route] = RouteCalls({}, [0] * (len(EDGES_S) + 1))
-            name = str(status)
-            calls.statuses[name] = calls.statuses.get(name, 0) + 1
-            calls.seconds[bucket(seconds)] += 1
-            self._changed.add(key)
+            for at, tenant, environment, route, status, seconds in answered:
+                key = (int(at // _DAY_S), tenant, environment)
+                routes = self._counted.setdefault(key, {})
+                calls = routes.get(route)
+                if calls is None:
+                    calls = routes[route] = RouteCalls({}, [0] * (len(EDGES_S) + 1))
+                name = str(status)
+                calls.statuses[name] = calls.statuses.get(name, 0) + 1
+                calls.seconds[bucket(seconds)] += 1
+                self._changed.add(key)
 
     def changed(self) -> dict[CallKey, bytes]:
         """All of each day of which something is new since the last time."""
+        self._answered.settle()
         with self._lock:
             changed, self._changed = self._changed, set()
             return {_key(key): msgspec.json.encode(self._counted[key]) for key in changed}

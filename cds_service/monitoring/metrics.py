@@ -1,8 +1,12 @@
-"""Counters and histograms of this process, in a registry of their own. Labels come from short closed lists only."""
+"""Counters and histograms of this process, in a registry of their own. Labels come from short closed lists only.
+
+What every call counts is noted, and counted when the registry is asked.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Protocol
 
@@ -16,10 +20,38 @@ from cds_service.domain.actor import counted_as
 from cds_service.domain.label import Label
 from cds_service.domain.phenotype import RareAssessment
 from cds_service.domain.prediction import Prediction
+from cds_service.monitoring.later import Later
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
-REGISTRY = CollectorRegistry()
+
+class _Registry(CollectorRegistry):
+    """Has what was noted counted before it is asked."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Every metric, as of now."""
+        _happened.settle()
+        _answered.settle()
+        return super().collect()
+
+
+def _count(happened: Sequence[tuple[Counter, tuple[str, ...]]]) -> None:
+    for (counter, labels), number in Tally(happened).items():
+        counter.labels(*labels).inc(number)
+
+
+def _count_answers(answered: Sequence[tuple[str, int, float]]) -> None:
+    for (route, status), number in Tally((route, status) for route, status, _ in answered).items():
+        REQUESTS.labels(route, str(status)).inc(number)
+    for route, _, seconds in answered:
+        _request_seconds(route).observe(seconds)
+
+
+# Counter and labels of what happened once; route, status and seconds of requests that were answered.
+_happened = Later(_count)
+_answered = Later(_count_answers)
+
+REGISTRY = _Registry()
 ProcessCollector(registry=REGISTRY)
 
 # Around the 500 ms a hook may take (CDS Hooks 2.0.1, "should return quickly"), and the writer's two-second deadline.
@@ -89,10 +121,7 @@ FEEDBACK = Counter(
     registry=REGISTRY,
 )
 
-_requests = lru_cache(maxsize=512)(REQUESTS.labels)
 _request_seconds = lru_cache(maxsize=128)(REQUEST_SECONDS.labels)
-_predictions = lru_cache(maxsize=128)(PREDICTIONS.labels)
-_not_used = lru_cache(maxsize=64)(NOT_USED.labels)
 
 
 class Writer(Protocol):
@@ -124,8 +153,7 @@ REGISTRY.register(_writer_collector)
 
 def count_request(route: str, status: int, seconds: float) -> None:
     """One request answered; `route` is the rule that matched, never the path sent."""
-    _requests(route, str(status)).inc()
-    _request_seconds(route).observe(seconds)
+    _answered.note((route, status, seconds))
 
 
 def count_prediction(prediction: Prediction | RareAssessment, environment: str) -> None:
@@ -137,9 +165,9 @@ def count_prediction(prediction: Prediction | RareAssessment, environment: str) 
         return
     band = prediction.risk.band if prediction.risk else prediction.risk_omitted
     news2 = prediction.news2.level if prediction.news2 else prediction.news2_omitted
-    _predictions(environment, band, news2).inc()
+    _happened.note((PREDICTIONS, (environment, str(band), str(news2))))
     for reading in prediction.snapshot.not_used:
-        _not_used(reading.reason.value).inc()
+        _happened.note((NOT_USED, (reading.reason.value,)))
 
 
 def count_label(label: Label) -> None:
@@ -160,7 +188,7 @@ def count_refusal(reason: str) -> None:
 
 def count_card(environment: str, service: str, indicator: str) -> None:
     """One card shown for the first time."""
-    CARDS.labels(environment, service, indicator).inc()
+    _happened.note((CARDS, (environment, service, indicator)))
 
 
 def count_feedback(environment: str, service: str, outcome: str, reason: str) -> None:
