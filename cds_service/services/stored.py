@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
+from operator import attrgetter
 from uuid import UUID
 
 import msgspec
@@ -137,11 +138,15 @@ _SAID = msgspec.json.Decoder(Said)
 _GIST = msgspec.json.Decoder(Gist)
 _RARE_OUTCOME = msgspec.json.Decoder(RareOutcome)
 _IS_RARE = b'{"kind":"rare",'
+_MEMBERS = tuple(field.name for field in fields(PatientSnapshot))
+_values_of = attrgetter(*_MEMBERS)
 
 
 def snapshot_bytes(snapshot: PatientSnapshot) -> bytes:
     """JSON of the snapshot without who it is of."""
-    return _ENCODE(replace(snapshot, identity=_NOBODY))
+    members = dict(zip(_MEMBERS, _values_of(snapshot), strict=True))
+    members["identity"] = _NOBODY  # the copy of a frozen dataclass costs as much as the rest
+    return _ENCODE(members)
 
 
 def outcome_bytes(prediction: Prediction | RareAssessment) -> bytes:

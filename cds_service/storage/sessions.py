@@ -192,5 +192,10 @@ def _refuse_stale(path: Path, _connection: object, entry: ConnectionPoolEntry, _
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("cds_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    """Begin on the driver: SQLAlchemy's own execution of a statement costs a group of the writer as much as a row."""
+    statement = "BEGIN IMMEDIATE" if connection.get_execution_options().get("cds_writes", False) else "BEGIN"
+    driver: Any = connection.connection.driver_connection
+    try:
+        driver.execute(statement).close()
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(statement, None, error, sqlite3.Error, hide_parameters=True) from error
