@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from cds_service.monitoring import metrics
 from cds_service.settings.clients import Clients
 from cds_service.web import health
+from cds_service.web.context import begin_request
 
 CLIENTS = Clients()
 SETTINGS = SimpleNamespace(client_auth="off", clients=CLIENTS)
@@ -24,6 +25,11 @@ def client_of(problems: dict[str, str]) -> FlaskClient:
         problems=lambda: problems, settings=SETTINGS, clients=CLIENTS, models=models
     )
     app.register_blueprint(health.blueprint)
+
+    @app.before_request
+    def begin() -> None:
+        begin_request()
+
     return app.test_client()
 
 
