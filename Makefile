@@ -55,6 +55,7 @@ $(BIN)/python:
 $(VENV)/.serving: $(BIN)/python requirements.txt pyproject.toml
 	$(PIP) --require-hashes -r requirements.txt
 	$(PIP) --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q cds_service
 	@touch $@
 
 $(VENV)/.development: $(VENV)/.serving requirements-dev.txt

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.processes import free_port, server
 
-_ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[1]
 _CDS = (sys.executable, "-m", "cds_service.cli")
 _GATEWAY = """
 from {module} import create
@@ -45,7 +45,7 @@ def settings(directory: Path, port: int, **more: str) -> dict[str, str]:
         "CDS_CLIENT_AUTH": "off",
         "CDS_HTTP_BIND": f"127.0.0.1:{port}",
         "CDS_DATABASE_URL": f"sqlite:///{directory}/cds.db",
-        "CDS_MODELS_DIR": str(_ROOT / "models"),
+        "CDS_MODELS_DIR": str(ROOT / "models"),
         "CDS_LOG_FILE": str(directory / "service.log"),
         **more,
     }
@@ -62,7 +62,7 @@ def service(directory: Path, **more: str) -> Iterator[Running]:
 def migrate(directory: Path, **more: str) -> None:
     """Run `cds migrate` on the database in `directory`, or on the one more settings name."""
     env = {**os.environ, **settings(directory, 1, **more)}
-    subprocess.run([*_CDS, "migrate"], env=env, check=True, stdout=subprocess.DEVNULL, cwd=_ROOT)
+    subprocess.run([*_CDS, "migrate"], env=env, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
 
 
 @contextmanager
