@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
-from itertools import groupby
-from operator import attrgetter
 
 from cds_service.cdshooks.markdown import plain, quoted
 from cds_service.cdshooks.news2_text import news2_section
@@ -25,42 +23,43 @@ SHOWN_FROM, STRONG_FROM = 0.1, 0.5
 MOST_DRIVERS, MOST_UNUSED, MOST_HELPFUL, MOST_EVIDENCE = 6, 8, 3, 4
 
 _SEPARATOR = " · "
-_TIME = attrgetter("time")
 _ORDER = tuple(VITALS)
+# By whether a value raises the risk, and whether strongly.
+_MARKS = (("▽", "▽▽"), ("▲", "▲▲"))
+# Named here because looking a member up in its enumeration is a call, and every reading is asked.
+_STALE, _SUPERSEDED, _IMPLAUSIBLE = NotUsed.STALE, NotUsed.SUPERSEDED, NotUsed.IMPLAUSIBLE
 
 
 def detail(prediction: Prediction, words: Words, notes: Sequence[Note] = (), zone: tzinfo = UTC) -> str:
     """The card's Markdown, what throws doubt on the record first, then alarming values; times in `zone`."""
-    unused = shown_unused(prediction.snapshot)
+    snapshot = prediction.snapshot
+    unused = shown_unused(snapshot)
     sections = (
-        " ".join([f"**{remark}.**" for remark in first_remarks(prediction.snapshot, words)]),
+        " ".join([f"**{remark}.**" for remark in first_remarks(snapshot, words)]),
         _alarming(unused, words),
         _why(prediction, words),
         news2_section(prediction, words),
         _states(prediction.states, words),
         _state_model(prediction.state_model, words),
-        _used(prediction.snapshot, words, zone),
-        _not_used(unused, prediction.snapshot.at, words),
+        _used(snapshot, words, zone),
+        _not_used(unused, snapshot.at, words),
         _would_help(prediction.would_help, words),
-        _notes(notes, prediction.snapshot, words),
+        _notes(notes, snapshot, words),
         _population(prediction, words),
     )
-    return "\n\n".join(section for section in sections if section)
+    return "\n\n".join(filter(None, sections))
 
 
 def shown_unused(snapshot: PatientSnapshot) -> list[UnusedReading]:
     """Readings left out that a card names, impossible values first: not what a newer reading has replaced."""
+    used = snapshot.readings
     shown = [
         reading
         for reading in snapshot.not_used
-        if reading.reason is not NotUsed.SUPERSEDED
-        and not (reading.reason is NotUsed.STALE and reading.name in snapshot.readings)
+        if (reason := reading.reason) is not _SUPERSEDED and not (reason is _STALE and reading.name in used)
     ]
-    return sorted(shown, key=_is_possible) if len(shown) > 1 else shown
-
-
-def _is_possible(reading: UnusedReading) -> bool:
-    return reading.reason is not NotUsed.IMPLAUSIBLE
+    impossible = [reading for reading in shown if reading.reason is _IMPLAUSIBLE]
+    return impossible + [reading for reading in shown if reading.reason is not _IMPLAUSIBLE] if impossible else shown
 
 
 def _sent(reading: UnusedReading, words: Words, safe: Callable[[str, int], str] = quoted) -> str:
@@ -77,7 +76,7 @@ def alarm(reading: UnusedReading, words: Words) -> str:
 
 def _alarming(unused: Sequence[UnusedReading], words: Words) -> str:
     alarms = [f"{_sent(reading, words)}{_source(reading.source)}" for reading in unused if reading.alarming]
-    return _section(words.t("Check the patient"), _joined(alarms, MOST_UNUSED, words))
+    return _section(words.t("Check the patient"), _joined(alarms, MOST_UNUSED, words)) if alarms else ""
 
 
 def _why(prediction: Prediction, words: Words) -> str:
@@ -90,12 +89,12 @@ def _why(prediction: Prediction, words: Words) -> str:
 
 
 def _driver(driver: Driver, words: Words) -> str:
-    sign = "▲" if driver.contribution > 0 else "▽"
-    strength = sign * 2 if abs(driver.contribution) >= STRONG_FROM else sign
-    if driver.value is None:
-        unknown = words.t("%(input)s unknown") % {"input": words.name(driver.feature)}
+    feature, value, contribution = driver
+    strength = _MARKS[contribution > 0][abs(contribution) >= STRONG_FROM]
+    if value is None:
+        unknown = words.t("%(input)s unknown") % {"input": words.name(feature)}
         return f"{unknown} {strength}"
-    return f"{words.reading(driver.feature, driver.value)} {strength}"
+    return f"{words.reading(feature, value)} {strength}"
 
 
 def _states(states: Sequence[StateTag], words: Words) -> str:
@@ -104,10 +103,10 @@ def _states(states: Sequence[StateTag], words: Words) -> str:
 
 
 def _state(tag: StateTag, words: Words) -> str:
-    basis = " + ".join(words.bases.get(basis) or quoted(basis) for basis in tag.basis)
-    evidence = ", ".join(quoted(item) for item in tag.evidence[:MOST_EVIDENCE])
+    basis = " + ".join([words.bases[basis] for basis in tag.basis])
+    evidence = ", ".join([quoted(item) for item in tag.evidence[:MOST_EVIDENCE]])
     support = f"{basis}: {evidence}" if basis and evidence else basis or evidence
-    name = words.states.get(tag.state) or quoted(tag.state)
+    name = words.states[tag.state]
     return f"{name} ({support})" if support else name
 
 
@@ -125,23 +124,28 @@ def _state_model(estimate: StateEstimate | None, words: Words) -> str:
 
 def _used(snapshot: PatientSnapshot, words: Words, zone: tzinfo) -> str:
     """Readings by their moment, newest first; the order within a moment is that of the table."""
-    at, readings = snapshot.at.astimezone(zone), snapshot.readings
-    used = [readings[name] for name in _ORDER if name in readings]
-    used.sort(key=_TIME, reverse=True)
-    moments = [_moment(time.astimezone(zone), list(group), at, words) for time, group in groupby(used, _TIME)]
-    return _section(words.t("Used (times in %(zone)s)") % {"zone": zone}, "; ".join(moments))
+    readings = snapshot.readings
+    if not readings:
+        return ""
+    moments: dict[datetime, list[str]] = {}
+    for name in _ORDER:
+        if name in readings:
+            reading = readings[name]
+            moments.setdefault(reading.time, []).append(_reading(reading, words))
+    at = snapshot.at.astimezone(zone)
+    said = [_moment(time.astimezone(zone), moments[time], at, words) for time in sorted(moments, reverse=True)]
+    return _section(words.t("Used (times in %(zone)s)") % {"zone": zone}, "; ".join(said))
 
 
-def _moment(time: datetime, readings: Sequence[Reading], at: datetime, words: Words) -> str:
+def _moment(time: datetime, readings: Sequence[str], at: datetime, words: Words) -> str:
     age = words.t("%(age)s ago") % {"age": words.age(minutes_between(time, at))}
-    return f"{clock(time, at)}, {age}: {_SEPARATOR.join([_reading(reading, words) for reading in readings])}"
+    return f"{clock(time, at)}, {age}: {_SEPARATOR.join(readings)}"
 
 
 def _reading(reading: Reading, words: Words) -> str:
     text, source = words.reading(reading.name, reading.value), quoted(reading.source)
     if reading.flags:
-        flags = [quoted(flag) if (known := words.flags.get(flag)) is None else known for flag in reading.flags]
-        source = ", ".join(text for text in (source, *flags) if text)
+        source = ", ".join(filter(None, (source, *map(words.flags.__getitem__, reading.flags))))
     return f"{text} ({source})" if source else text
 
 
@@ -151,20 +155,20 @@ def _not_used(unused: Sequence[UnusedReading], at: datetime, words: Words) -> st
 
 
 def _unused(reading: UnusedReading, at: datetime, words: Words) -> str:
-    what = _sent(reading, words)
-    if reading.reason is NotUsed.STALE and reading.time is not None:
+    what, reason = _sent(reading, words), reading.reason
+    if reason is _STALE and reading.time is not None:
         age = words.t("%(age)s old") % {"age": words.age(minutes_between(reading.time, at))}
         return f"{what}: {age}{_source(reading.source)}"
     detail_ = f", {quoted(reading.detail)}" if reading.detail else ""
-    return f"{what}: {words.reasons[reading.reason]}{detail_}{_source(reading.source)}"
+    return f"{what}: {words.reasons[reason]}{detail_}{_source(reading.source)}"
 
 
 def _source(source: str) -> str:
     return f" ({quoted(source)})" if source else ""
 
 
-def _would_help(names: Sequence[str], words: Words) -> str:
-    return _section(words.t("Would help most"), ", ".join(map(words.name, names[:MOST_HELPFUL])))
+def _would_help(names: tuple[str, ...], words: Words) -> str:
+    return _section(words.t("Would help most"), words.names(names[:MOST_HELPFUL]))
 
 
 def first_remarks(snapshot: PatientSnapshot, words: Words) -> list[str]:
@@ -174,8 +178,7 @@ def first_remarks(snapshot: PatientSnapshot, words: Words) -> list[str]:
 
 def record_remarks(snapshot: PatientSnapshot, words: Words) -> list[str]:
     """What the readers found wrong with the record as a whole."""
-    sentences = ((words.record_remarks.get(remark), remark) for remark in snapshot.remarks)
-    return [quoted(remark) if known is None else known for known, remark in sentences if known != ""]
+    return [said for remark in snapshot.remarks if (said := words.record_remarks[remark])]
 
 
 def _notes(notes: Sequence[Note], snapshot: PatientSnapshot, words: Words) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -45,7 +46,7 @@ def cards_from_prediction(
     if has_nothing_to_say(prediction, notes, w):
         return []
     t, card_id = w.t, str(prediction.id)
-    model_card = f"{public_url}/models/risk/{quote(prediction.model_version, safe='')}/card"
+    model_card = _model_card(public_url, "risk", prediction.model_version)
     return [
         {
             "uuid": card_id,
@@ -67,6 +68,11 @@ def cards_from_prediction(
     ]
 
 
+@lru_cache(maxsize=16)
+def _model_card(public_url: str, task: str, version: str) -> str:
+    return f"{public_url}/models/{task}/{quote(version, safe='')}/card"
+
+
 def launching(cards: Sequence[Mapping[str, Any]], public_url: str) -> list[dict[str, Any]]:
     """The same cards, their predictions opened by a SMART launch: the EHR gives the card's id back as `appContext`."""
     return [{**card, "links": [_launching(link, card["uuid"], public_url) for link in card["links"]]} for card in cards]
@@ -81,7 +87,7 @@ def _launching(link: dict[str, str], card_id: str, public_url: str) -> dict[str,
 def _state_card(prediction: Prediction, public_url: str, w: Words) -> list[dict[str, Any]]:
     if prediction.state_model is None:
         return []
-    url = f"{public_url}/models/state/{quote(prediction.state_model.version, safe='')}/card"
+    url = _model_card(public_url, "state", prediction.state_model.version)
     return [{"label": w.t("Model card of the states"), "url": url, "type": "absolute"}]
 
 
@@ -98,12 +104,13 @@ def has_nothing_to_say(prediction: Prediction, notes: Sequence[Note], w: Words) 
 
     A model of states that thinks otherwise is something to say.
     """
+    if notes or [tag.state for tag in prediction.states] != ["not-ill"]:
+        return False
     snapshot = prediction.snapshot
-    states = tuple(tag.state for tag in prediction.states)
     is_composed = prediction.news2 is not None and prediction.news2.composed
     has_remarks = bool(first_remarks(snapshot, w) or record_remarks(snapshot, w))
     is_doubted = prediction.state_model is not None and by_probability(prediction.state_model)[0][0] != "not-ill"
-    if states != ("not-ill",) or notes or is_composed or has_remarks or is_doubted:
+    if is_composed or has_remarks or is_doubted:
         return False
     return not any(map(_is_notable, shown_unused(snapshot)))
 
@@ -156,7 +163,7 @@ def _news2(news2: EarlyWarning, w: Words, *, named: bool) -> str:
     if news2.complete:
         return f"NEWS2 {news2.lower}"
     if named:
-        inputs = ", ".join(map(w.name, news2.unknown))
+        inputs = w.names(news2.unknown)
         return w.t("NEWS2 at least %(score)d (%(inputs)s unknown)") % {"score": news2.lower, "inputs": inputs}
     count = len(news2.unknown)
     return w.t("NEWS2 at least %(score)d (%(count)d of 7 inputs unknown)") % {"score": news2.lower, "count": count}
@@ -165,7 +172,7 @@ def _news2(news2: EarlyWarning, w: Words, *, named: bool) -> str:
 def _threshold(news2: EarlyWarning, w: Words) -> str:
     reached = w.thresholds.get(news2.level, "")
     if news2.level == "low-medium":
-        reached %= {"parameters": ", ".join(map(w.name, news2.red))}
+        reached %= {"parameters": w.names(news2.red)}
     if news2.upper_level == "high" != news2.level:
         could = w.t("could reach the emergency threshold")
         return f": {reached}, {could}" if reached else f": {could}"

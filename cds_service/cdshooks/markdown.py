@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# Letters, digits, blanks and separators that mean nothing to Markdown inside a line; a point only between digits, so
-# that no word can look like a host name; no "://", "@" or "www.".
-_WORDS = "[0-9A-Za-zÀ-ÖØ-öø-ÿ°%/,+ -]+"
-_is_harmless = re.compile(rf"{_WORDS}(?:(?<=[0-9])\.(?=[0-9]){_WORDS})*\Z").match
+# The first character that is no letter, digit, blank or separator that means nothing to Markdown inside a line; a point
+# only between digits, so that no word can look like a host name; no "://", "@" or "www.".
+_harm = re.compile(r"[^0-9A-Za-zÀ-ÖØ-öø-ÿ°%/,+ -](?<![0-9]\.(?=[0-9]))").search
+# Words of ASCII that can be seen, with one blank between them and nothing of `_REPLACED`.
+_WORD = "[!-%'-;=?-_a-~]+"
+_is_tidy = re.compile(f"{_WORD}(?: {_WORD})*").fullmatch
 _REPLACED = str.maketrans({"`": "'", "<": "‹", ">": "›", "&": "+"})
 # Control, format (bidirectional marks, zero width), surrogate, private use, unassigned; line and paragraph separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -20,7 +22,7 @@ _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 def quoted(text: str, limit: int = 60) -> str:
     """Text from data, safe inside Markdown and HTML, at most `limit` characters and two quotes long."""
-    if len(text) <= limit and _is_harmless(text):
+    if len(text) <= limit and not _harm(text):
         return text
     cleaned = plain(text, limit)
     return f"`{cleaned}`" if cleaned else ""
@@ -28,6 +30,10 @@ def quoted(text: str, limit: int = 60) -> str:
 
 def plain(text: str, limit: int = 60) -> str:
     """Text from data for a place that is not Markdown: visible characters on one line, no HTML."""
+    return text if len(text) <= limit and _is_tidy(text) else _tidied(text, limit)
+
+
+def _tidied(text: str, limit: int) -> str:
     # Twice the limit is enough to fill it; a megabyte of blanks costs nothing.
     visible = text[: 2 * limit]
     if not visible.isprintable():  # nothing of `_UNSEEN` is printable

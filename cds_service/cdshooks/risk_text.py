@@ -35,7 +35,7 @@ def per_hundred(probability: float, words: Words) -> str:
         return words.t("fewer than 1 of 100")
     if probability > 0.99:
         return words.t("more than 99 of 100")
-    return words.t("about %(count)d of 100") % {"count": int(100 * probability + 0.5)}
+    return words.of_hundred[int(100 * probability + 0.5)]
 
 
 def population(prediction: Prediction, words: Words) -> str:

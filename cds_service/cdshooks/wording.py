@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import TypeAlias
 
 from cds_service.cdshooks.complaint_words import COMPLAINTS
 from cds_service.cdshooks.markdown import quoted
@@ -31,14 +32,34 @@ from cds_service.vocabulary import (
     Table,
 )
 
+Form: TypeAlias = tuple[str, str, Mapping[Value, str]]
+"""How a value is shown: label, unit and coded values."""
+
+# Bound on the sets of NEWS2's seven parameters whose names are remembered as one text: there are 127.
+_SETS = 256
+
+
+class _Known(dict[str, str]):
+    """Words by key; a key that is not there came from data, and is quoted."""
+
+    def __missing__(self, key: str) -> str:
+        return quoted(key)
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The tables above in one language, translated once; `t` translates whole sentences."""
+    """The tables above in one language, translated once; `t` translates whole sentences.
+
+    `name` is the name of a vital sign, parameter or column, `names` that of several; a name from data is quoted.
+    `of_hundred` says a count of a hundred visits.
+    """
 
     t: Translate
     decimal_comma: bool
-    forms: Mapping[str, tuple[str, str, Mapping[Value, str]]]
+    forms: Mapping[str, Form]
+    name: Callable[[str], str]
+    names: Callable[[tuple[str, ...]], str]
+    of_hundred: tuple[str, ...]
     reasons: Table
     responses: Table
     thresholds: Table
@@ -61,15 +82,9 @@ class Words:
         text = f"{value:.2f}".rstrip("0").rstrip(".")
         return text.replace(".", ",") if self.decimal_comma else text
 
-    def name(self, name: str) -> str:
-        """The name of a vital sign, parameter or column; a name from data is quoted."""
-        form = self.forms.get(name)
-        return form[0] if form else quoted(name)
-
     def reading(self, name: str, value: Value) -> str:
         """Name and value with its unit: `heart rate 128/min`, `on oxygen`."""
-        form = self.forms.get(name)
-        label, unit, coded = form or (quoted(name), "", _NO_VALUES)
+        label, unit, coded = self.forms.get(name) or (quoted(name), "", _NO_VALUES)
         if coded and value in coded:
             return coded[value]
         if isinstance(value, str):
@@ -112,8 +127,8 @@ def clock(time: datetime, at: datetime) -> str:
     return hour if time.date() == at.date() else f"{time.date()} {hour}"
 
 
-def _forms(t: Translate) -> Mapping[str, tuple[str, str, Mapping[Value, str]]]:
-    """Label, unit and coded values by name."""
+def _forms(t: Translate) -> Mapping[str, Form]:
+    """Forms by name."""
     coded: dict[str, Mapping[Value, str]] = {
         name: {value: t(text) for value, text in table.items()} for name, table in VALUES.items()
     }
@@ -127,14 +142,19 @@ def _forms(t: Translate) -> Mapping[str, tuple[str, str, Mapping[Value, str]]]:
 def words(language: str) -> Words:
     """All words of one language."""
     t = translator(language)
+    forms, about = _forms(t), t("about %(count)d of 100")
+    name = _Known({name: label for name, (label, _, _) in forms.items()}).__getitem__
 
-    def translated(table: Table) -> Table:
-        return {key: t(text) if text else "" for key, text in table.items()}
+    def translated(table: Table) -> _Known:
+        return _Known({key: t(text) if text else "" for key, text in table.items()})
 
     return Words(
         t=t,
         decimal_comma=language == "es",
-        forms=_forms(t),
+        forms=forms,
+        name=name,
+        names=lru_cache(maxsize=_SETS)(lambda names: ", ".join(map(name, names))),
+        of_hundred=tuple(about % {"count": count} for count in range(101)),
         reasons=translated(REASONS),
         responses=translated(RESPONSES),
         thresholds=translated(THRESHOLDS),

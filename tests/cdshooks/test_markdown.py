@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.cdshooks.markdown import plain, quoted
+from cds_service.cdshooks.markdown import _tidied, plain, quoted
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -61,6 +61,21 @@ def test_outside_a_code_span_nothing_links_or_marks_up(text: str) -> None:
 
     if not shown.startswith("`"):
         assert not re.search(r"[<>\[\]()`*_@:\\&#|~!]|(?<![0-9])\.|\.(?![0-9])", shown)
+
+
+# What passes outside a code span, said as a whole rather than by its first fault.
+_HARMLESS = re.compile(r"(?:[0-9A-Za-zÀ-ÖØ-öø-ÿ°%/,+ -]|(?<=[0-9])\.(?=[0-9]))*")
+
+
+@given(st.text(st.sampled_from("a1.. -é°(`<&>\t\n\u200b×"), max_size=12), st.integers(5, 20))
+def test_what_needs_no_change_is_told_apart_at_a_glance(text: str, limit: int) -> None:
+    cleaned = _tidied(text, limit)
+
+    assert plain(text, limit) == cleaned
+    if len(text) <= limit and _HARMLESS.fullmatch(text):
+        assert quoted(text, limit) == text
+    else:
+        assert quoted(text, limit) == (f"`{cleaned}`" if cleaned else "")
 
 
 def test_a_megabyte_is_cut_at_once() -> None:
