@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from cds_service.domain.codes import ICD10, ICD10CM, SNOMED, CodeTables, chronic_category, is_chronic, is_palliative
-from cds_service.domain.patient import Condition
+from cds_service.domain.patient import Condition, new_condition
 from cds_service.domain.text import bounded
 
 # Pregnancy, childbirth and the puerperium (ICD-10 chapter O), pregnant state incidental (Z33.1), supervision of
@@ -74,7 +74,8 @@ class Diagnosis(NamedTuple):
 
     def recorded_in(self, source: str, recorded: date | None) -> Condition:
         """The diagnosis as one place records it."""
-        return Condition(self.system, self.code, source, self.chronic, self.category, self.palliative, recorded)
+        system, code, chronic, category, palliative = self
+        return new_condition((system, code, source, chronic, category, palliative, recorded))
 
 
 def diagnosis_of(codings: Sequence[tuple[str, str]], tables: CodeTables) -> Diagnosis | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from cds_service.domain.agreement import contradicts_value, contradicts_vital
@@ -53,7 +54,8 @@ class Coding(NamedTuple):
     label: str = ""
 
 
-class Meaning(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Meaning:
     """What a statement's code stands for.
 
     `clash` is set when the code cannot be trusted; `said` what it says of oxygen by itself; `scale` the SpO2 scale

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
@@ -101,6 +102,18 @@ class Condition(NamedTuple):
     chronic_category: str | None = None
     palliative: bool = False
     recorded: date | None = None
+
+
+# A call makes a dozen: with all fields given, and without the Python function that constructs a named tuple.
+new_reading: Callable[[tuple[str, Value, datetime, str, str, tuple[str, ...]]], Reading] = partial(
+    tuple.__new__, Reading
+)
+new_unused: Callable[[tuple[str, NotUsed, str, str, str, datetime | None, bool]], UnusedReading] = partial(
+    tuple.__new__, UnusedReading
+)
+new_condition: Callable[[tuple[str, str, str, bool | None, str | None, bool, date | None]], Condition] = partial(
+    tuple.__new__, Condition
+)
 
 
 @dataclass(frozen=True, slots=True)

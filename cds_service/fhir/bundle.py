@@ -94,13 +94,13 @@ def _sort(resource: Resource, resources: Resources, shelves: dict[str | None, li
     entries = resource.entry or []
     _count(resources, len(entries))
     for entry in entries:
-        if entry.resource is not None:
-            kind = entry.resource.resource_type
-            shelf = shelves.get(kind)
+        held = entry.resource
+        if held is not None:
+            shelf = shelves.get(held.resource_type)
             if shelf is not None:
                 shelf.append(entry)
-            elif kind is None or kind == "Bundle":
-                resources.remarks.append("nested-bundle-ignored" if kind else "resource-without-type")
+            elif held.resource_type is None or held.resource_type == "Bundle":
+                resources.remarks.append("nested-bundle-ignored" if held.resource_type else "resource-without-type")
 
 
 def _count(resources: Resources, more: int) -> None:

@@ -16,6 +16,7 @@ from cds_service.domain.meanings import meaning_of as meaning_of_codings
 from cds_service.domain.patient import NotUsed
 from cds_service.domain.statements import Given, Refusal
 from cds_service.domain.text import bounded
+from cds_service.fhir.memory import Remembered
 from cds_service.fhir.shapes import CodeableConcept
 from cds_service.fhir.text import is_given
 
@@ -23,33 +24,24 @@ _REMEMBERED = 1024
 _LONGEST_REMEMBERED = 1024
 _DECODE = msgspec.json.Decoder(CodeableConcept | None).decode
 
-_meanings: dict[bytes, Meaning] = {}
-
 
 def meaning_of(code: Raw) -> Meaning:
     """What the code of an Observation or component stands for."""
-    text = bytes(code)
-    return _meanings.get(text) or _learn(text)
-
-
-def _learn(text: bytes) -> Meaning:
-    """Work out what a code means and remember it; when there is no more room, start anew."""
-    if not text:
-        return NOTHING
-    meaning = _meaning(text)
-    if len(text) <= _LONGEST_REMEMBERED:
-        if len(_meanings) >= _REMEMBERED:
-            _meanings.clear()
-        _meanings[text] = meaning
-    return meaning
+    return MEANINGS[bytes(code)]
 
 
 def _meaning(text: bytes) -> Meaning:
+    if not text:
+        return NOTHING
     try:
         concept = _DECODE(text)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return Meaning(readable=False)
     return NOTHING if concept is None else meaning_of_codings(_codings(concept), concept.text or "")
+
+
+# What the code of an Observation or component stands for, by its bytes.
+MEANINGS = Remembered(_meaning, keeps=lambda text, _: len(text) <= _LONGEST_REMEMBERED, room=_REMEMBERED)
 
 
 def _codings(concept: CodeableConcept) -> list[Coding]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from functools import lru_cache
-from typing import NamedTuple
+from functools import lru_cache, partial
+from typing import NamedTuple, TypeAlias
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from cds_service.domain.codes import CodeTables
 from cds_service.domain.diagnoses import Diagnosis, diagnosis_of, may_mean_pregnancy
@@ -17,9 +17,10 @@ from cds_service.domain.patient import Condition
 from cds_service.errors import InvalidResource
 from cds_service.fhir.bundle import read_resources
 from cds_service.fhir.codes import concept_of, keys_of
+from cds_service.fhir.memory import Remembered
 from cds_service.fhir.meta import updated_of
 from cds_service.fhir.patient import find_subject, mine
-from cds_service.fhir.shapes import Entry, Resource
+from cds_service.fhir.shapes import CodeableConcept, Entry, Resource
 from cds_service.fhir.text import source_name
 from cds_service.fhir.times import day_from_date, moment_from_datetime
 
@@ -35,38 +36,45 @@ _UNCONFIRMED = "condition-not-confirmed"
 IN_WORDS = "pregnancy-in-words"
 
 _REMEMBERED = 4096
-_LONGEST_REMEMBERED = 1024
+_LONGEST_REMEMBERED = 2048
 
 
-class _Memory:
-    """Diagnoses of one set of tables by the bytes of their code: the same few come again and again."""
+class _Said(Struct, frozen=True, gc=False):
+    """What status and code of a Condition say: its diagnosis, or the remark why it is not one of the present.
 
-    def __init__(self, tables: CodeTables) -> None:
-        self.tables = tables
-        self.known: dict[bytes, Diagnosis] = {}
-
-
-_memory: list[_Memory] = []
-
-
-def read_condition(resource: Resource, full_url: str | None, tables: CodeTables) -> Condition | str:
-    """The recorded diagnosis, or a machine-readable remark why the resource is not one of the present.
-
-    Raises msgspec.ValidationError when a code or status has another shape than FHIR's.
+    `asks` when it is present, or suspected, and its words may mean a pregnancy.
     """
-    statuses = bytes(resource.verification_status), bytes(resource.clinical_status)
-    is_known = max(map(len, statuses)) <= _LONGEST_REMEMBERED
-    why_not = (_not_present if is_known else _not_present.__wrapped__)(*statuses, bool(resource.abatement_date_time))
-    if why_not:
-        return why_not
-    diagnosis = _diagnosis(resource.code, tables)
-    if diagnosis is None:
-        return _NO_CODE
-    recorded = day_from_date(resource.recorded_date) or day_from_date(resource.onset_date_time)
-    return diagnosis.recorded_in(source_name("Condition", resource.id, full_url), recorded)
+
+    diagnosis: Diagnosis | None
+    left_out: str
+    asks: bool
 
 
-@lru_cache(maxsize=256)
+# The bytes of verification status, clinical status and code, and whether the condition is over.
+_Sent: TypeAlias = tuple[bytes, bytes, bytes, bool]
+
+
+@lru_cache(maxsize=1)
+def _memory(tables: CodeTables) -> Remembered[_Sent, _Said]:
+    return Remembered(partial(_said, tables), keeps=_is_short, room=_REMEMBERED)
+
+
+def _is_short(sent: _Sent, _: _Said) -> bool:
+    return sum(map(len, sent[:3])) <= _LONGEST_REMEMBERED
+
+
+def _said(tables: CodeTables, sent: _Sent) -> _Said:
+    """msgspec.ValidationError when a code or status has another shape than FHIR's."""
+    verification, clinical, code, is_over = sent
+    why_not = _not_present(verification, clinical, is_over)
+    if why_not not in ("", _UNCONFIRMED):
+        return _Said(None, why_not, asks=False)
+    concept = concept_of(Raw(code))
+    diagnosis = None if why_not else diagnosis_of(keys_of(concept), tables)
+    left_out = why_not or ("" if diagnosis is not None else _NO_CODE)
+    return _Said(diagnosis, left_out, asks=_speaks_of_pregnancy(concept))
+
+
 def _not_present(verification: bytes, clinical: bytes, is_over: bool) -> str:
     """Why a condition of these statuses is not a present, recorded one; empty when it is."""
     verified, stated = _codes(verification), _codes(clinical)
@@ -132,12 +140,13 @@ def stated_in(resource: Resource, tables: CodeTables) -> StatedDiagnosis:
         bytes(resource.verification_status), bytes(resource.clinical_status), bool(resource.abatement_date_time)
     )
     is_withdrawn = why_not == _IN_ERROR
-    diagnosis = _diagnosis(resource.code, tables)
+    codings = keys_of(concept_of(resource.code))
+    diagnosis = diagnosis_of(codings, tables)
     if diagnosis is None:
         return StatedDiagnosis(left_out=_NO_CODE)
     left_out = None if is_withdrawn else why_not or None
     # A rare disease is named by its own code; the others beside it are those of its group.
-    system, code = rare_coding(keys_of(concept_of(resource.code))) or (diagnosis.system, diagnosis.code)
+    system, code = rare_coding(codings) or (diagnosis.system, diagnosis.code)
     recorded = day_from_date(resource.recorded_date)
     return StatedDiagnosis(system, code, is_withdrawn, _version_time(resource), left_out, recorded)
 
@@ -150,53 +159,34 @@ def _version_time(resource: Resource) -> datetime | None:
     return None if recorded is None or recorded[1] else recorded[0]
 
 
-def _diagnosis(code: Raw, tables: CodeTables) -> Diagnosis | None:
-    memory = _memory[0] if _memory else None
-    if memory is None or memory.tables is not tables or len(memory.known) > _REMEMBERED:
-        memory = _Memory(tables)
-        _memory[:] = [memory]
-    text = bytes(code)
-    diagnosis = memory.known.get(text)
-    if diagnosis is None:
-        diagnosis = diagnosis_of(keys_of(concept_of(code)), tables)
-        if diagnosis is not None and len(text) <= _LONGEST_REMEMBERED:
-            memory.known[text] = diagnosis
-    return diagnosis
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _speaks_of_pregnancy(code: bytes) -> bool:
+def _speaks_of_pregnancy(concept: CodeableConcept | None) -> bool:
     """Whether the words of a diagnosis may mean a pregnancy, whatever its codes say."""
-    concept = concept_of(Raw(code))
     if concept is None:
         return False
     words = (concept.text, *(coding.display for coding in concept.coding or ()))
     return any(may_mean_pregnancy(text) for text in words if text)
 
 
-def _asks_about_pregnancy(condition: Condition | str, code: Raw) -> bool:
-    """Whether a condition that is present, or suspected, may mean a pregnancy by its words."""
-    if isinstance(condition, str) and condition not in (_NO_CODE, _UNCONFIRMED):
-        return False
-    text = bytes(code)
-    return (_speaks_of_pregnancy if len(text) <= _LONGEST_REMEMBERED else _speaks_of_pregnancy.__wrapped__)(text)
-
-
 def read_conditions(entries: list[Entry], tables: CodeTables) -> tuple[tuple[Condition, ...], set[str]]:
     """The present conditions and the remarks on those left out."""
     found: list[Condition] = []
     remarks: set[str] = set()
+    known = _memory(tables)
     for entry in entries:
-        if entry.resource is None:
+        resource = entry.resource
+        if resource is None:
             continue
+        statuses = bytes(resource.verification_status), bytes(resource.clinical_status)
         try:
-            condition = read_condition(entry.resource, entry.full_url, tables)
+            said = known[*statuses, bytes(resource.code), bool(resource.abatement_date_time)]
         except msgspec.ValidationError:
-            condition = "condition-unreadable"
-        if _asks_about_pregnancy(condition, entry.resource.code):
+            remarks.add("condition-unreadable")
+            continue
+        if said.asks:
             remarks.add(IN_WORDS)
-        if isinstance(condition, str):
-            remarks.add(condition)
+        if said.diagnosis is None:
+            remarks.add(said.left_out)
         else:
-            found.append(condition)
+            recorded = day_from_date(resource.recorded_date) or day_from_date(resource.onset_date_time)
+            found.append(said.diagnosis.recorded_in(source_name("Condition", resource.id, entry.full_url), recorded))
     return tuple(found), remarks

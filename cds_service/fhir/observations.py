@@ -8,16 +8,16 @@ from msgspec import Struct, field
 
 from cds_service.domain.choose import Candidate
 from cds_service.domain.meanings import BLOOD_GAS, Meaning
-from cds_service.domain.patient import NotUsed, Reading, UnusedReading
+from cds_service.domain.patient import NotUsed, UnusedReading, new_reading, new_unused
 from cds_service.domain.statements import Refusal
 from cds_service.domain.text import bounded
 from cds_service.domain.timeliness import Window
-from cds_service.fhir.codes import meaning_of
+from cds_service.fhir.codes import MEANINGS
 from cds_service.fhir.patient import Subject
 from cds_service.fhir.shapes import Entry, Resource, Statement
 from cds_service.fhir.text import is_given, source_name
 from cds_service.fhir.times import moment_from_datetime
-from cds_service.fhir.values import original_of, read_value
+from cds_service.fhir.values import original_of, read_value, usual_quantity
 
 # R4 ObservationStatus: amended and corrected replace final; preliminary may still change.
 _USED = frozenset({"final", "amended", "corrected"})
@@ -61,7 +61,7 @@ def read_observation(entry: Entry, setting: Setting, found: Found) -> None:
     resource = entry.resource
     if resource is None:
         return
-    own = meaning_of(resource.code)
+    own = MEANINGS[bytes(resource.code)]
     if not own.readable:
         found.remarks.add("observation-unreadable")
     standing: Standing | None = None
@@ -70,7 +70,7 @@ def read_observation(entry: Entry, setting: Setting, found: Found) -> None:
         standing = standing_of(entry, resource, setting)
         _read_statement(own.vital, own, resource, standing, setting, found)
     for component in resource.component or ():
-        meaning = meaning_of(component.code)
+        meaning = MEANINGS[bytes(component.code)]
         if meaning.vital is not None:
             standing = standing or standing_of(entry, resource, setting)
             if own.is_average:
@@ -89,14 +89,7 @@ def standing_of(entry: Entry, resource: Resource, setting: Setting) -> Standing:
     meant = setting.subject.is_meant_by(resource.subject)
     if not meant:
         return Standing(resource, source, UNKNOWN_TIME, (), _OF_NOBODY if meant is None else _OF_OTHER_PATIENT)
-    flags: tuple[str, ...] = ()
-    status = resource.status
-    refusal: Refusal | None = None
-    if status == "preliminary":
-        flags += ("preliminary",)
-    elif status not in _USED:
-        reason = _NOT_USED.get(status or "")
-        refusal = Refusal(reason) if reason else Refusal(NotUsed.NOT_FINAL, bounded(status or "no status"))
+    flags, refusal = ((), None) if resource.status in _USED else _less_usual_status(resource.status or "")
     text = resource.effective_date_time
     if text is None:
         text, extra = _less_usual_time(resource)
@@ -107,6 +100,13 @@ def standing_of(entry: Entry, resource: Resource, setting: Setting) -> Standing:
     if moment[1]:
         flags += ("time-partial",)
     return Standing(resource, source, moment[0], flags, refusal)
+
+
+def _less_usual_status(status: str) -> tuple[tuple[str, ...], Refusal | None]:
+    if status == "preliminary":
+        return ("preliminary",), None
+    reason = _NOT_USED.get(status)
+    return (), Refusal(reason) if reason else Refusal(NotUsed.NOT_FINAL, bounded(status or "no status"))
 
 
 def _less_usual_time(resource: Resource) -> tuple[str | None, tuple[str, ...]]:
@@ -130,25 +130,26 @@ def _no_time(resource: Resource, text: str | None) -> Refusal:
 def _read_statement(
     name: str, meaning: Meaning, statement: Statement, standing: Standing, setting: Setting, found: Found
 ) -> None:
-    time = standing.time
-    refusal = standing.refusal or meaning.clash
-    if refusal is None:
-        refusal = setting.window.refusal(name, time)
+    refusal = standing.refusal or meaning.clash or setting.window.refusal(name, standing.time)
     if refusal is None and meaning.may_be_blood_gas and b'"vital-signs"' not in bytes(standing.resource.category):
         refusal = BLOOD_GAS
-    value = refusal or read_value(name, meaning, statement)
-    if isinstance(value, Refusal):
-        _note_unused(name, statement, standing, value, found)
+    if refusal is not None:
+        _note_unused(name, statement, standing, refusal, found)
         return
-    flags = standing.flags + value.flags if value.flags else standing.flags
-    if name == "consciousness" and value.value == "A" and not meaning.asks_for_confusion:
-        flags += ("confusion-not-asked",)
-    reading = Reading(name, value.value, time, standing.source, original_of(statement), flags)
-    candidates = found.candidates.get(name)
-    if candidates is None:
-        found.candidates[name] = [(reading, standing.resource)]
+    sent = statement.value_quantity
+    usual = None if sent is None or len(statement.data_absent_reason) else usual_quantity(name, sent)
+    if usual is not None:
+        reading = new_reading((name, usual[0], standing.time, standing.source, usual[1], standing.flags))
     else:
-        candidates.append((reading, standing.resource))
+        value = read_value(name, meaning, statement)
+        if isinstance(value, Refusal):
+            _note_unused(name, statement, standing, value, found)
+            return
+        flags = standing.flags + value.flags
+        if name == "consciousness" and value.value == "A" and not meaning.asks_for_confusion:
+            flags += ("confusion-not-asked",)
+        reading = new_reading((name, value.value, standing.time, standing.source, original_of(statement), flags))
+    found.candidates.setdefault(name, []).append((reading, standing.resource))
 
 
 def _note_unused(name: str, statement: Statement, standing: Standing, refusal: Refusal, found: Found) -> None:
@@ -156,14 +157,8 @@ def _note_unused(name: str, statement: Statement, standing: Standing, refusal: R
     foreign = refusal is _OF_OTHER_PATIENT
     if foreign:
         found.remarks.add("observation-of-other-patient")
+    original = "" if foreign else original_of(statement)
+    time = None if standing.time is UNKNOWN_TIME else standing.time
     found.unused.append(
-        UnusedReading(
-            name,
-            refusal.reason,
-            standing.source,
-            "" if foreign else original_of(statement),
-            refusal.detail,
-            None if standing.time is UNKNOWN_TIME else standing.time,
-            refusal.alarming,
-        )
+        new_unused((name, refusal.reason, standing.source, original, refusal.detail, time, refusal.alarming))
     )

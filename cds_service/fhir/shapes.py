@@ -3,7 +3,8 @@
 One `Resource` holds the members of Patient, Encounter, Condition, Observation and Bundle, so that an entry is
 decoded once whatever its type. Members whose shape differs between resource types or versions, or that are seldom
 needed, stay raw bytes. So do codes, whose bytes repeat from call to call and are read once, and a quantity's number,
-whose text is kept as it was sent.
+whose text is kept as it was sent. The members of a large shape stand in the order of their names, which canonical
+JSON sends them in: the decoder looks for each from where it found the last.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ class CodeableConcept(Struct, gc=False):
 class Quantity(Struct, gc=False):
     """A number with its unit; `value` is the number's own JSON text."""
 
-    value: Raw = Raw()
-    comparator: str | None = None
-    unit: str | None = None
-    system: str | None = None
     code: str | None = None
+    comparator: str | None = None
+    system: str | None = None
+    unit: str | None = None
+    value: Raw = Raw()
 
 
 class Period(Struct, gc=False):
@@ -60,20 +61,20 @@ class Statement(Struct, gc=False, kw_only=True, rename="camel"):
     """What Observation and Observation.component share: a code, and a value or the reason it is absent."""
 
     code: Raw = Raw()
-    value_quantity: Quantity | None = None
-    value_codeable_concept: Raw = Raw()
-    value_integer: Raw = Raw()
-    value_boolean: bool | None = None
-    value_string: str | None = None
-    value_range: Raw = Raw()
-    value_ratio: Raw = Raw()
-    value_sampled_data: Raw = Raw()
-    value_time: Raw = Raw()
-    value_date_time: Raw = Raw()
-    value_period: Raw = Raw()
     data_absent_reason: Raw = Raw()
     interpretation: Raw = Raw()
     reference_range: Raw = Raw()
+    value_boolean: bool | None = None
+    value_codeable_concept: Raw = Raw()
+    value_date_time: Raw = Raw()
+    value_integer: Raw = Raw()
+    value_period: Raw = Raw()
+    value_quantity: Quantity | None = None
+    value_range: Raw = Raw()
+    value_ratio: Raw = Raw()
+    value_sampled_data: Raw = Raw()
+    value_string: str | None = None
+    value_time: Raw = Raw()
 
 
 class Link(Struct, gc=False):
@@ -86,42 +87,37 @@ class Link(Struct, gc=False):
 class Resource(Statement, gc=False, kw_only=True, rename="camel"):
     """Any resource, with the members this service reads of it."""
 
-    resource_type: str | None = None
-    id: str | None = None
-    meta: Raw = Raw()
-    status: str | None = None
-    subject: Raw = Raw()
-    # Patient
+    abatement_date_time: str | None = None
     birth_date: str | None = None
-    gender: str | None = None
-    name: Raw = Raw()
-    identifier: Raw = Raw()
+    category: Raw = Raw()
+    class_: Raw = field(default=Raw(), name="class")
+    clinical_status: Raw = Raw()
+    component: list[Statement] | None = None
     deceased_boolean: Raw = Raw()
     deceased_date_time: Raw = Raw()
-    # Observation
-    category: Raw = Raw()
-    performer: Raw = Raw()
     effective_date_time: str | None = None
     effective_instant: str | None = None
     effective_period: Period | None = None
     effective_timing: Raw = Raw()
-    issued: str | None = None
-    component: list[Statement] | None = None
-    # Condition
-    clinical_status: Raw = Raw()
-    verification_status: Raw = Raw()
-    recorded_date: str | None = None
-    onset_date_time: str | None = None
-    abatement_date_time: str | None = None
-    # Encounter
-    class_: Raw = field(default=Raw(), name="class")
-    period: Raw = Raw()
-    reason_code: Raw = Raw()
-    reason: Raw = Raw()
-    extension: Raw = Raw()
-    # Bundle
     entry: list[Entry] | None = None
+    extension: Raw = Raw()
+    gender: str | None = None
+    id: str | None = None
+    identifier: Raw = Raw()
+    issued: str | None = None
     link: list[Link] | None = None
+    meta: Raw = Raw()
+    name: Raw = Raw()
+    onset_date_time: str | None = None
+    performer: Raw = Raw()
+    period: Raw = Raw()
+    reason: Raw = Raw()
+    reason_code: Raw = Raw()
+    recorded_date: str | None = None
+    resource_type: str | None = None
+    status: str | None = None
+    subject: Raw = Raw()
+    verification_status: Raw = Raw()
 
 
 class Entry(Struct, gc=False, rename="camel"):

@@ -18,5 +18,6 @@ _NULL = Raw(b"null")
 def source_name(kind: str, resource_id: str | None, full_url: str | None) -> str:
     """How a resource is called on a card and in a row: `Observation/77`, else its fullUrl, else its type."""
     if resource_id:
-        return bounded(f"{kind}/{resource_id}", MAX_SOURCE)
+        name = f"{kind}/{resource_id}"
+        return name if len(name) <= MAX_SOURCE and name.isprintable() else bounded(name, MAX_SOURCE)
     return bounded(full_url, MAX_SOURCE) if full_url else kind

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from cds_service.domain.meanings import Meaning
 from cds_service.domain.patient import NotUsed
@@ -10,6 +10,7 @@ from cds_service.domain.statements import SCORE, Given, Refusal, flag, plausible
 from cds_service.domain.text import MAX_ORIGINAL, bounded
 from cds_service.domain.vitals import VITAL_SIGNS, VitalSign
 from cds_service.fhir.codes import answer_of, coded_value, shown
+from cds_service.fhir.memory import Remembered
 from cds_service.fhir.shapes import Quantity, Statement
 from cds_service.fhir.text import is_given
 
@@ -20,6 +21,51 @@ _NO_VALUE = Refusal(NotUsed.NO_VALUE)
 
 # An integer longer than this is no reading, and Python refuses to read it from 4,300 digits on.
 _LONGEST_INTEGER = 20
+
+_REMEMBERED = 512
+
+
+def usual_quantity(name: str, sent: Quantity) -> tuple[float, str] | None:
+    """Value and original of a quantity as nearly all are sent, the same `read_value` and `original_of` would give.
+
+    Such a one is exact, plausible and in a unit that leaves no question; None of any other.
+    """
+    unit = _UNITS[name, sent.code, sent.system, sent.unit]
+    if unit is None or sent.comparator is not None:
+        return None
+    number = str(sent.value, "utf-8")
+    try:
+        value = float(number) * unit.factor + unit.offset
+    except ValueError:
+        return None
+    original = number + unit.shown
+    return (value, original) if unit.low <= value <= unit.high and len(original) <= MAX_ORIGINAL else None
+
+
+class _Unit(Struct, frozen=True, gc=False):
+    """What a unit makes of a number: factor and offset into the canonical one, the usable range, how it is shown."""
+
+    factor: float
+    offset: float
+    low: float
+    high: float
+    shown: str
+
+
+def _unit(sent: tuple[str, str | None, str | None, str | None]) -> _Unit | None:
+    """The unit, when it is one of the vital sign in UCUM, and what a person sees of it is no other, and printable."""
+    name, code, system, seen = sent
+    sign = VITAL_SIGNS[name]
+    scale = sign.units.get(code or "")
+    shown = f" {seen or code}"
+    if scale is None or system != UCUM or _disagree(sign, code, seen) or bounded(shown.rstrip()) != shown:
+        return None
+    low = sign.low if sign.usable_low is None else sign.usable_low
+    return _Unit(*scale, low, sign.high, shown)
+
+
+# By vital sign, code, system and the unit a person sees.
+_UNITS = Remembered(_unit, keeps=lambda _, unit: unit is not None, room=_REMEMBERED)
 
 
 def read_value(name: str, meaning: Meaning, statement: Statement) -> Given | Refusal:

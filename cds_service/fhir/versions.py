@@ -19,13 +19,12 @@ def current_versions(entries: list[Entry], setting: Setting, found: Found) -> It
     Versions are ordered by meta.versionId, else meta.lastUpdated. Where neither orders them, one that is entered in
     error withdraws the others, and otherwise all stay: values that differ then count as conflicting.
     """
-    by_key: dict[object, list[Entry]] = {}
-    for place, entry in enumerate(entries):
-        resource = entry.resource
-        key = entry.full_url or (resource.id if resource is not None else None) or place
-        by_key.setdefault(key, []).append(entry)
-    if len(by_key) == len(entries):
+    keys = [e.full_url or (e.resource.id if e.resource is not None else None) or n for n, e in enumerate(entries)]
+    if len(set(keys)) == len(keys):
         return entries
+    by_key: dict[str | int, list[Entry]] = {}
+    for key, entry in zip(keys, entries, strict=True):
+        by_key.setdefault(key, []).append(entry)
     return [entry for same in by_key.values() for entry in (same if len(same) == 1 else _current(same, setting, found))]
 
 

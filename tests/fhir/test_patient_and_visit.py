@@ -165,6 +165,7 @@ def test_conditions_are_counted_by_category() -> None:
         (condition("E11.9") | {"clinicalStatus": None, "abatementDateTime": "2020"}, "condition-not-active"),
         (condition("E11.9") | {"code": {"text": "sugar"}}, "condition-without-code"),
         (condition("E11.9") | {"code": "E11.9"}, "condition-unreadable"),
+        (condition("E11.9", verified="differential") | {"code": "E11.9"}, "condition-unreadable"),
         (condition("E11.9") | {"clinicalStatus": "active"}, "condition-unreadable"),
     ],
 )

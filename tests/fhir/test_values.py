@@ -1,8 +1,18 @@
 from __future__ import annotations
 
-import pytest
+import json
 
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from cds_service.domain.meanings import NOTHING
+from cds_service.domain.statements import Given
 from cds_service.domain.vital_codes import LOINC, MDC, SNOMED
+from cds_service.domain.vitals import VITAL_SIGNS
+from cds_service.fhir.shapes import Statement
+from cds_service.fhir.values import UCUM, original_of, read_value, usual_quantity
 from tests.fhir.builders import (
     component,
     concept,
@@ -232,3 +242,39 @@ def test_vital_as_component_of_another_code_is_read() -> None:
     sent = observation(("urn:local", "triage"), component=[component("9279-1", 26, "/min")])
 
     assert values(read(sent)) == {"respiratory_rate": 26.0}
+
+
+UNITS = sorted({unit for sign in VITAL_SIGNS.values() for unit in sign.units})
+A_UNIT = st.sampled_from([None, "", "x ", "a\tb", "1", *UNITS])
+A_NUMBER = st.one_of(
+    st.integers(-10, 400),
+    st.floats(0, 400).map(lambda value: round(value, 1)),
+    st.sampled_from([None, "12", True, 1e300, 10**50]),
+)
+
+
+@given(
+    name=st.sampled_from(sorted(VITAL_SIGNS)),
+    code=A_UNIT,
+    unit=A_UNIT,
+    value=A_NUMBER,
+    system=st.sampled_from([UCUM, UCUM, UCUM, None, "urn:other"]),
+    comparator=st.sampled_from([None, None, None, "<"]),
+)
+@example(name="heart_rate", code="/min", unit="beats/minute", value=88, system=UCUM, comparator=None)
+@example(name="spo2", code="%", unit="%", value=20, system=UCUM, comparator=None)
+@example(name="temperature", code="Cel", unit="degF", value=40, system=UCUM, comparator=None)
+def test_the_short_way_to_a_quantity_says_what_the_long_one_says(
+    name: str, code: str | None, unit: str | None, value: object, system: str | None, comparator: str | None
+) -> None:
+    sent = {"value": value, "unit": unit, "code": code, "system": system, "comparator": comparator}
+    statement = msgspec.json.decode(json.dumps({"valueQuantity": sent}), type=Statement)
+    assert statement.value_quantity is not None
+
+    usual = usual_quantity(name, statement.value_quantity)
+
+    long_way = read_value(name, NOTHING, statement)
+    if usual is not None:
+        assert (Given(usual[0]), usual[1]) == (long_way, original_of(statement))
+    elif code == unit and code in VITAL_SIGNS[name].units and (system, comparator) == (UCUM, None):
+        assert not isinstance(long_way, Given)
