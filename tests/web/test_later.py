@@ -8,6 +8,7 @@ from typing import Any
 
 from cds_service.web.later import BEGIN_AFTER_S, WholeLater
 from cds_service.web.wsgi_call import Application, Environ
+from tests.conftest import Service
 
 FIRST = frozenset({"/readyz"})
 
@@ -64,3 +65,12 @@ def test_a_rest_that_cannot_be_loaded_is_a_problem_for_good_and_its_addresses_un
         assert b"not ready" in ask(later, "/login")
     assert later.problem() == "could not be loaded"
     assert ask(later, "/readyz") == b"first"
+
+
+def test_what_was_started_beside_and_fails_makes_the_service_not_ready(service: Service) -> None:
+    service.runtime.watched["addresses"] = lambda: "could not be loaded"
+
+    answer = service.client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.get_json()["problems"] == {"addresses": "could not be loaded"}
