@@ -11,7 +11,7 @@ from cds_service.cdshooks.prefetch import Note, NoteKind
 from cds_service.cdshooks.risk_text import population
 from cds_service.cdshooks.wording import Words, clock, minutes_between
 from cds_service.domain.patient import NotUsed, PatientSnapshot, Reading, UnusedReading
-from cds_service.domain.prediction import Driver, Prediction, StateEstimate, StateTag
+from cds_service.domain.prediction import Prediction, StateEstimate, StateTag
 from cds_service.i18n import Translate
 from cds_service.state_words import CLASSES, by_probability, learnt_from, likelihood, likely_set, percent
 from cds_service.vocabulary import VITALS
@@ -36,7 +36,7 @@ def detail(prediction: Prediction, words: Words, notes: Sequence[Note] = (), zon
     unused = shown_unused(snapshot)
     sections = (
         " ".join([f"**{remark}.**" for remark in first_remarks(snapshot, words)]),
-        _alarming(unused, words),
+        _alarming([reading for reading in unused if reading.alarming], words),
         _why(prediction, words),
         news2_section(prediction, words),
         _states(prediction.states, words),
@@ -52,14 +52,15 @@ def detail(prediction: Prediction, words: Words, notes: Sequence[Note] = (), zon
 
 def shown_unused(snapshot: PatientSnapshot) -> list[UnusedReading]:
     """Readings left out that a card names, impossible values first: not what a newer reading has replaced."""
-    used = snapshot.readings
-    shown = [
-        reading
-        for reading in snapshot.not_used
-        if (reason := reading.reason) is not _SUPERSEDED and not (reason is _STALE and reading.name in used)
-    ]
-    impossible = [reading for reading in shown if reading.reason is _IMPLAUSIBLE]
-    return impossible + [reading for reading in shown if reading.reason is not _IMPLAUSIBLE] if impossible else shown
+    impossible: list[UnusedReading] = []
+    others: list[UnusedReading] = []
+    for reading in snapshot.not_used:
+        reason = reading.reason
+        if reason is _IMPLAUSIBLE:
+            impossible.append(reading)
+        elif reason is not _SUPERSEDED and not (reason is _STALE and reading.name in snapshot.readings):
+            others.append(reading)
+    return impossible + others
 
 
 def _sent(reading: UnusedReading, words: Words, safe: Callable[[str, int], str] = quoted) -> str:
@@ -74,40 +75,39 @@ def alarm(reading: UnusedReading, words: Words) -> str:
     return words.t("%(reading)s: check the patient") % {"reading": _sent(reading, words, plain)}
 
 
-def _alarming(unused: Sequence[UnusedReading], words: Words) -> str:
-    alarms = [f"{_sent(reading, words)}{_source(reading.source)}" for reading in unused if reading.alarming]
-    return _section(words.t("Check the patient"), _joined(alarms, MOST_UNUSED, words)) if alarms else ""
+def _alarming(alarming: Sequence[UnusedReading], words: Words) -> str:
+    if not alarming:
+        return ""
+    alarms = [f"{_sent(reading, words)}{_source(reading.source)}" for reading in alarming]
+    return _section(words.t("Check the patient"), _joined(alarms, MOST_UNUSED, words))
 
 
 def _why(prediction: Prediction, words: Words) -> str:
     if prediction.risk is None:
         return ""
-    drivers = prediction.risk.drivers
-    shown = [_driver(driver, words) for driver in drivers[:MOST_DRIVERS] if abs(driver.contribution) >= SHOWN_FROM]
-    reasons = _SEPARATOR.join(shown) or words.t("no single value moved the risk much")
-    return _section(words.t("Why (▲ raises, ▽ lowers the risk)"), reasons)
-
-
-def _driver(driver: Driver, words: Words) -> str:
-    feature, value, contribution = driver
-    strength = _MARKS[contribution > 0][abs(contribution) >= STRONG_FROM]
-    if value is None:
-        unknown = words.t("%(input)s unknown") % {"input": words.name(feature)}
-        return f"{unknown} {strength}"
-    return f"{words.reading(feature, value)} {strength}"
+    t, shown = words.t, []
+    for feature, value, contribution in prediction.risk.drivers[:MOST_DRIVERS]:
+        size = abs(contribution)
+        if size < SHOWN_FROM:
+            continue
+        if value is None:
+            said = t("%(input)s unknown") % {"input": words.name(feature)}
+        else:
+            said = words.reading(feature, value)
+        shown.append(f"{said} {_MARKS[contribution > 0][size >= STRONG_FROM]}")
+    reasons = _SEPARATOR.join(shown) or t("no single value moved the risk much")
+    return _section(t("Why (▲ raises, ▽ lowers the risk)"), reasons)
 
 
 def _states(states: Sequence[StateTag], words: Words) -> str:
-    tags = [_state(tag, words) for tag in states]
+    tags = []
+    for state, bases, items in states:
+        basis = " + ".join(map(words.bases.__getitem__, bases))
+        evidence = ", ".join(map(quoted, items[:MOST_EVIDENCE]))
+        support = f"{basis}: {evidence}" if basis and evidence else basis or evidence
+        name = words.states[state]
+        tags.append(f"{name} ({support})" if support else name)
     return _section(words.t("State"), _SEPARATOR.join(tags))
-
-
-def _state(tag: StateTag, words: Words) -> str:
-    basis = " + ".join([words.bases[basis] for basis in tag.basis])
-    evidence = ", ".join([quoted(item) for item in tag.evidence[:MOST_EVIDENCE]])
-    support = f"{basis}: {evidence}" if basis and evidence else basis or evidence
-    name = words.states[tag.state]
-    return f"{name} ({support})" if support else name
 
 
 def _state_model(estimate: StateEstimate | None, words: Words) -> str:
@@ -132,14 +132,12 @@ def _used(snapshot: PatientSnapshot, words: Words, zone: tzinfo) -> str:
         if name in readings:
             reading = readings[name]
             moments.setdefault(reading.time, []).append(_reading(reading, words))
-    at = snapshot.at.astimezone(zone)
-    said = [_moment(time.astimezone(zone), moments[time], at, words) for time in sorted(moments, reverse=True)]
+    at, ago, said = snapshot.at.astimezone(zone), words.t("%(age)s ago"), []
+    for time in sorted(moments, reverse=True):
+        local = time.astimezone(zone)
+        age = ago % {"age": words.age(minutes_between(local, at))}
+        said.append(f"{clock(local, at)}, {age}: {_SEPARATOR.join(moments[time])}")
     return _section(words.t("Used (times in %(zone)s)") % {"zone": zone}, "; ".join(said))
-
-
-def _moment(time: datetime, readings: Sequence[str], at: datetime, words: Words) -> str:
-    age = words.t("%(age)s ago") % {"age": words.age(minutes_between(time, at))}
-    return f"{clock(time, at)}, {age}: {_SEPARATOR.join(readings)}"
 
 
 def _reading(reading: Reading, words: Words) -> str:
@@ -150,17 +148,17 @@ def _reading(reading: Reading, words: Words) -> str:
 
 
 def _not_used(unused: Sequence[UnusedReading], at: datetime, words: Words) -> str:
-    items = [_unused(reading, at, words) for reading in unused if not reading.alarming]
+    items = []
+    for reading in unused:
+        _, reason, source, _, detail_, time, alarming = reading
+        if alarming:
+            continue
+        if reason is _STALE and time is not None:
+            why = words.t("%(age)s old") % {"age": words.age(minutes_between(time, at))}
+        else:
+            why = f"{words.reasons[reason]}, {quoted(detail_)}" if detail_ else words.reasons[reason]
+        items.append(f"{_sent(reading, words)}: {why}{_source(source)}")
     return _section(words.t("Not used"), _joined(items, MOST_UNUSED, words))
-
-
-def _unused(reading: UnusedReading, at: datetime, words: Words) -> str:
-    what, reason = _sent(reading, words), reading.reason
-    if reason is _STALE and reading.time is not None:
-        age = words.t("%(age)s old") % {"age": words.age(minutes_between(reading.time, at))}
-        return f"{what}: {age}{_source(reading.source)}"
-    detail_ = f", {quoted(reading.detail)}" if reading.detail else ""
-    return f"{what}: {words.reasons[reason]}{detail_}{_source(reading.source)}"
 
 
 def _source(source: str) -> str:
@@ -173,15 +171,21 @@ def _would_help(names: tuple[str, ...], words: Words) -> str:
 
 def first_remarks(snapshot: PatientSnapshot, words: Words) -> list[str]:
     """What must be said of the record before anything else, short enough for a summary."""
+    if not snapshot.remarks:
+        return []
     return [words.first_remarks[remark] for remark in snapshot.remarks if remark in words.first_remarks]
 
 
 def record_remarks(snapshot: PatientSnapshot, words: Words) -> list[str]:
     """What the readers found wrong with the record as a whole."""
+    if not snapshot.remarks:
+        return []
     return [said for remark in snapshot.remarks if (said := words.record_remarks[remark])]
 
 
 def _notes(notes: Sequence[Note], snapshot: PatientSnapshot, words: Words) -> str:
+    if not notes and not snapshot.remarks:
+        return ""
     sentences = [*(note_text(note, words.t) for note in notes), *record_remarks(snapshot, words)]
     return _section(words.t("Note"), " ".join(sentences))
 
@@ -217,6 +221,7 @@ def _section(title: str, body: str) -> str:
 
 
 def _joined(items: Sequence[str], most: int, words: Words) -> str:
-    rest = len(items) - most
-    more = [words.t("and %(count)d more") % {"count": rest}] if rest > 0 else []
-    return _SEPARATOR.join([*items[:most], *more])
+    if len(items) <= most:
+        return _SEPARATOR.join(items)
+    more = words.t("and %(count)d more") % {"count": len(items) - most}
+    return _SEPARATOR.join([*items[:most], more])

@@ -5,7 +5,7 @@ The same prediction in the same language always gives the same bytes. docs/refer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Any
@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from cds_service.cdshooks.card_text import alarm, detail, first_remarks, record_remarks, shown_unused
 from cds_service.cdshooks.markdown import plain
-from cds_service.cdshooks.override_reasons import override_reasons
+from cds_service.cdshooks.override_reasons import encoded_reasons
 from cds_service.cdshooks.prefetch import Note
 from cds_service.cdshooks.risk_text import per_hundred
 from cds_service.cdshooks.wording import Words, clock, words
@@ -38,7 +38,7 @@ def cards_from_prediction(
     zone: tzinfo = UTC,
     quiet_until: datetime | None = None,
 ) -> list[dict[str, Any]]:
-    """The cards to show, times in `zone`: one, or none when there is nothing to say.
+    """The cards to show, times in `zone`: one, or none when there is nothing to say. Override reasons are JSON already.
 
     `quiet_until` is given where the patient was already assessed and is no worse: the card is then `info`, and says so.
     """
@@ -63,7 +63,7 @@ def cards_from_prediction(
                 {"label": t("Model card"), "url": model_card, "type": "absolute"},
                 *_state_card(prediction, public_url, w),
             ],
-            "overrideReasons": list(override_reasons(language)),
+            "overrideReasons": encoded_reasons(language),
         }
     ]
 
@@ -104,9 +104,9 @@ def has_nothing_to_say(prediction: Prediction, notes: Sequence[Note], w: Words) 
 
     A model of states that thinks otherwise is something to say.
     """
-    if notes or [tag.state for tag in prediction.states] != ["not-ill"]:
+    states, snapshot = prediction.states, prediction.snapshot
+    if notes or len(states) != 1 or states[0].state != "not-ill":
         return False
-    snapshot = prediction.snapshot
     is_composed = prediction.news2 is not None and prediction.news2.composed
     has_remarks = bool(first_remarks(snapshot, w) or record_remarks(snapshot, w))
     is_doubted = prediction.state_model is not None and by_probability(prediction.state_model)[0][0] != "not-ill"
@@ -119,20 +119,23 @@ def _is_notable(unused: UnusedReading) -> bool:
     return unused.alarming or unused.reason is not NotUsed.STALE or unused.name in _SCORED
 
 
-# Indicator policy, first match wins. NEWS2's own thresholds (RCP 2017) on the lower bound; the bands are the site's.
-_INDICATORS: tuple[tuple[str, Callable[[Prediction], bool]], ...] = (
-    ("critical", lambda p: p.news2 is not None and p.news2.level == "high"),
-    ("critical", lambda p: p.risk is not None and p.risk.band == "high"),
-    ("warning", lambda p: p.news2 is not None and p.news2.level in ("medium", "low-medium")),
-    ("warning", lambda p: p.news2 is not None and "glasgow-not-full" in p.news2.remarks),
-    ("warning", lambda p: p.risk is not None and p.risk.band == "moderate"),
-    ("warning", lambda p: any(reading.alarming for reading in p.snapshot.not_used)),
-)
+# Indicator policy. NEWS2's own thresholds (RCP 2017) on the lower bound; the bands are the site's.
+_BY_LEVEL = {"high": "critical", "medium": "warning", "low-medium": "warning"}
+_BY_BAND = {"high": "critical", "moderate": "warning"}
 
 
 def indicator(prediction: Prediction) -> str:
-    """How urgent the card is: critical, warning or info."""
-    return next((name for name, holds in _INDICATORS if holds(prediction)), "info")
+    """How urgent the card is: critical, warning or info; the most urgent of what NEWS2, the risk and alarms say."""
+    news2, risk = prediction.news2, prediction.risk
+    said = (None if news2 is None else _BY_LEVEL.get(news2.level), None if risk is None else _BY_BAND.get(risk.band))
+    if "critical" in said:
+        return "critical"
+    is_warning = (
+        "warning" in said
+        or (news2 is not None and "glasgow-not-full" in news2.remarks)
+        or any(reading.alarming for reading in prediction.snapshot.not_used)
+    )
+    return "warning" if is_warning else "info"
 
 
 def summary(prediction: Prediction, w: Words) -> str:
@@ -145,8 +148,11 @@ def summary(prediction: Prediction, w: Words) -> str:
 
 def _wordings(prediction: Prediction, w: Words) -> Iterator[str]:
     """Wordings of the summary from the fullest to the shortest; what may be an emergency stays in all of them."""
-    alarms = [alarm(reading, w) for reading in prediction.snapshot.not_used if reading.alarming][:1]
-    alarms = [*first_remarks(prediction.snapshot, w), *alarms]
+    alarms = first_remarks(prediction.snapshot, w)
+    for reading in prediction.snapshot.not_used:
+        if reading.alarming:
+            alarms.append(alarm(reading, w))
+            break
     risk = [_risk(prediction.risk, w)] if prediction.risk else []
     if prediction.news2 is None:
         yield " · ".join([*alarms, *risk, _without_news2(prediction, w)])

@@ -26,7 +26,7 @@ def news2_section(prediction: Prediction, words: Words) -> str:
     if news2.composed:
         span = words.age(news2.spread_min)
         sentences.append(t("Composed of readings %(span)s apart, not one set.") % {"span": span})
-    sentences += [words.remarks[remark] for remark in news2.remarks]
+    sentences += map(words.remarks.__getitem__, news2.remarks)
     return " ".join(sentences)
 
 

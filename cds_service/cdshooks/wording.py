@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -94,22 +95,16 @@ class Words:
 
     def age(self, minutes: float) -> str:
         """A span of time in its largest unit that still counts two or more: `95 min`, `3 h`, `92 days`."""
-        for size, longest, unit in _SPANS:
-            if minutes < longest:
-                return f"{max(0, int(minutes / size))} {self.t(unit)}"
-        return f"{int(minutes / _YEAR)} {self.t(_YEARS)}"
+        size, unit = _UNITS[bisect_right(_FROM, minutes)]
+        return f"{max(0, int(minutes / size))} {self.t(unit)}"
 
 
 _NO_VALUES: Mapping[Value, str] = {}
 
-# Minutes in a unit, minutes from which the next unit is used, its name: never "1 days".
-_YEAR, _YEARS = 365 * 1440, msgid("years")
-_SPANS = (
-    (1, 120, "min"),
-    (60, 2 * 1440, "h"),
-    (1440, 60 * 1440, msgid("days")),
-    (30 * 1440, 2 * _YEAR, msgid("months")),
-)
+# Minutes in a unit and its name; minutes from which each unit but the first is used, never for "1 days".
+_YEAR = 365 * 1440
+_UNITS = ((1, "min"), (60, "h"), (1440, msgid("days")), (30 * 1440, msgid("months")), (_YEAR, msgid("years")))
+_FROM = (120, 2 * 1440, 60 * 1440, 2 * _YEAR)
 
 
 def minutes_between(start: datetime, end: datetime) -> float:
@@ -124,7 +119,7 @@ _TWO_DIGITS = tuple(f"{number:02d}" for number in range(60))
 def clock(time: datetime, at: datetime) -> str:
     """Hour and minute of `time`, with its date when that is not the date of `at`; both in one zone."""
     hour = f"{_TWO_DIGITS[time.hour]}:{_TWO_DIGITS[time.minute]}"
-    return hour if time.date() == at.date() else f"{time.date()} {hour}"
+    return hour if time.date() == at.date() else f"{time.date().isoformat()} {hour}"
 
 
 def _forms(t: Translate) -> Mapping[str, Form]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,8 +38,14 @@ LANGUAGES = ("en", "es")
 ACUTE = (StateTag("acute", ("score",)),)
 
 
+def sent(prediction: Prediction, language: str = "en", **more: Any) -> bytes:
+    """The cards as a reply holds them."""
+    return msgspec.json.encode(cards_from_prediction(prediction, language=language, public_url=URL, **more))
+
+
 def card(prediction: Prediction, language: str = "en", **more: Any) -> dict[str, Any]:
-    (only,) = cards_from_prediction(prediction, language=language, public_url=URL, **more)
+    only: dict[str, Any]
+    (only,) = json.loads(sent(prediction, language, **more))
     return only
 
 
@@ -89,7 +96,7 @@ _predictions = st.builds(
 
 @given(_predictions, st.sampled_from(LANGUAGES))
 def test_every_card_keeps_the_schema(prediction: Prediction, language: str) -> None:
-    for shown in cards_from_prediction(prediction, language=language, public_url=URL):
+    for shown in json.loads(sent(prediction, language)):
         assert 0 < len(shown["summary"]) < 140
         assert "\n" not in shown["summary"]
         assert shown["indicator"] in ("info", "warning", "critical")
@@ -102,9 +109,7 @@ def test_every_card_keeps_the_schema(prediction: Prediction, language: str) -> N
 
 @given(_predictions, st.sampled_from(LANGUAGES))
 def test_same_prediction_gives_the_same_bytes(prediction: Prediction, language: str) -> None:
-    first, again = (json.dumps(cards_from_prediction(prediction, language=language, public_url=URL)) for _ in range(2))
-
-    assert first == again
+    assert sent(prediction, language) == sent(prediction, language)
 
 
 INDICATORS = [

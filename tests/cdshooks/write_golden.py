@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import msgspec
+
 from cds_service.cdshooks.cards import cards_from_prediction
 from tests.cdshooks.cases import CASES, NOTES
 from tests.cdshooks.test_golden_cards import GOLDEN, NAMES
@@ -14,7 +16,7 @@ def write() -> None:
         cards = cards_from_prediction(
             CASES[case], language=language, public_url="https://cds.example.org", notes=NOTES.get(case, ())
         )
-        text = json.dumps({"cards": cards}, ensure_ascii=False, indent=2)
+        text = json.dumps(json.loads(msgspec.json.encode({"cards": cards})), ensure_ascii=False, indent=2)
         (GOLDEN / f"{case}.{language}.json").write_text(f"{text}\n", encoding="utf-8")
 
 
