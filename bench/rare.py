@@ -58,23 +58,23 @@ Score = Callable[[Index, Index, Ints], Floats]
 def cosine(index: Index, published: Index, terms: Ints) -> Floats:
     """Cosine of profiles spread to all ancestors, each term weighing its information."""
     information = published.background.information
-    term = np.repeat(np.arange(len(index.ontology)), np.diff(index.starts))
-    norm = np.sqrt(np.bincount(index.disease, information[term] ** 2, len(index)))
+    spread = index.spread
+    term = np.repeat(np.arange(len(index.ontology)), np.diff(spread.starts))
+    norm = np.sqrt(np.bincount(spread.disease, information[term] ** 2, len(index)))
     dot = np.zeros(len(index))
     for row in terms.tolist():
-        dot[index.disease[index.starts[row] : index.starts[row + 1]]] += information[row] ** 2
+        dot[spread.of(row)[0]] += information[row] ** 2
     return np.asarray(dot / np.maximum(norm, 1e-9), np.float32)
 
 
 def bm25(index: Index, published: Index, terms: Ints) -> Floats:
     """Okapi BM25 (k1 1.2, b 0.75) with frequencies as term counts, over all ancestors."""
-    length = np.bincount(index.disease, minlength=len(index))
-    mean_length = len(published.disease) / len(published)
+    length = np.bincount(index.spread.disease, minlength=len(index))
+    mean_length = len(published.spread.disease) / len(published)
     total = np.zeros(len(index))
     for row in terms.tolist():
-        part = slice(index.starts[row], index.starts[row + 1])
-        holders, frequency = index.disease[part], index.frequency[part]
-        common = int(published.starts[row + 1] - published.starts[row])
+        holders, frequency = index.spread.of(row)
+        common = len(published.spread.of(row)[0])
         idf = np.log(1 + (len(published) - common + 0.5) / (common + 0.5))
         saturation = 1.2 * (0.25 + 0.75 * length[holders] / mean_length)
         total[holders] += idf * frequency * 2.2 / (frequency + saturation)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Ints: TypeAlias = NDArray[np.int64]
+from cds_service.domain.texts import Keys, Texts
+
+Ints: TypeAlias = NDArray[np.integer[Any]]
 Floats: TypeAlias = NDArray[np.float32]
 
 HPO = "http://human-phenotype-ontology.org"
@@ -19,27 +21,34 @@ PHENOTYPIC_ABNORMALITY = "HP:0000118"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ontology:
-    """Terms by row, each with its `parents`; `rows` finds one by its id, an alternative or replaced id included.
+    """Terms by row; `rows` finds one by its id, an alternative or replaced id included.
+
+    Rows are kept in as few bytes as will do; where many are handed out it is as int64, which numpy indexes with as is.
 
     The ancestors of row `t`, itself included, are `ancestors[starts[t] : starts[t + 1]]`, `steps` the fewest is-a
-    steps up to each; `descendants` with `below` is the same relation read downwards. `is_finding` marks terms below
-    phenotypic abnormality.
+    steps up to each; `descendants` with `below` is the same relation read downwards, `parents` with `parent_starts`
+    the part of it that is one step. `is_finding` marks terms below phenotypic abnormality.
     """
 
-    ids: tuple[str, ...]
-    names: tuple[str, ...]
+    ids: Texts
+    names: Texts
     rows: Mapping[str, int]
-    parents: tuple[tuple[int, ...], ...]
     starts: Ints
     ancestors: Ints
     steps: Ints
     descendants: Ints
     below: Ints
+    parents: Ints
+    parent_starts: Ints
     is_finding: NDArray[np.bool_]
 
     def __len__(self) -> int:
         """How many terms there are."""
         return len(self.ids)
+
+    def named(self, row: int) -> tuple[str, str]:
+        """The id and the name of a term."""
+        return self.ids[row], self.names[row]
 
     def ancestors_of(self, row: int) -> Ints:
         """Rows of the term and of all above it."""
@@ -49,40 +58,81 @@ class Ontology:
         """Steps up to each of `ancestors_of(row)`."""
         return self.steps[self.starts[row] : self.starts[row + 1]]
 
+    def parents_of(self, row: int) -> list[int]:
+        """Rows of the terms right above it."""
+        found: list[int] = self.parents[self.parent_starts[row] : self.parent_starts[row + 1]].tolist()
+        return found
+
     def ancestors_of_all(self, rows: Ints) -> tuple[Ints, Ints]:
         """The ancestors of each of the rows one after another, and how many each has."""
-        sizes = self.starts[rows + 1] - self.starts[rows]
+        begins = self.starts[rows]
+        sizes = self.starts[rows + 1] - begins
         offsets = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        return self.ancestors[np.repeat(self.starts[rows], sizes) + offsets], sizes
+        return self.ancestors[np.repeat(begins, sizes) + offsets].astype(np.int64), sizes
 
     def descendants_of(self, row: int) -> Ints:
         """Rows of the term and of all below it."""
-        return self.descendants[self.below[row] : self.below[row + 1]]
+        return self.descendants[self.below[row] : self.below[row + 1]].astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Closure:
+    """How many ancestors each row has, the rows of them all one after another, and the fewest steps to each."""
+
+    sizes: Ints
+    ancestors: Ints
+    steps: Ints
+
+
+def ontology_of(ids: Texts, names: Texts, rows: Mapping[str, int], closure: Closure) -> Ontology:
+    """The ontology of terms whose closure is known."""
+    ancestors, steps = closure.ancestors, closure.steps
+    starts = _starts(closure.sizes)
+    below = _starts(np.bincount(ancestors, minlength=len(ids)))
+    holders = np.repeat(np.arange(len(ids), dtype=ancestors.dtype), closure.sizes)
+    descendants = holders[np.argsort(ancestors, kind="stable")]
+    is_parent = steps == 1
+    top = rows[PHENOTYPIC_ABNORMALITY]
+    is_finding = np.zeros(len(ids), bool)
+    is_finding[descendants[below[top] : below[top + 1]]] = True
+    is_finding[top] = False
+    return Ontology(
+        ids=ids,
+        names=names,
+        rows=rows,
+        starts=starts,
+        ancestors=ancestors,
+        steps=steps,
+        descendants=descendants,
+        below=below,
+        parents=ancestors[is_parent],
+        parent_starts=_starts(np.bincount(holders[is_parent], minlength=len(ids))),
+        is_finding=is_finding,
+    )
 
 
 def build_ontology(
     ids: Sequence[str], names: Sequence[str], parents: Sequence[Sequence[int]], alternatives: Mapping[str, int]
 ) -> Ontology:
     """The ontology of terms whose parents' rows are smaller than their own; the root, row 0, has none."""
-    starts, ancestors, steps = _closure(parents)
     rows = {**alternatives, **{term: row for row, term in enumerate(ids)}}
-    above = tuple(map(tuple, parents))
-    descendants = np.repeat(np.arange(len(ids)), np.diff(starts))[np.argsort(ancestors, kind="stable")]
-    below = np.concatenate([[0], np.cumsum(np.bincount(ancestors, minlength=len(ids)))])
-    top = rows[PHENOTYPIC_ABNORMALITY]
-    is_finding = np.zeros(len(ids), bool)
-    is_finding[descendants[below[top] : below[top + 1]]] = True
-    is_finding[top] = False
-    return Ontology(tuple(ids), tuple(names), rows, above, starts, ancestors, steps, descendants, below, is_finding)
+    return ontology_of(Texts.of(ids), Texts.of(names), Keys.of(rows), closure_of(parents))
 
 
-def _closure(parents: Sequence[Sequence[int]]) -> tuple[Ints, Ints, Ints]:
-    """Starts, ancestors and steps of every row, each from those of its parents."""
+def _starts(sizes: Ints) -> Ints:
+    return np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+
+
+def closure_of(parents: Sequence[Sequence[int]]) -> Closure:
+    """Every row's ancestors, each from those of its parents."""
     found: list[tuple[Ints, Ints]] = []
     for row, above in enumerate(parents):
         found.append(_above(row, [found[parent] for parent in above]))
-    starts = np.cumsum([0, *(len(ancestors) for ancestors, _ in found)])
-    return starts, np.concatenate([rows for rows, _ in found]), np.concatenate([steps for _, steps in found])
+    return Closure(
+        sizes=np.array([len(ancestors) for ancestors, _ in found], np.uint16),
+        ancestors=np.concatenate([rows for rows, _ in found]).astype(np.uint16),
+        steps=np.concatenate([steps for _, steps in found]).astype(np.uint8),
+    )
 
 
 def _above(row: int, parents: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:

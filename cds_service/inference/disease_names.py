@@ -26,7 +26,7 @@ def find_diseases(knowledge: Knowledge, text: str, *, limit: int) -> list[Diseas
         row = knowledge.disease_rows.get(f"{asked[1].upper()}:{int(asked[2])}")
         return [] if row is None else [_disease(knowledge, row)]
     words = [f" {word}" for word in normalised(text)]
-    plain = _plain_names(knowledge)
+    plain = _plain_names(knowledge).split("\n")
     rows = [row for row, name in enumerate(plain) if words and all(word in name for word in words)]
     rows.sort(key=lambda row: (not plain[row].startswith(words[0]), len(plain[row]), plain[row]))
     return [_disease(knowledge, row) for row in rows[:limit]]
@@ -38,6 +38,6 @@ def _disease(knowledge: Knowledge, row: int) -> Disease:
 
 
 @lru_cache(maxsize=2)
-def _plain_names(knowledge: Knowledge) -> tuple[str, ...]:
-    """Each name as its normalised words, with a blank before the first."""
-    return tuple(f" {' '.join(normalised(name))}" for name in knowledge.names)
+def _plain_names(knowledge: Knowledge) -> str:
+    """Each name as its normalised words, with a blank before the first, in a line; one text takes a third of many."""
+    return "\n".join(f" {' '.join(normalised(name))}" for name in knowledge.names)

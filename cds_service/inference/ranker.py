@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from cds_service.domain.ontology import Floats, Ints
 from cds_service.domain.phenotype import FEWEST_FINDINGS, Phenotype, Ranking
 from cds_service.inference.ranker_confidence import Confidence
 from cds_service.inference.ranker_explain import Explained, best_matches, denied_by, explain, presence
-from cds_service.inference.ranker_index import Index, Method, profiles_from
+from cds_service.inference.ranker_index import Index, Method
 from cds_service.inference.ranker_knowledge import Knowledge
 from cds_service.inference.ranker_learned import LearnedIndex, learned_index
+from cds_service.inference.ranker_profiles import profiles_from
 from cds_service.inference.ranker_query import Query, is_too_young, is_unlikely_sex, query_of, score
 from cds_service.inference.ranker_questions import AMONG, next_questions
 
@@ -25,7 +27,7 @@ class Ranker:
         self.knowledge = knowledge
         self.method = Method.from_document(knowledge.method["ranking"])
         self.confidence = Confidence.from_document(knowledge.method["confidence"])
-        profiles = profiles_from(knowledge.annotated, len(knowledge.diseases), len(knowledge.ontology))
+        profiles = profiles_from(knowledge.annotated, len(knowledge.diseases))
         self.index = Index(knowledge.ontology, profiles, self.method)
         self._nothing_learned = learned_index(knowledge, self.index, Learned())
 
@@ -58,7 +60,19 @@ class Ranker:
         present = presence(self.index, learned, best)
         matched, gains = best_matches(self.index, query, present, limit)
         denied = denied_by(self.index, query)
-        explained = Explained(self.knowledge, self.index, learned, query, best, shared, denied, present, matched, gains)
+        explained = Explained(
+            self.knowledge,
+            self.index,
+            learned,
+            query,
+            best,
+            shared,
+            denied,
+            present,
+            matched,
+            gains,
+            named=cache(self.knowledge.ontology.named),
+        )
         n_shown = min(limit, len(best)) if enough else 0
         confidence = float(trust.within[n_shown - 1]) if n_shown else 0.0
         return Ranking(

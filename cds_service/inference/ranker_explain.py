@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -46,7 +47,7 @@ class Explained:
 
     `shared` is what share of each term's information the findings have in common with it, `denied` what the excluded
     ones rule out, both shape (terms,); `present` is what `presence` says of the `best`, `matched` and `gains` what
-    `best_matches` says.
+    `best_matches` says. `named` gives the id and the name of a term, and remembers them: candidates share findings.
     """
 
     knowledge: Knowledge
@@ -59,6 +60,7 @@ class Explained:
     present: Present
     matched: Ints
     gains: Floats
+    named: Callable[[int], tuple[str, str]]
 
     def place(self, row: int) -> tuple[Index, int, Annotated]:
         """The index that holds a disease, its place there, and the annotations it was made from."""
@@ -107,7 +109,7 @@ def best_matches(index: Index, query: Query, present: Present, number: int) -> t
         ancestors = index.ontology.ancestors_of(term)
         frequency = np.maximum(present.of(ancestors)[:number], np.float32(1e-9))
         ratio = np.log(frequency / index.background.frequency[ancestors])
-        ratio *= np.float32(index.method.step_discount) ** index.ontology.steps_to(term)
+        ratio *= np.float32(index.method.step_discount) ** index.ontology.steps_to(term).astype(np.int64)
         matched[:, at] = ancestors[ratio.argmax(axis=1)]
         gains[:, at] = np.maximum(ratio.max(axis=1), 0)
     return matched, gains * query.weights
@@ -139,8 +141,8 @@ def _support(explained: Explained, number: int) -> tuple[Support, ...]:
     gains = explained.gains[number]
     order = np.lexsort((explained.query.observed, -gains))[: int((gains > 0).sum())]
     matched = explained.matched[number, order]
-    start, stop = np.searchsorted(annotated.disease, [place, place + 1])
-    terms, references = annotated.term[start:stop], annotated.reference[start:stop]
+    part = annotated.of(place)
+    terms, references = annotated.term[part], annotated.reference[part]
     rows = zip(
         explained.query.observed[order].tolist(),
         matched.tolist(),
@@ -150,13 +152,11 @@ def _support(explained: Explained, number: int) -> tuple[Support, ...]:
         np.searchsorted(terms, matched, "right").tolist(),
         strict=True,
     )
-    ontology, total = explained.knowledge.ontology, max(float(gains.sum()), 1e-9)
+    named, total = explained.named, max(float(gains.sum()), 1e-9)
     return tuple(
         Support(
-            term=ontology.ids[term],
-            name=ontology.names[term],
-            matched=ontology.ids[match],
-            matched_name=ontology.names[match],
+            *named(term),
+            *named(match),
             frequency=round(frequency, 3),
             share=round(gain / total, 3),
             papers=_papers(explained.knowledge, references[first:last].tolist()),
@@ -180,22 +180,20 @@ def _expected(explained: Explained, number: int) -> tuple[Expected, ...]:
     missing &= explained.knowledge.ontology.is_finding[terms] & ~explained.denied[terms]
     terms, frequencies = terms[missing], frequencies[missing]
     order = np.lexsort((terms, -frequencies * index.background.information[terms]))[:_MOST_EXPECTED]
-    ontology = explained.knowledge.ontology
     return tuple(
-        Expected(ontology.ids[term], ontology.names[term], round(frequency, 3))
+        Expected(*explained.named(term), round(frequency, 3))
         for term, frequency in zip(terms[order].tolist(), frequencies[order].tolist(), strict=True)
     )
 
 
 def _excluded(explained: Explained, number: int) -> tuple[Against, ...]:
     """Findings looked for and excluded that patients with the disease often have."""
-    ontology = explained.knowledge.ontology
     excluded = explained.query.excluded
     frequencies = explained.present.frequency[number, explained.present.column[excluded]]
     often = frequencies >= _AGAINST_FREQUENCY
     found = zip(frequencies[often].tolist(), excluded[often].tolist(), strict=True)
     return tuple(
-        Against("excluded", ontology.ids[term], ontology.names[term], round(frequency, 3))
+        Against("excluded", *explained.named(term), round(frequency, 3))
         for frequency, term in sorted(found, key=lambda one: (-one[0], one[1]))
     )
 

@@ -9,8 +9,9 @@ import numpy as np
 from cds_service.domain.case_counts import Learned
 from cds_service.domain.ontology import Floats, Ints
 from cds_service.errors import BadRequest
-from cds_service.inference.ranker_index import Index, profiles_from
+from cds_service.inference.ranker_index import Index
 from cds_service.inference.ranker_knowledge import Annotated, Knowledge
+from cds_service.inference.ranker_profiles import profiles_from
 
 # Learned counts come from cases, not from papers.
 NO_REFERENCE = -1
@@ -46,14 +47,17 @@ def learned_index(knowledge: Knowledge, published: Index, learned: Learned, *, p
     Raises BadRequest for a term that HPO does not know.
     """
     new = tuple(sorted(disease for disease in learned.counts if disease not in knowledge.disease_rows))
-    row_of = {**knowledge.disease_rows, **{disease: len(published) + n for n, disease in enumerate(new)}}
+    own = {disease: len(published) + n for n, disease in enumerate(new)}
+    row_of = {
+        disease: own[disease] if disease in own else knowledge.disease_rows[disease] for disease in learned.counts
+    }
     kept, affected = _kept(knowledge, learned.without, pooled)
-    rows = np.array(sorted({row_of[disease] for disease in learned.counts} | affected), np.int64)
+    rows = np.array(sorted({*row_of.values()} | affected), np.int64)
     places = {row: place for place, row in enumerate(rows.tolist())}
     annotated = _joined(kept, _counted(knowledge, learned, row_of), places)
     index = Index(
         knowledge.ontology,
-        profiles_from(annotated, len(rows), len(knowledge.ontology)),
+        profiles_from(annotated, len(rows)),
         published.method,
         published.background,
     )
@@ -100,7 +104,7 @@ def _joined(kept: Annotated, counted: list[tuple[int, int, int, int]], places: d
         disease=np.array([places[row] for row in disease.tolist()], np.int64),
         term=np.concatenate([changed.term, columns[:, 1]]),
         reference=np.concatenate([changed.reference, np.full(len(columns), NO_REFERENCE)]),
-        k=np.concatenate([changed.k, columns[:, 2].astype(np.float32)]),
-        m=np.concatenate([changed.m, columns[:, 3].astype(np.float32)]),
+        share=np.concatenate([changed.share, len(kept.shares) + np.arange(len(columns))]),
+        shares=np.concatenate([kept.shares, columns[:, 2:].astype(np.float32)]),
     )
     return joined.where(np.lexsort((joined.term, joined.disease)))

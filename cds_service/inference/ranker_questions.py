@@ -40,7 +40,7 @@ def next_questions(explained: Explained, shares: NDArray[np.float64]) -> tuple[Q
         if family & taken or any(row in ontology.ancestors_of(other) for other in taken):
             continue  # a broader or narrower form of a question is the same question
         taken.add(row)
-        found.append(Question(ontology.ids[row], ontology.names[row], round(float(bits[at]), 3)))
+        found.append(Question(*explained.named(row), round(float(bits[at]), 3)))
         if len(found) == _MOST:
             break
     return tuple(found)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from cds_service.domain.codes import normalised
-from cds_service.domain.ontology import Ints, Ontology
+from cds_service.domain.ontology import Ints
 from cds_service.inference.ranker_knowledge import Knowledge
 
 # More words or letters than this name no finding.
@@ -27,32 +27,17 @@ class Hit(NamedTuple):
 
 
 class Words:
-    """Names and synonyms of all findings, by the words in them; built once."""
+    """Names and synonyms of all findings, by the words in them."""
 
     def __init__(self, knowledge: Knowledge) -> None:
-        ontology = knowledge.ontology
-        self._ontology: Ontology = ontology
-        rows = np.flatnonzero(ontology.is_finding).tolist()
-        listed = [(row, phrase) for row in rows for phrase in (ontology.names[row], *knowledge.synonyms[row])]
-        self._phrases = [phrase for _, phrase in listed]
-        self._rows = [row for row, _ in listed]
-        self._plain = [" ".join(normalised(phrase)) for phrase in self._phrases]
-        numbers: dict[str, list[int]] = {}
-        for number, plain in enumerate(self._plain):
-            for word in set(plain.split()):
-                numbers.setdefault(word, []).append(number)
-        self._words = sorted(numbers)
-        self._starts = np.cumsum([0, *(len(numbers[word]) for word in self._words)])
-        self._numbers = np.array([number for word in self._words for number in numbers[word]], np.int32)
-        self._exact: dict[str, int] = {}
-        for plain, row in zip(self._plain, self._rows, strict=True):
-            self._exact.setdefault(plain, row)
-        self._common = np.bincount(knowledge.annotated.term, minlength=len(ontology))
+        self._ontology = knowledge.ontology
+        self._synonyms, self._synonym_terms = knowledge.synonyms, knowledge.synonym_terms
+        self._index = knowledge.words
 
     def term(self, text: str) -> str | None:
         """The id of the finding with exactly this name or synonym, None where there is none."""
-        row = self._exact.get(" ".join(normalised(text)))
-        return None if row is None else self._ontology.ids[row]
+        whole = self._whole(" ".join(normalised(text)))
+        return self._ontology.ids[self._row(int(whole[0]))] if len(whole) else None
 
     def search(self, text: str, limit: int = 10) -> list[Hit]:
         """Findings whose name holds all words of the text, or their beginnings, the likeliest first.
@@ -60,38 +45,67 @@ class Words:
         Whole names come first, then names that begin with the text, then short ones, then those of many diseases.
         """
         words = [word[:_LONGEST_WORD] for word in normalised(text)[:_MOST_WORDS]]
-        found: Ints | None = None
-        for word in words:
-            numbers = self._with_word(word)
-            found = numbers if found is None else np.intersect1d(found, numbers, assume_unique=True)
-        plain = " ".join(words)
+        if not words:
+            return []
+        found = self._with_word(words[0])
+        for word in words[1:]:
+            found = np.intersect1d(found, self._with_word(word), assume_unique=True)
         hits: dict[int, Hit] = {}
-        for number in sorted(() if found is None else found.tolist(), key=lambda number: self._order(number, plain)):
-            row = self._rows[number]
-            hits.setdefault(row, Hit(self._ontology.ids[row], self._ontology.names[row], self._phrases[number]))
+        for number in self._ordered(found, " ".join(words)).tolist():
+            row = self._row(number)
+            hits.setdefault(row, Hit(self._ontology.ids[row], self._ontology.names[row], self._phrase(number)))
             if len(hits) == limit:
                 break
         return list(hits.values())
 
-    def _order(self, number: int, plain: str) -> tuple[bool, bool, int, int, int]:
-        name = self._plain[number]
-        row = self._rows[number]
-        return (name != plain, not name.startswith(plain), len(name), -int(self._common[row]), number)
+    def _ordered(self, found: Ints, plain: str) -> Ints:
+        """Phrases, the likeliest first for words that were typed."""
+        begins = ~np.isin(found, self._beginning(plain))
+        differs = ~np.isin(found, self._whole(plain))
+        return found[np.lexsort((self._index.ranks[found], begins, differs))]
+
+    def _whole(self, plain: str) -> Ints:
+        """Phrases of just these words."""
+        in_order = self._index.in_order
+        first = bisect_left(in_order, plain, key=self._plain)
+        return in_order[first : bisect_right(in_order, plain, first, key=self._plain)]
+
+    def _beginning(self, plain: str) -> Ints:
+        """Phrases that begin so."""
+        in_order = self._index.in_order
+        first = bisect_left(in_order, plain, key=self._plain)
+        return in_order[first : bisect_right(in_order, plain, first, key=lambda at: self._plain(at)[: len(plain)])]
+
+    def _plain(self, number: int) -> str:
+        return " ".join(normalised(self._phrase(number)))
+
+    def _phrase(self, number: int) -> str:
+        n_terms = len(self._ontology)
+        return self._ontology.names[number] if number < n_terms else self._synonyms[number - n_terms]
+
+    def _row(self, number: int) -> int:
+        """The term a phrase names."""
+        n_terms = len(self._ontology)
+        return number if number < n_terms else int(self._synonym_terms[number - n_terms])
 
     def _with_word(self, word: str) -> Ints:
         """Phrases with a word that begins so; where there is none, with one that is a slip or two away."""
-        first = bisect_left(self._words, word)
-        last = bisect_left(self._words, word + "\uffff")
-        if first < last:
-            return np.unique(self._numbers[self._starts[first] : self._starts[last]])
+        words = self._index.words
+        every = self._beginning_with(word)
+        if every:
+            return np.unique(self._phrases(every.start, every.stop))
         slips = 2 if len(word) >= _TWO_SLIPS else 1 if len(word) >= _ONE_SLIP else 0
-        near = [at for at in self._beginning_with(word[:1]) if slips and is_near(self._words[at], word, slips)]
-        parts = [self._numbers[self._starts[at] : self._starts[at + 1]] for at in near]
-        return np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.int32)
+        # Words of the same first letter: people seldom miss that one.
+        near = [at for at in self._beginning_with(word[:1]) if slips and is_near(words[at], word, slips)]
+        return np.unique(np.concatenate([self._phrases(0, 0), *(self._phrases(at, at + 1) for at in near)]))
 
-    def _beginning_with(self, letter: str) -> range:
-        """Words of the same first letter: people seldom miss that one."""
-        return range(bisect_left(self._words, letter), bisect_left(self._words, letter + "\uffff"))
+    def _beginning_with(self, letters: str) -> range:
+        words = self._index.words
+        return range(bisect_left(words, letters), bisect_left(words, letters + "\uffff"))
+
+    def _phrases(self, first: int, last: int) -> Ints:
+        """Phrases with any of these words."""
+        return self._index.phrases[self._index.starts[first] : self._index.starts[last]]
 
 
 def is_near(word: str, typed: str, slips: int) -> bool:

@@ -30,10 +30,10 @@ def plain_evidence(row: int) -> np.ndarray:
     index = RANKER.index
     ratio, similarity = np.zeros(len(index)), np.zeros(len(index))
     for above, steps in zip(ONTOLOGY.ancestors_of(row).tolist(), ONTOLOGY.steps_to(row).tolist(), strict=True):
-        part = slice(index.starts[above], index.starts[above + 1])
-        said = np.log(index.frequency[part] / index.background.frequency[above]) * index.method.step_discount**steps
-        np.maximum.at(ratio, index.disease[part], said)
-        np.maximum.at(similarity, index.disease[part], index.background.information[above])
+        holders, frequencies = index.spread.of(above)
+        said = np.log(frequencies / index.background.frequency[above]) * index.method.step_discount**steps
+        np.maximum.at(ratio, holders, said)
+        np.maximum.at(similarity, holders, index.background.information[above])
     return ratio + index.method.similarity_weight * similarity
 
 
@@ -61,7 +61,7 @@ def test_an_added_exclusion_never_raises_any_disease(observed, excluded, more):
     assert np.all(after <= before)
     row = ONTOLOGY.rows[more]
     if more not in (*observed, *excluded):
-        holders = RANKER.index.disease[RANKER.index.starts[row] : RANKER.index.starts[row + 1]]
+        holders, _ = RANKER.index.spread.of(row)
         assert np.all(after[holders] < before[holders])
 
 

@@ -144,7 +144,7 @@ def test_until_it_is_loaded_who_asks_is_told_to_come_back():
 
 def test_a_knowledge_base_that_was_changed_is_told_and_never_used(tmp_path):
     shutil.copytree(MODELS / "rare", tmp_path / "rare")
-    path = tmp_path / "rare" / "1.0.0" / "terms.json.xz"
+    path = tmp_path / "rare" / "1.0.0" / "terms.npz"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     told: list[str] = []
     later = RareDiseasesLater(tmp_path, failed=told.append)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import lzma
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,13 @@ import pytest
 
 from cds_service.errors import ConfigurationError
 from cds_service.inference.artifact import open_artifact
-from cds_service.inference.ranker_knowledge import ANNOTATIONS_FILE, DISEASES_FILE, TERMS_FILE, load_knowledge
+from cds_service.inference.ranker_knowledge import (
+    ANNOTATIONS_FILE,
+    DISEASES_FILE,
+    TERMS_FILE,
+    WORDS_FILE,
+    load_knowledge,
+)
 from training.__main__ import main
 from training.rare.compile import compile_knowledge
 from training.rare.diseases import EQUIVALENCE_FILE, merge_diseases
@@ -176,10 +181,10 @@ def test_the_committed_knowledge_base_is_what_its_sources_compile_to():
     content, described = publish.compiled({**paths, EQUIVALENCE_FILE: DATA / EQUIVALENCE_FILE})
 
     assert {key: artifact.manifest[key] for key in described} == json.loads(json.dumps(described))
-    for name in (TERMS_FILE, DISEASES_FILE):
-        assert lzma.decompress(artifact.files[name]) == lzma.decompress(content[name])
-    ours, theirs = (np.load(io.BytesIO(files[ANNOTATIONS_FILE])) for files in (artifact.files, content))
-    assert all(np.array_equal(ours[name], theirs[name]) for name in theirs.files)
+    for file in (TERMS_FILE, WORDS_FILE, DISEASES_FILE, ANNOTATIONS_FILE):
+        ours, theirs = (np.load(io.BytesIO(files[file])) for files in (artifact.files, content))
+        assert ours.files == theirs.files
+        assert all(ours[name].tobytes() == theirs[name].tobytes() for name in theirs.files)
 
 
 def test_the_committed_knowledge_base_is_small_and_names_its_licence():

@@ -1,21 +1,24 @@
-"""Compiles HPO and its disease annotations into the three data files of a `rare` artifact; same input, same bytes."""
+"""Compiles HPO and its disease annotations into the data files of a `rare` artifact; same input, same bytes."""
 
 from __future__ import annotations
 
-import json
-import lzma
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
+from cds_service.domain.ontology import closure_of, ontology_of
+from cds_service.domain.texts import Keys, Texts, as_lines
 from cds_service.errors import ConfigurationError
-from cds_service.inference.ranker_knowledge import ANNOTATIONS_FILE, DISEASES_FILE, TERMS_FILE
+from cds_service.inference.ranker_knowledge import ANNOTATIONS_FILE, DISEASES_FILE, TERMS_FILE, WORDS_FILE
 from training.publish import npz_bytes
 from training.rare.diseases import Disease
 from training.rare.obo import Term
+from training.rare.words import key_arrays, text_arrays, word_arrays
 
+_Row: TypeAlias = tuple[int, int, float, float]
 # References kept one by one are papers, for they can be shown and removed; other kinds of source share an entry.
 _PAPER = "PMID:"
 _OTHER_SOURCES = {"OMIM": "OMIM", "ORPHA": "Orphanet"}
@@ -25,18 +28,31 @@ def compile_knowledge(terms: Sequence[Term], diseases: Sequence[Disease]) -> dic
     """The files of the knowledge base by name."""
     current = _ordered([term for term in terms if not term.obsolete])
     rows = {term.id: row for row, term in enumerate(current)}
-    alternatives = _alternatives(terms, rows)
-    known = {**alternatives, **rows}
-    return {
-        TERMS_FILE: _packed(_terms_document(current, rows, alternatives)),
-        DISEASES_FILE: _packed(_diseases_document(diseases)),
-        ANNOTATIONS_FILE: _annotations(diseases, known),
+    known = {**_alternatives(terms, rows), **rows}
+    closure = closure_of([sorted(rows[parent] for parent in term.parents) for term in current])
+    ontology = ontology_of(Texts.of(rows), Texts.of(term.name for term in current), Keys.of(known), closure)
+    synonyms = [sorted(set(term.synonyms) - {term.name}) for term in current]
+    references = {name: code for code, name in enumerate(_reference_names(diseases))}
+    annotations = [_rows(disease, known, references) for disease in diseases]
+    n_annotations = Counter(row[0] for found in annotations for row in found)
+    files = {
+        TERMS_FILE: {
+            **text_arrays("ids", ontology.ids),
+            **text_arrays("names", ontology.names),
+            **text_arrays("synonyms", (synonym for listed in synonyms for synonym in listed)),
+            "synonym_terms": np.repeat(np.arange(len(current)), list(map(len, synonyms))).astype(np.uint16),
+            **key_arrays("known", known),
+            **key_arrays("snomed", _codes({term.id: term.snomed for term in current}, rows)),
+            **key_arrays("umls", _codes({term.id: term.umls for term in current}, rows)),
+            "sizes": closure.sizes,
+            "ancestors": closure.ancestors,
+            "steps": closure.steps,
+        },
+        WORDS_FILE: word_arrays(ontology, synonyms, n_annotations),
+        DISEASES_FILE: {**_disease_arrays(diseases), **text_arrays("references", references)},
+        ANNOTATIONS_FILE: _annotation_arrays(annotations),
     }
-
-
-def _packed(document: object) -> bytes:
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
-    return lzma.compress(text, preset=9 | lzma.PRESET_EXTREME)
+    return {name: npz_bytes(arrays) for name, arrays in files.items()}
 
 
 def _ordered(terms: Sequence[Term]) -> list[Term]:
@@ -65,19 +81,7 @@ def _alternatives(terms: Sequence[Term], rows: Mapping[str, int]) -> dict[str, i
     return {term: row for term, row in found.items() if term not in rows}
 
 
-def _terms_document(terms: Sequence[Term], rows: Mapping[str, int], alternatives: Mapping[str, int]) -> Any:
-    return {
-        "ids": [int(term.id[3:]) for term in terms],
-        "names": [term.name for term in terms],
-        "synonyms": [sorted(set(term.synonyms) - {term.name}) for term in terms],
-        "parents": [sorted(rows[parent] for parent in term.parents) for term in terms],
-        "alternatives": {str(int(term[3:])): row for term, row in sorted(alternatives.items())},
-        "snomed": _references({term.id: term.snomed for term in terms}, rows),
-        "umls": _references({term.id: term.umls for term in terms}, rows),
-    }
-
-
-def _references(codes: Mapping[str, Sequence[str]], rows: Mapping[str, int]) -> dict[str, int]:
+def _codes(codes: Mapping[str, Sequence[str]], rows: Mapping[str, int]) -> dict[str, int]:
     """Code to row; where several terms share a code, the most general of them, which is true whichever was meant."""
     found: dict[str, int] = {}
     for term, listed in codes.items():
@@ -86,14 +90,15 @@ def _references(codes: Mapping[str, Sequence[str]], rows: Mapping[str, int]) -> 
     return found
 
 
-def _diseases_document(diseases: Sequence[Disease]) -> Any:
+def _disease_arrays(diseases: Sequence[Disease]) -> dict[str, NDArray[Any]]:
+    known = {name: row for row, disease in enumerate(diseases) for name in (disease.id, *disease.also)}
     return {
-        "ids": [disease.id for disease in diseases],
-        "names": [disease.name for disease in diseases],
-        "also": [list(disease.also) for disease in diseases],
-        "onset": [disease.onset for disease in diseases],
-        "inheritance": [list(disease.inheritance) for disease in diseases],
-        "references": _reference_names(diseases),
+        **text_arrays("ids", (disease.id for disease in diseases)),
+        **text_arrays("names", (disease.name for disease in diseases)),
+        **text_arrays("also", (as_lines(disease.also) for disease in diseases)),
+        **text_arrays("inheritance", (as_lines(disease.inheritance) for disease in diseases)),
+        **key_arrays("known", known),
+        "onset": np.array([np.nan if disease.onset is None else disease.onset for disease in diseases], np.float32),
     }
 
 
@@ -105,28 +110,22 @@ def _reference(reference: str) -> str:
     return reference if _PAPER in reference else _OTHER_SOURCES.get(reference.split(":")[0], "other")
 
 
-def _annotations(diseases: Sequence[Disease], known: Mapping[str, int]) -> bytes:
+def _annotation_arrays(per_disease: Sequence[Sequence[_Row]]) -> dict[str, NDArray[Any]]:
     """One row for each disease, term and reference: terms as steps within the disease, frequencies as codes."""
-    references = {name: code for code, name in enumerate(_reference_names(diseases))}
-    per_disease = [_rows(disease, known, references) for disease in diseases]
     rows = [row for found in per_disease for row in found]
     shares = sorted({(k, m) for _, _, k, m in rows})
     codes = {share: code for code, share in enumerate(shares)}
     steps = [row[0] - previous for found in per_disease for previous, row in _pairs(found)]
-    return npz_bytes(
-        {
-            "rows_of_disease": np.array([len(found) for found in per_disease], np.uint16),
-            "term_steps": np.array(steps, np.uint16),
-            "reference": np.array([row[1] for row in rows], np.uint16),
-            "frequency": np.array([codes[row[2:]] for row in rows], np.uint16),
-            "shares": np.array(shares, np.float32),
-        }
-    )
+    return {
+        "rows_of_disease": np.array([len(found) for found in per_disease], np.uint16),
+        "term_steps": np.array(steps, np.uint16),
+        "reference": np.array([row[1] for row in rows], np.uint16),
+        "frequency": np.array([codes[row[2:]] for row in rows], np.uint16),
+        "shares": np.array(shares, np.float32),
+    }
 
 
-def _rows(
-    disease: Disease, known: Mapping[str, int], references: Mapping[str, int]
-) -> list[tuple[int, int, float, float]]:
+def _rows(disease: Disease, known: Mapping[str, int], references: Mapping[str, int]) -> list[_Row]:
     """(term, reference, k, m), ordered; rows that say the same of one term in one reference are added up."""
     found: dict[tuple[int, int], tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
     for finding in disease.findings:
@@ -139,5 +138,5 @@ def _rows(
     return [(*key, round(k, 3), round(m, 3)) for key, (k, m) in sorted(found.items())]
 
 
-def _pairs(rows: list[tuple[int, int, float, float]]) -> list[tuple[int, tuple[int, int, float, float]]]:
+def _pairs(rows: Sequence[_Row]) -> list[tuple[int, _Row]]:
     return list(zip([0, *(row[0] for row in rows)], rows, strict=False))
