@@ -7,7 +7,7 @@ from math import isclose
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from cds_service.domain.patient import NotUsed, Reading, UnusedReading, Value
+from cds_service.domain.patient import NotUsed, Reading, UnusedReading, Value, new_unused
 
 # Two values of one moment are the same when only rounding parts them (97.8 [degF] is 36.5556 Cel). Chosen by us.
 _SAME = 1e-3
@@ -82,7 +82,7 @@ def _is_copy(reading: Reading, used: Reading) -> bool:
 
 
 def _unused(reading: Reading, reason: NotUsed, detail: str, *, alarming: bool = False) -> UnusedReading:
-    return UnusedReading(reading.name, reason, reading.source, reading.original, detail, reading.time, alarming)
+    return new_unused((reading.name, reason, reading.source, reading.original, detail, reading.time, alarming))
 
 
 _DERIVED = frozenset({"from-flow", "from-concentration"})

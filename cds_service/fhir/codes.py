@@ -5,8 +5,6 @@ The memory is keyed by the concept's bytes, bounded in number and length, and ho
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import msgspec
 from msgspec import Raw
 
@@ -60,12 +58,11 @@ def concept_of(raw: Raw) -> CodeableConcept | None:
 
 def coded_value(name: str, value: Raw) -> Given | Refusal:
     """The meaning of a coded value for this vital sign, or why it has none."""
-    text = bytes(value)
-    return _coded_value(name, text) if len(text) <= _LONGEST_REMEMBERED else _coded_value.__wrapped__(name, text)
+    return _VALUES[name, bytes(value)]
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def _coded_value(name: str, text: bytes) -> Given | Refusal:
+def _value(sent: tuple[str, bytes]) -> Given | Refusal:
+    name, text = sent
     try:
         concept = _DECODE(text)
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -73,6 +70,9 @@ def _coded_value(name: str, text: bytes) -> Given | Refusal:
     if concept is None:
         return Refusal(NotUsed.NO_VALUE)
     return value_of_codings(name, _codings(concept), concept.text or "")
+
+
+_VALUES = Remembered(_value, keeps=lambda sent, _: len(sent[1]) <= _LONGEST_REMEMBERED, room=_REMEMBERED)
 
 
 def answer_of(value: Raw) -> set[bool]:

@@ -97,9 +97,8 @@ def standing_of(entry: Entry, resource: Resource, setting: Setting) -> Standing:
     moment = None if text is None else moment_from_datetime(text)
     if moment is None:
         return Standing(resource, source, UNKNOWN_TIME, flags, refusal or _no_time(resource, text))
-    if moment[1]:
-        flags += ("time-partial",)
-    return Standing(resource, source, moment[0], flags, refusal)
+    time, is_partial = moment
+    return Standing(resource, source, time, (*flags, "time-partial") if is_partial else flags, refusal)
 
 
 def _less_usual_status(status: str) -> tuple[tuple[str, ...], Refusal | None]:

@@ -116,9 +116,11 @@ def identifiers_of(resource: Resource) -> tuple[tuple[str, str], ...]:
     """System and value of each identifier, bounded; ValidationError where they have another shape."""
     identifiers = _IDENTIFIERS(resource.identifier) if is_given(resource.identifier) else []
     return tuple(
-        (bounded(identifier.system or "", MAX_NAME), bounded(identifier.value, MAX_NAME))
-        for identifier in identifiers[:_MAX_IDENTIFIERS]
-        if identifier.value
+        [
+            (bounded(identifier.system or "", MAX_NAME), bounded(identifier.value, MAX_NAME))
+            for identifier in identifiers[:_MAX_IDENTIFIERS]
+            if identifier.value
+        ]
     )
 
 
