@@ -134,9 +134,9 @@ def _used(snapshot: PatientSnapshot, words: Words, zone: tzinfo) -> str:
             moments.setdefault(reading.time, []).append(_reading(reading, words))
     at, ago, said = snapshot.at.astimezone(zone), words.t("%(age)s ago"), []
     for time in sorted(moments, reverse=True):
-        local = time.astimezone(zone)
-        age = ago % {"age": words.age(minutes_between(local, at))}
-        said.append(f"{clock(local, at)}, {age}: {_SEPARATOR.join(moments[time])}")
+        # not between local times: Python takes those of one zone apart as its clocks show them, set back or forward
+        age = ago % {"age": words.age(minutes_between(time, snapshot.at))}
+        said.append(f"{clock(time.astimezone(zone), at)}, {age}: {_SEPARATOR.join(moments[time])}")
     return _section(words.t("Used (times in %(zone)s)") % {"zone": zone}, "; ".join(said))
 
 

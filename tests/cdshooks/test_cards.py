@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -275,3 +275,18 @@ def test_times_are_in_the_zone_of_the_site() -> None:
     )
 
     assert "**Used (times in America/Bogota):** 03:25" in shown[0]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [("2026-03-29T01:30Z", "01:30, 60 min ago"), ("2026-10-25T01:30Z", "02:30, 60 min ago")],
+    ids=["clocks set forward", "clocks set back"],
+)
+def test_the_age_of_a_reading_is_time_that_passed_not_what_clocks_show(at: str, said: str) -> None:
+    moment = datetime.fromisoformat(at)
+    reading = a_reading("heart_rate", 128.0)._replace(time=moment - timedelta(minutes=60))
+    prediction = a_prediction(snapshot=a_snapshot(values={"heart_rate": reading}, at=moment), states=ACUTE)
+
+    detail = card(prediction, zone=ZoneInfo("Europe/Madrid"))["detail"]
+
+    assert f"**Used (times in Europe/Madrid):** {said}: heart rate 128/min" in detail
