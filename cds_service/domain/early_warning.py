@@ -62,20 +62,18 @@ def early_warning(snapshot: PatientSnapshot, *, spread_limit: timedelta) -> Earl
     inputs = _inputs(snapshot)
     scale = 2 if snapshot.spo2_scale == 2 else 1
     points = _points(inputs, scale)
-    unknown = tuple([name for name, known in points.items() if known is None])
+    lower, red, unknown = _totals(points)
     if len(unknown) == len(PARAMETERS):
         return "no-inputs"
-    lower = sum([known for known in points.values() if known])
     most = _most(unknown, inputs, scale)
     upper = lower + sum(most)
-    red = tuple([name for name, known in points.items() if known == RED])
     spread = _spread(inputs)
     return EarlyWarning(
         points=points,
         lower=lower,
         upper=upper,
-        red=red,
-        unknown=unknown,
+        red=tuple(red),
+        unknown=tuple(unknown),
         level=_level(lower, has_red=bool(red)),
         upper_level=_level(upper, has_red=bool(red) or RED in most),
         scale=scale,
@@ -146,7 +144,20 @@ def _points(inputs: _Inputs, scale: int) -> dict[str, int | None]:
     }
 
 
-def _most(unknown: tuple[str, ...], inputs: _Inputs, scale: int) -> list[int]:
+def _totals(points: Mapping[str, int | None]) -> tuple[int, list[str], list[str]]:
+    """What is known adds up to, the parameters that score 3, and those that are unknown."""
+    total, red, unknown = 0, [], []
+    for name, known in points.items():
+        if known is None:
+            unknown.append(name)
+            continue
+        total += known
+        if known == RED:
+            red.append(name)
+    return total, red, unknown
+
+
+def _most(unknown: list[str], inputs: _Inputs, scale: int) -> list[int]:
     """The most points each unknown can add. Where oxygen is unknown, being on it adds the most."""
     most = [_MOST[name] for name in unknown]
     if inputs.spo2 is not None and "spo2" in unknown:
