@@ -66,6 +66,55 @@ def test_a_call_that_stands_aside_keeps_nobody_and_goes_on_when_it_is_settled():
     assert seen == ["second", "first"]
 
 
+def test_a_new_call_begins_once_those_about_to_come_back_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "HOLD_S", 60.0)
+    seen: list[str] = []
+    stands_aside, all_done = threading.Event(), threading.Event()
+    held = []
+
+    def first() -> None:
+        held.append(waiting())
+        stands_aside.set()
+        held[0].until(50.0)
+        seen.append("came back")
+        turn()
+        seen.append("ended")
+
+    def second() -> None:
+        seen.append("began")
+        all_done.set()
+
+    with running() as made:
+        made.begin(first)
+        assert stands_aside.wait(5.0)
+        made.begin(second)
+        held[0].settle()
+        assert all_done.wait(5.0)
+
+    assert seen == ["came back", "ended", "began"]
+
+
+def test_new_calls_that_fill_a_round_wait_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "HOLD_S", 60.0)
+    monkeypatch.setattr(rounds, "TOGETHER", 2)
+    stands_aside, come_back = threading.Event(), threading.Event()
+    held = []
+
+    def first() -> None:
+        held.append(waiting())
+        stands_aside.set()
+        held[0].until(50.0)
+        come_back.set()
+
+    with running() as made:
+        made.begin(first)
+        assert stands_aside.wait(5.0)
+        made.begin(held[0].settle)
+        made.begin(lambda: None)
+
+        assert come_back.wait(5.0)
+
+
 def test_what_is_settled_before_anybody_waits_is_not_missed():
     seen: list[float] = []
 

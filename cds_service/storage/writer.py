@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic, sleep
@@ -11,7 +13,7 @@ from typing import TypeVar, cast
 from sqlalchemy import Engine, text, update
 
 from cds_service.errors import Unavailable
-from cds_service.stages import waiting
+from cds_service.stages import turn, waiting
 from cds_service.storage.audit_log import AuditEvent
 from cds_service.storage.change import Change
 from cds_service.storage.group import GroupCommit
@@ -57,6 +59,7 @@ class GroupWriter:
         self._commit = GroupCommit(engine.dialect, keyring, self.identities)
         self._link = WriterLink(engine)
         self._queue: SimpleQueue[Pending | None] = SimpleQueue()
+        self._of_a_round: deque[Pending] = deque()  # of calls that go through their stages together, not yet queued
         self._closing = False
         self._available = False
         self._away = ""  # why the database took nothing when it was last asked; callers need not wait to hear it
@@ -98,7 +101,8 @@ class GroupWriter:
         pending = pending_change(change, None)
         pending.done = settled
         try:
-            self._hand_over(pending)
+            self._require_room()
+            self._queue.put(pending)
         except Unavailable as error:
             pending.error = error
             _let_go(pending)
@@ -125,18 +129,22 @@ class GroupWriter:
         """Return once it is committed; raises what became of it otherwise."""
         commit = waiting()
         pending.done = commit.settle
-        self._hand_over(pending)
+        self._require_room()
+        self._of_a_round.append(pending)
+        turn()  # so that all calls of a round are committed as one group, however long they take to get here
+        with suppress(IndexError):
+            while True:
+                self._queue.put(self._of_a_round.popleft())
         commit.until(self.deadline_s)
         _require_stored(pending)
 
-    def _hand_over(self, pending: Pending) -> None:
+    def _require_room(self) -> None:
         if self._closing:
             raise Unavailable("shutting down", where="writer")
         if self._queue.qsize() >= QUEUE_LIMIT:
             raise Unavailable("too many entries are waiting", where="writer")
         if self._away:
             raise Unavailable(self._away, where="database")
-        self._queue.put(pending)
 
     def _start(self) -> Thread:
         thread = Thread(target=self._run, name="cds-writer", daemon=True)

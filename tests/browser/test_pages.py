@@ -74,7 +74,7 @@ def away(visit: Visit, screen: Screen, path: str) -> Visitor:
     """A read that cannot be audited is none."""
     visitor = visit("ada", screen)
     writer = visitor.site.service.runtime.writer
-    with patch.object(writer, "_hand_over", side_effect=Unavailable("does not answer", where="database")):
+    with patch.object(writer, "_require_room", side_effect=Unavailable("does not answer", where="database")):
         return opened(visitor, path)
 
 

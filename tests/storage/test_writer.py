@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, func, select
 
 from cds_service.errors import BadRequest, CdsError, Conflict, Unavailable
+from cds_service.rounds import Rounds
 from cds_service.storage import writer as writer_module
 from cds_service.storage.audit_log import verify_chain
 from cds_service.storage.change import Applied, JointChange
@@ -274,3 +275,33 @@ def test_changes_made_one_by_one_fill_a_group_sooner_than_entries_do(
 
     assert [result() for result in results] == [None] * len(results)
     assert sizes == [1, 3, 3, 6]
+
+
+def test_calls_of_one_round_are_queued_together_however_long_each_takes_to_get_there(
+    writer: GroupWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    queue, all_here = writer._queue, threading.Event()
+
+    class Seen:
+        def __getattr__(self, name: str) -> object:
+            return getattr(queue, name)
+
+        def put(self, pending: Pending) -> None:
+            seen.append("queued")
+            queue.put(pending)
+
+    def call() -> None:
+        seen.append("here")
+        writer.submit(an_entry())
+        seen.append("answered")
+
+    monkeypatch.setattr(writer, "_queue", Seen())
+    rounds = Rounds("test-round")
+    rounds.begin(lambda: all_here.wait(10))
+    for _ in range(4):
+        rounds.begin(call)
+    all_here.set()
+    rounds.end(10.0)
+
+    assert seen == ["here"] * 4 + ["queued"] * 4 + ["answered"] * 4
