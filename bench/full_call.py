@@ -62,8 +62,7 @@ def measure(calls: int = _CALLS) -> list[Figure]:
         Figure("full call / bare view", cpu["full"] / cpu["bare"], "times", at_most=4.0),
         Figure("strict mode / bare view", cpu["strict"] / cpu["bare"], "times", at_most=12.0),
         Figure("naive design / full call", cpu["naive"] / cpu["full"], "times", at_least=12.0),
-        # 150 MiB for the service, 80 for the knowledge base of rare diseases.
-        Figure("worker memory under load", memory, "MiB", at_most=230.0),
+        Figure("worker memory under load", memory, "MiB", at_most=150.0),
         *(
             Figure(f"full call {said} / without, on SQLite", cpu[part] / cpu["full"], "times")
             for part, said in compared.items()

@@ -57,7 +57,7 @@ def measure() -> list[Figure]:
         Figure("ranking of 1,000 findings in process, CPU", many * 1e3, "ms"),
         Figure("the same over HTTP and stored", most * 1e3, "ms"),
         Figure("loading the knowledge base, CPU", min(_load_seconds() for _ in range(3)), "s", at_most=1.5),
-        Figure("worker memory under load", memory, "MiB", at_most=230.0),
+        Figure("worker memory under load", memory, "MiB", at_most=175.0),
     ]
 
 

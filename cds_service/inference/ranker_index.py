@@ -9,13 +9,12 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cds_service.domain.ontology import Floats, Ints, Ontology
 from cds_service.inference.ranker_profiles import Background, Profiles, background_of, cuts, spread
 
 # Terms that this share of the diseases show are worked out once for all that lie below them: 72 of the published
-# ones, 4 MB. Of the others an index remembers the evidence of those asked for last, 41 kB each. Chosen by us.
+# ones, 6 MB. Of the others an index remembers the evidence of those asked for last, 41 kB each. Chosen by us.
 _BROAD_SHARE, REMEMBERED = 0.2, 64
 # Diseases whose pictures are compared together: what is in between stays in the processor's cache.
 _AT_A_TIME = 2500
@@ -54,7 +53,6 @@ class Index:
         self.background = background or background_of(self.spread, len(profiles))
         self._profile_weight = self._weight(np.ones(len(ontology), np.float32))
         self._discounts = np.power(method.step_discount, np.arange(int(ontology.steps.max()) + 1)).astype(np.float32)
-        self._broad_rows, self._broad_information = self._broad_terms()
         self._broad = self._broad_parts()
         self._remembered: OrderedDict[int, Floats] = OrderedDict()
         self._lock = Lock()
@@ -92,12 +90,11 @@ class Index:
         steps = dict(zip(ontology.ancestors_of(row).tolist(), ontology.steps_to(row).tolist(), strict=True))
         narrow = sorted((above for above in steps if above not in self._broad), key=information.__getitem__)
         nearest = {parent for above in narrow for parent in ontology.parents_of(above)} if narrow else {row}
-        ratio, place = np.zeros(len(self), np.float32), np.zeros(len(self), np.uint8)
+        ratio, similarity = np.zeros(len(self), np.float32), np.zeros(len(self), np.float32)
         for above in nearest & self._broad.keys():
-            broad_ratio, broad_place = self._broad[above]
+            broad_ratio, broad_similarity = self._broad[above]
             np.maximum(ratio, self._discounts[steps[above]] * broad_ratio, out=ratio)
-            np.maximum(place, broad_place, out=place)
-        similarity = self._broad_information.take(place, mode="clip")
+            np.maximum(similarity, broad_similarity, out=similarity)
         if narrow:
             diseases, frequencies, sizes = self.spread.of_all(narrow)
             said = np.log(frequencies / np.repeat(self.background.frequency[narrow], sizes))
@@ -106,27 +103,20 @@ class Index:
             similarity[diseases] = np.repeat(information[narrow], sizes)
         return ratio, similarity
 
-    def _broad_terms(self) -> tuple[Ints, Floats]:
-        """Rows of the broad terms, the most common first, and the information of each after that of none."""
+    def _broad_parts(self) -> dict[int, tuple[Floats, Floats]]:
+        """Ratio and similarity of each broad term; what lies above one is broad as well."""
         information = self.background.information
-        rows = np.flatnonzero(information < -np.log(_BROAD_SHARE))
-        rows = rows[np.argsort(information[rows], kind="stable")]
-        return rows, np.append(np.float32(0), information[rows])
-
-    def _broad_parts(self) -> dict[int, tuple[Floats, NDArray[np.uint8]]]:
-        """Ratio of each broad term, and the place of the most specific one a disease shows; all above are broad too."""
-        places = {row: place for place, row in enumerate(self._broad_rows.tolist(), 1)}
-        parts: dict[int, tuple[Floats, NDArray[np.uint8]]] = {}
-        for row in sorted(places):
-            ratio, place = np.zeros(len(self), np.float32), np.zeros(len(self), np.uint8)
+        parts: dict[int, tuple[Floats, Floats]] = {}
+        for row in np.flatnonzero(information < -np.log(_BROAD_SHARE)).tolist():
+            ratio, similarity = np.zeros(len(self), np.float32), np.zeros(len(self), np.float32)
             for parent in self.ontology.parents_of(row):
                 np.maximum(ratio, self._discounts[1] * parts[parent][0], out=ratio)
-                np.maximum(place, parts[parent][1], out=place)
+                np.maximum(similarity, parts[parent][1], out=similarity)
             diseases, frequencies = self.spread.of(row)
             said = np.log(frequencies / self.background.frequency[row])
             ratio[diseases] = np.maximum(ratio[diseases], said)
-            place[diseases] = np.maximum(place[diseases], np.uint8(places[row]))
-            parts[row] = ratio, place
+            similarity[diseases] = np.maximum(similarity[diseases], information[row])
+            parts[row] = ratio, similarity
         return parts
 
     def refutation(self, row: int) -> tuple[Ints, Floats]:
@@ -150,7 +140,7 @@ class Index:
     def profile(self, place: int) -> tuple[Ints, Floats]:
         """Terms of one disease and their frequencies."""
         part = slice(self.profiles.begins[place], self.profiles.begins[place + 1])
-        return self.profiles.term[part].astype(np.int64), self.profiles.frequency[part]
+        return self.profiles.term[part], self.profiles.frequency[part]
 
     def _weight(self, shared: Floats) -> Floats:
         """The sum of each disease's frequencies by the shares of their terms, 0 for one without, shape (diseases,)."""
@@ -159,7 +149,7 @@ class Index:
         for first, last in cuts(len(self), _AT_A_TIME):
             begins = profiles.begins[first : last + 1]
             rows = slice(begins[0], begins[-1])
-            values = profiles.frequency[rows] * shared.take(profiles.term[rows], mode="clip")
+            values = profiles.frequency[rows] * shared[profiles.term[rows]]
             filled = begins[:-1] < begins[1:]
             if filled.any():
                 sums[first:last][filled] = np.add.reduceat(values, begins[:-1][filled] - begins[0])

@@ -29,7 +29,8 @@ class Background:
 class Profiles:
     """The terms of each disease with their shrunk frequency (k + 1) / (m + 2), which is 0.5 where nothing is said.
 
-    Those of disease `d` lie in `begins[d] : begins[d + 1]`.
+    Those of disease `d` lie in `begins[d] : begins[d + 1]`. Every ranking looks up all terms, so they are int64, which
+    numpy indexes with as is.
     """
 
     begins: Ints
@@ -47,7 +48,7 @@ def profiles_from(annotated: Annotated, n_diseases: int) -> Profiles:
     sizes, terms, frequencies = zip(*parts, strict=True) if parts else ((), (), ())
     return Profiles(
         np.cumsum(np.concatenate([[0], *sizes])),
-        np.concatenate([np.zeros(0, annotated.term.dtype), *terms]),
+        np.concatenate([np.zeros(0, np.int64), *terms]),
         np.concatenate([np.zeros(0, np.float32), *frequencies]),
     )
 
