@@ -68,7 +68,10 @@ class Predictor:
         if all(map(isnan, row[_VITALS])):
             return "no-vitals"
         tier = self.tiers[tier_of_row(row)]
-        contributions = tier.shap.contributions(matrix[0, : tier.n_columns])
+        try:
+            contributions = tier.shap.contributions(matrix[0, : tier.n_columns])
+        except (IndexError, ValueError) as problem:  # a table that does not fit its splits
+            raise Unavailable(f"the model failed: {type(problem).__name__}", where="model") from problem
         margin = tier.shap.margin(contributions)
         if not isfinite(margin):
             raise Unavailable("the risk model gave no number", where="model")

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Barrier
 from time import monotonic, sleep
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -366,27 +367,18 @@ def test_b27_a_summary_stays_under_its_limit_and_the_shape_is_kept(client: Flask
             assert len(json.dumps(found)) < 20_000
 
 
-NAN = np.full((1, 1), np.nan)
-
-
-def failing(*_: object) -> object:
-    raise RuntimeError("the patient's heart rate of 128 could not be scored")
-
-
-class Broken:
-    """A session whose run fails, or gives what is no number."""
-
-    def __init__(self, run: Callable[..., object]) -> None:
-        self.run = run
-
-
-@pytest.mark.parametrize("answer", [failing, lambda *_: [NAN]], ids=["raises", "not-a-number"])
+@pytest.mark.parametrize(
+    "damaged", [lambda rows: rows[:1], lambda rows: np.full_like(rows, np.nan)], ids=["raises", "not-a-number"]
+)
 def test_b28_a_model_that_fails_is_503_and_never_an_empty_list(
-    service: Service, monkeypatch: pytest.MonkeyPatch, answer: Callable[..., object]
+    service: Service, monkeypatch: pytest.MonkeyPatch, damaged: Callable[[Any], Any]
 ) -> None:
     predictor = service.runtime.models.serving.risk
     with monkeypatch.context() as outage:
-        broken = {name: replace(tier, session=Broken(answer)) for name, tier in predictor.tiers.items()}
+        broken = {
+            name: replace(tier, shap=replace(tier.shap, rows=damaged(tier.shap.rows)))
+            for name, tier in predictor.tiers.items()
+        }
         outage.setattr(predictor, "tiers", broken)
         response = post(service.client, fixture())
         form = service.client.get("/predict?age=70&heart_rate=120")
