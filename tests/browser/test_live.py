@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import PAIRS, Screen, Site, Visit, Visitor, a_case
 from tests.web.pages import FILLED
@@ -66,6 +66,24 @@ def test_a_pressure_says_at_once_that_the_other_does_not_fit(visit: Visit) -> No
     page.fill("#diastolic_bp", "90")
     page.fill("#systolic_bp", "80")
     page.press("#systolic_bp", "Tab")
+    expect(page.locator("#diastolic_bp-note")).to_contain_text("must be below the systolic")
+
+
+def test_an_answer_that_comes_late_takes_nothing_back_that_a_later_one_says(visit: Visit) -> None:
+    page = visit("ada", NARROW).go("/triage")
+    asked: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        asked.append(route)
+        if len(asked) > 1:
+            route.continue_()
+
+    page.route("**/triage/check", hold_the_first)
+    page.fill("#diastolic_bp", "90")
+    page.fill("#systolic_bp", "80")
+    page.press("#systolic_bp", "Tab")
+    page.wait_for_timeout(300)
+    asked[0].continue_()
     expect(page.locator("#diastolic_bp-note")).to_contain_text("must be below the systolic")
 
 
