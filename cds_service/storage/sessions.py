@@ -30,10 +30,10 @@ _ASK_AGAIN_S = 0.005
 # 4 KB SQLite would choose. Measured, with what it costs, in docs/decisions/storage-writer.md.
 _PAGE_BYTES = 8192
 
-# Of the connection that writes. A group of 512 predictions changes up to 2,100 pages: in a cache that holds them each
-# is written to the log once. What a statement may have to undo is kept in memory: a file in the temporary directory
-# costs writes, and would hold patients' rows.
-_WRITER_PRAGMAS = ("cache_size=-20000", "temp_store=MEMORY")
+# Of the connection that writes. A group of 512 predictions changes up to 2,100 pages, 17 MB: none is written before the
+# commit, so each is written to the log once; afterwards the cache is small again. What a statement may have to undo is
+# kept in memory: a file in the temporary directory costs writes, and would hold patients' rows.
+_WRITER_PRAGMAS = ("cache_size=-8000", "cache_spill=OFF", "temp_store=MEMORY")
 # The log is copied into the file after this many bytes, not after 4 MB: pages of indexes, which every group changes,
 # are copied a quarter as often.
 _LOG_BYTES = 16_000_000
