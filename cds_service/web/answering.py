@@ -131,6 +131,7 @@ def commit(
     )
     turn()
     stored = runtime().writer.submit(entry)
+    turn()
     if asked.actor.kind == "user" and asked.mode is Mode.LIVE:
         note_sight(stored.id, received(asked.actor), writer=runtime().writer)
     if not stored.replayed:

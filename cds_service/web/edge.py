@@ -14,6 +14,7 @@ from cds_service import logs
 from cds_service.errors import UnsupportedMedia
 from cds_service.monitoring.calls import PAGES
 from cds_service.monitoring.metrics import count_request
+from cds_service.stages import turn
 from cds_service.web.context import allowance, begin_request, caller, end_request, environ_at_hand, runtime
 
 _STARTED = "cds.started"
@@ -40,6 +41,7 @@ def _begin() -> None:
 
 
 def _end(response: Response) -> Response:
+    turn()
     rule = request.url_rule
     route = rule.rule if rule is not None else "(none)"
     status = response.status_code

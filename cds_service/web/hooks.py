@@ -85,6 +85,7 @@ def answer_with_cards(conclude: Conclude, service: Service, actor: Actor) -> Res
     stored = commit(concluded.prediction, asked, {"cards": shown}, shown=bool(shown), built_on=concluded.built_on)
     if shown and not stored.replayed:
         count_card(counted_as(actor.tenant, actor.environment), service.id, shown[0]["indicator"])
+    turn()
     return json_response(stored.reply)
 
 

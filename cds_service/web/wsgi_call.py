@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from cds_service.stages import turn
+
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
@@ -79,6 +81,7 @@ def call(application: Application, scope: Scope, body: bytes) -> Answer:
     finally:
         if hasattr(chunks, "close"):
             chunks.close()
+    turn()
     status, headers = started[0]
     return Answer(int(status[:3]), headers, content)
 
