@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,13 @@ class Artifact:
             raise ConfigurationError(f"{name} is not JSON", where=str(self.directory)) from problem
 
 
-def open_artifact(models_dir: Path, task: str, version: str | None = None) -> Artifact:
-    """The version of a task, `CURRENT` by default, every file checked; ConfigurationError says what is wrong where."""
+def open_artifact(
+    models_dir: Path, task: str, version: str | None = None, only: Collection[str] | None = None
+) -> Artifact:
+    """The version of a task, `CURRENT` by default; ConfigurationError says what is wrong where.
+
+    Its files are read and checked: all of them, or of these names those it has.
+    """
     name = version or current_version(models_dir, task)
     if not _NAME.fullmatch(name):
         raise ConfigurationError(f"{name!r} is not the name of a version", where=str(models_dir / task))
@@ -45,7 +50,8 @@ def open_artifact(models_dir: Path, task: str, version: str | None = None) -> Ar
     manifest = _manifest(directory)
     if (manifest.get("format"), manifest.get("task"), manifest.get("version")) != (FORMAT, task, name):
         raise ConfigurationError(f"manifest is not of {task} {name}, format {FORMAT}", where=str(directory))
-    return Artifact(directory, manifest, {file: _verified(directory, file, manifest) for file in manifest["files"]})
+    wanted = [file for file in manifest["files"] if only is None or file in only]
+    return Artifact(directory, manifest, {file: _verified(directory, file, manifest) for file in wanted})
 
 
 def current_version(models_dir: Path, task: str) -> str:

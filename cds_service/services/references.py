@@ -34,7 +34,7 @@ class References:
 
     def _read(self, version: str) -> OfInputs:
         try:
-            artifact = open_artifact(self._models_dir, "risk", version)
+            artifact = open_artifact(self._models_dir, "risk", version, only={FILE})
         except ConfigurationError:
             return {}
         found = msgspec.json.decode(artifact.files[FILE], type=dict[str, Reference]) if FILE in artifact.files else {}

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from itertools import pairwise
 from pathlib import Path
-from statistics import median
 
 import pytest
 
@@ -66,7 +64,4 @@ def test_memory_after_20000_calls_is_what_it_was_after_5000(tmp_path: Path) -> N
             memory.append(max(memory_mib(running.pid)))
 
     assert statuses == {200: 4 * BLOCK}
-    # What leaks with calls grows in every block; work done once a minute beside them takes its memory once, in one.
-    growth = [after - before for before, after in pairwise(memory)]
-    assert median(growth) * len(growth) < GROWTH_LIMIT_MIB, memory
-    assert sum(growth) < 2 * GROWTH_LIMIT_MIB, memory
+    assert memory[-1] - memory[0] < GROWTH_LIMIT_MIB, memory

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from cds_service.errors import ConfigurationError
+from cds_service.inference.artifact import open_artifact
 from cds_service.inference.codes import load_code_tables
 from cds_service.inference.predictor import load_predictor
 from tests.published import reseal
@@ -50,6 +51,17 @@ def test_a_missing_file_is_refused(models_copy, name):
     (models_copy / "risk" / VERSION / name).unlink()
 
     assert name in refusal(models_copy)
+
+
+def test_of_the_files_asked_for_those_it_has_are_read(models_copy):
+    asked = {"reference.json", "no-such-file"}
+    (models_copy / "risk" / VERSION / "shap.npz").unlink()
+
+    assert list(open_artifact(models_copy, "risk", only=asked).files) == ["reference.json"]
+
+    (models_copy / "risk" / VERSION / "reference.json").write_text("{}")
+    with pytest.raises(ConfigurationError, match="bytes"):
+        open_artifact(models_copy, "risk", only=asked)
 
 
 def test_a_changed_manifest_is_refused(models_copy):
