@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from cds_service import __version__
-from cds_service.cli.command import Command, say
 from cds_service.errors import CdsError
+
+if TYPE_CHECKING:
+    from cds_service.cli.command import Command
 
 # Objects between two runs of the cycle collector while a command loads what it works on: most of it stays.
 _COLLECT_EVERY = 50_000
@@ -34,6 +38,10 @@ MODULES: Mapping[str, str] = {
     "demo": "demo",
 }
 
+# Who answers for one patient at a time has no use for OpenBLAS's threads, which wait in a loop once numpy is imported:
+# a tenth of a start. A training, which a command may begin, keeps them.
+SERVING = frozenset({"serve", "serve-mllp"})
+
 
 def commands(word: str = "") -> tuple[Command, ...]:
     """The commands of the module this word begins one of, in the order of the help; all where it begins none."""
@@ -45,16 +53,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; what is wrong goes to standard error in one line."""
     gc.set_threshold(_COLLECT_EVERY)
     words = sys.argv[1:] if argv is None else argv
+    if SERVING.intersection(words[:1]):
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.disable()  # what is imported stays, and looking through it again and again costs a sixth of importing it
     try:
         known = commands(words[0] if words else "")
     finally:
+        gc.freeze()
         gc.enable()
     arguments = _parser(known).parse_args(words)
     command: Command = arguments.command
     try:
         return command(arguments)
     except CdsError as error:
+        from cds_service.cli.command import say  # imported with the command, out of the collector's sight
+
         say(arguments, {"ok": False, "error": str(error)}, f"cds: {error}", is_error=True)
         return 1
 

@@ -91,6 +91,25 @@ def test_only_commands_that_serve_load_the_web_application() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_what_serves_computes_with_one_thread_and_whatever_else_as_it_is_told(tmp_path: Path) -> None:
+    """OpenBLAS reads its variable when numpy is imported, so nothing may import that before the command is known."""
+    code = (
+        "import os, sys, cds_service.cli as cli\n"
+        "early = 'numpy' in sys.modules\n"
+        "serving, name = ['serve-mllp'], 'OPENBLAS_NUM_THREADS'\n"
+        "said = [(cli.main(words), os.environ.pop(name, None)) for words in (serving, ['migrate', '--json'])]\n"
+        "os.environ[name] = '3'\n"
+        "print([early, *said, (cli.main(serving), os.environ[name])])"
+    )
+    variables = environment(tmp_path)
+    variables.pop("OPENBLAS_NUM_THREADS", None)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=variables, cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.splitlines()[-1] == "[False, (1, '1'), (0, None), (1, '3')]", done.stderr
+
+
 def test_a_service_is_ready_without_what_no_opened_chart_needs() -> None:
     """What `cds serve` imports before it is ready; the rest follows (docs/architecture.md, How it starts)."""
     later = (
