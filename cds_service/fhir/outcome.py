@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cds_service.domain.text import bounded
 from cds_service.errors import CdsError
 
 # 5xx says the fault is ours and may pass; everything else is the sender's to mend (R4 IssueSeverity).
@@ -27,7 +28,12 @@ def information(text: str) -> dict[str, Any]:
 
 
 def _issue(severity: str, code: str, text: str, where: str) -> dict[str, Any]:
-    issue: dict[str, Any] = {"severity": severity, "code": code, "diagnostics": text or "no further details"}
-    if where:
-        issue["expression"] = [where]
+    issue: dict[str, Any] = {"severity": severity, "code": code, "diagnostics": _line(text) or "no further details"}
+    if place := _line(where):
+        issue["expression"] = [place]
     return issue
+
+
+def _line(text: str) -> str:
+    """A string as R4 defines it, which leaves out most kinds of blanks: a place may be named as somebody sent it."""
+    return bounded(text, len(text)).strip()

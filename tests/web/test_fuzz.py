@@ -138,6 +138,8 @@ def test_mutated_resources_are_answered_or_refused(service: Service, body: Any, 
 
 @EXAMPLES
 @given(JSONS)
+@example({"\u00a0": "\0"})
+@example({"a\u2028b": [{"\x85": "\0"}]})
 def test_any_json_is_answered_or_refused(service: Service, body: Any) -> None:
     for path in (PATH, *OTHERS):
         check(post(service.client, body, path=path))
