@@ -50,6 +50,11 @@ class Ontology:
         """The id and the name of a term."""
         return self.ids[row], self.names[row]
 
+    def name_of(self, term: str) -> str:
+        """The name of a term by its id; empty for none of this ontology."""
+        row = self.rows.get(term)
+        return "" if row is None else self.names[row]
+
     def ancestors_of(self, row: int) -> Ints:
         """Rows of the term and of all above it."""
         return self.ancestors[self.starts[row] : self.starts[row + 1]]

@@ -29,6 +29,7 @@ class Ranker:
         self.confidence = Confidence.from_document(knowledge.method["confidence"])
         profiles = profiles_from(knowledge.annotated, len(knowledge.diseases))
         self.index = Index(knowledge.ontology, profiles, self.method)
+        self._inherited = cache(knowledge.ontology.name_of)  # of some thirty
         self._nothing_learned = learned_index(knowledge, self.index, Learned())
 
     @property
@@ -72,6 +73,8 @@ class Ranker:
             matched,
             gains,
             named=cache(self.knowledge.ontology.named),
+            cited=cache(self.knowledge.papers_of),
+            inherited=self._inherited,
         )
         n_shown = min(limit, len(best)) if enough else 0
         confidence = float(trust.within[n_shown - 1]) if n_shown else 0.0

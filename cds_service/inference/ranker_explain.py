@@ -47,7 +47,8 @@ class Explained:
 
     `shared` is what share of each term's information the findings have in common with it, `denied` what the excluded
     ones rule out, both shape (terms,); `present` is what `presence` says of the `best`, `matched` and `gains` what
-    `best_matches` says. `named` gives the id and the name of a term, and remembers them: candidates share findings.
+    `best_matches` says. `named` gives the id and the name of a term, `cited` the papers of a reference, `inherited` the
+    name of a way of inheritance, and they remember them: candidates share findings, and the findings of one papers.
     """
 
     knowledge: Knowledge
@@ -61,6 +62,8 @@ class Explained:
     matched: Ints
     gains: Floats
     named: Callable[[int], tuple[str, str]]
+    cited: Callable[[int], tuple[str, ...]]
+    inherited: Callable[[str], str]
 
     def place(self, row: int) -> tuple[Index, int, Annotated]:
         """The index that holds a disease, its place there, and the annotations it was made from."""
@@ -130,7 +133,7 @@ def explain(explained: Explained, number: int, *, score: float, band: str) -> Ca
         support=_support(explained, number),
         expected=_expected(explained, number),
         against=(*_excluded(explained, number), *(_contradictions(explained, row) if published else ())),
-        inheritance=_names(knowledge, knowledge.inheritance[row]) if published else (),
+        inheritance=tuple(filter(None, map(explained.inherited, knowledge.inheritance[row]))) if published else (),
         learned_from=learned.cases.get(row, 0),
     )
 
@@ -159,16 +162,15 @@ def _support(explained: Explained, number: int) -> tuple[Support, ...]:
             *named(match),
             frequency=round(frequency, 3),
             share=round(gain / total, 3),
-            papers=_papers(explained.knowledge, references[first:last].tolist()),
+            papers=_papers(explained, references[first:last].tolist()),
         )
         for term, match, frequency, gain, first, last in rows
     )
 
 
-def _papers(knowledge: Knowledge, references: list[int]) -> tuple[str, ...]:
+def _papers(explained: Explained, references: list[int]) -> tuple[str, ...]:
     """The papers among the references, the first few."""
-    names = [knowledge.references[reference] for reference in references if reference >= 0]
-    papers = [paper for name in names if "PMID:" in name for paper in name.split(";")]
+    papers = [paper for reference in references if reference >= 0 for paper in explained.cited(reference)]
     return tuple(sorted(set(papers)))[:_MOST_PAPERS] if len(papers) > 1 else tuple(papers)
 
 
@@ -207,8 +209,3 @@ def _contradictions(explained: Explained, row: int) -> tuple[Against, ...]:
     if is_unlikely_sex(knowledge, query, row):
         found.append(Against("sex"))
     return tuple(found)
-
-
-def _names(knowledge: Knowledge, terms: tuple[str, ...]) -> tuple[str, ...]:
-    rows = knowledge.ontology.rows
-    return tuple(knowledge.ontology.names[rows[term]] for term in terms if term in rows)

@@ -110,6 +110,11 @@ class Knowledge:
     method: Mapping[str, Any]
     card_path: Path
 
+    def papers_of(self, reference: int) -> tuple[str, ...]:
+        """The papers of a row of `references`: none where it is a database or a rule."""
+        name = self.references[reference]
+        return tuple(name.split(";")) if "PMID:" in name else ()
+
 
 def load_knowledge(models_dir: Path, version: str | None = None) -> Knowledge:
     """The knowledge base of a published version, `CURRENT` by default, once its hashes are verified."""
