@@ -15,7 +15,7 @@ from cds_service.inference.ranker_profiles import Background, Profiles, backgrou
 
 # Terms that this share of the diseases show are worked out once for all that lie below them: 72 of the published
 # ones, 6 MB. Of the others an index remembers the evidence of those asked for last, 41 kB each. Chosen by us.
-_BROAD_SHARE, REMEMBERED = 0.2, 64
+_BROAD_SHARE, REMEMBERED = 0.2, 256
 # Diseases whose pictures are compared together: what is in between stays in the processor's cache.
 _AT_A_TIME = 2500
 
