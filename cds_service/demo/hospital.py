@@ -15,15 +15,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import cds_service.settings.dataset as dataset
 from cds_service.demo.bound import Bound
+from cds_service.domain.dataset import CLASSES
 from cds_service.errors import Unavailable
 from cds_service.services.credentials import MadeToken, hash_password, make_token
 from cds_service.services.train import HOME
 from cds_service.settings import Settings
+from cds_service.settings.dataset import OURS
 from cds_service.storage import schema
 from cds_service.storage.identity import Keyring
 from cds_service.storage.people import TokenRow, UserRow, add_token, add_user
@@ -34,6 +36,8 @@ from cds_service.storage.writer import GroupWriter
 TENANT = "synthetic-hospital"
 PEOPLE = {"demo-clinician": "clinician", "demo-steward": "steward", "demo-admin": "admin"}
 STEWARD = "demo-steward"
+# Rules of datasets that are 0 in a rehearsal: days until a label of each class counts, and who is kept from training.
+_NONE = {"holdout_share", *chain(*CLASSES.values())}
 _SCOPES = "hooks feedback predict read labels"
 
 # A comparison cut down to a minute: fewer folds, smaller families, one option of each kind.
@@ -132,11 +136,9 @@ def rules_of_a_rehearsal(directory: Path) -> Path:
 
     No patient is kept from training: who that is depends on the key, and two rehearsals shall end the same.
     """
-    lines = Path(dataset.__file__).with_suffix(".toml").read_text(encoding="utf-8").splitlines()
-    found = [
-        f"{name} = 0" if name == "holdout_share" or value in ("3", "7") else line
-        for line, (name, _, value) in ((line, line.partition(" = ")) for line in lines)
-    ]
+    lines = OURS.read_text(encoding="utf-8").splitlines()
+    named = [(line.partition(" = ")[0], line) for line in lines]
+    found = [f"{name} = 0" if name in _NONE else line for name, line in named]
     target = directory / "dataset.toml"
     target.write_text("\n".join(found), encoding="utf-8")
     return target

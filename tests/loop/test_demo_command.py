@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -15,10 +16,11 @@ import pytest
 
 from cds_service.cli import demo, main
 from cds_service.demo.bound import Bound
-from cds_service.demo.hospital import Hospital
+from cds_service.demo.hospital import Hospital, rules_of_a_rehearsal
 from cds_service.demo.rehearsal import Came, Play
 from cds_service.demo.rehearsal import rehearse as real_rehearse
 from cds_service.errors import Unavailable
+from cds_service.settings.dataset import dataset_rules
 
 
 def hospital_of(clock: Callable[[], float]) -> Callable[..., AbstractContextManager[Hospital]]:
@@ -44,6 +46,14 @@ def rehearsed(monkeypatch: pytest.MonkeyPatch) -> list[Play]:
     monkeypatch.setattr(demo, "hospital", hospital_of(monotonic))
     monkeypatch.setattr(demo, "rehearse", rehearse)
     return asked
+
+
+def test_datasets_of_a_rehearsal_wait_for_nothing_and_keep_nobody_apart(tmp_path: Path) -> None:
+    ours = dataset_rules(None)
+
+    found = dataset_rules(rules_of_a_rehearsal(tmp_path))
+
+    assert found == replace(ours, maturity_days=dict.fromkeys(ours.maturity_days, 0), holdout_share=0)
 
 
 def test_it_tells_where_to_look_and_the_password_once(
