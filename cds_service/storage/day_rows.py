@@ -20,7 +20,7 @@ from cds_service.storage.rollups import Whose, day_of
 from cds_service.storage.sessions import reading
 from cds_service.storage.tables import feedback, labels, predictions
 
-# Rows read at a time; chosen by us: less than a megabyte while they are counted, and about a hundredth of a second.
+# Rows read at a time; chosen by us: less than a megabyte while they are counted, and two thousandths of a second.
 BATCH = 25
 
 
