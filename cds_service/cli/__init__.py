@@ -40,7 +40,7 @@ MODULES: Mapping[str, str] = {
 
 # Who answers for one patient at a time has no use for OpenBLAS's threads, which wait in a loop once numpy is imported:
 # a tenth of a start. A training, which a command may begin, keeps them.
-SERVING = frozenset({"serve", "serve-mllp"})
+_SERVING = frozenset({"serve", "serve-mllp"})
 
 
 def commands(word: str = "") -> tuple[Command, ...]:
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; what is wrong goes to standard error in one line."""
     gc.set_threshold(_COLLECT_EVERY)
     words = sys.argv[1:] if argv is None else argv
-    if SERVING.intersection(words[:1]):
+    if _SERVING.intersection(words[:1]):
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.disable()  # what is imported stays, and looking through it again and again costs a sixth of importing it
     try:

@@ -29,7 +29,7 @@ class Ranker:
         self.confidence = Confidence.from_document(knowledge.method["confidence"])
         profiles = profiles_from(knowledge.annotated, len(knowledge.diseases))
         self.index = Index(knowledge.ontology, profiles, self.method)
-        self._inherited = cache(knowledge.ontology.name_of)  # of some thirty
+        self._inherited = cache(knowledge.ontology.name_of)  # a few dozen, in every ranking
         self._nothing_learned = learned_index(knowledge, self.index, Learned())
 
     @property
